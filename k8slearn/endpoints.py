@@ -1,0 +1,220 @@
+"""Who a person means: ``"default/web"``, ``"node:node-1"``, ``"svc:default/api"``, ``"outside:203.0.113.7"``, an address or a name.
+
+A source is a network namespace (a packet is sent from somewhere); a destination is an address (a packet is sent to a
+number, never to a name). What has no address yet, or none at all, is refused with the reason.
+
+Left out: DNS. A name of that form is a destination that nobody resolves yet; the caller says `unresolved`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from ipaddress import IPv4Address
+from typing import Any
+
+from k8slearn import ground
+from k8slearn.errors import Refused
+from k8slearn.journal import World
+
+FORMS = "NAMESPACE/POD, node:NAME, svc:NAMESPACE/NAME, outside, outside:IP, an IP address or a DNS name"
+_DNS_NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([-a-z0-9_]*[a-z0-9_])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?\.?", re.IGNORECASE)
+
+
+def resolve_source(world: World, endpoint: str) -> str:
+    """The scope of the network namespace that an endpoint sends from. Raises `Refused` with one sentence."""
+    return _read(world, endpoint, _SOURCES, _source_address)
+
+
+def resolve_destination(world: World, endpoint: str, source: str) -> str | None:
+    """The IP address that an endpoint is reached at, or None for a name that nobody resolves.
+
+    `source` is the scope that asks (it matters once names are resolved). Raises `Refused` with one sentence.
+    """
+    return _read(world, endpoint, _DESTINATIONS, _destination_address) or None
+
+
+def outside_of(endpoint: str) -> str | None:
+    """The address of the outside host that an endpoint names, or None when it names something else."""
+    if endpoint == "outside":
+        return ground.OUTSIDE
+    return endpoint.removeprefix("outside:") if endpoint.startswith("outside:") else None
+
+
+def pod_netns(world: World, namespace: str, name: str) -> str:
+    """The scope of a pod's network namespace. Raises `Refused` while it has none."""
+    pod = _pod(world, f"{namespace}/{name}")
+    node = f"node:{pod['spec'].get('nodeName', '')}"
+    if pod["spec"].get("hostNetwork") and world.get((node, "netns", "")) is not None:
+        return node
+    for scope in _netns_by_name(world).get(f"{namespace}/{name}", ()):
+        return scope
+    raise Refused(f"pod {namespace}/{name} has no network namespace yet: {_why_not_running(pod)}")
+
+
+def _read(world: World, endpoint: str, forms: dict[str, Callable[[World, str], str]], address: Callable[[World, str], str]) -> str:
+    if not isinstance(endpoint, str) or not endpoint:
+        raise Refused(f"{endpoint!r} is no endpoint: write {FORMS}")
+    form, _, rest = endpoint.partition(":")
+    if endpoint == "outside" or form == "outside":
+        return forms["outside"](world, outside_of(endpoint) or "")
+    if form in forms:
+        return forms[form](world, rest)
+    if _is_address(endpoint):
+        return address(world, endpoint)
+    if ":" not in endpoint and "/" in endpoint:
+        return forms["pod"](world, endpoint)
+    if _DNS_NAME.fullmatch(endpoint):
+        return forms["name"](world, endpoint)
+    raise _unknown(world, endpoint)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- sources: scopes -----------------------------------------------------------------------------------------------------
+
+
+def _source_pod(world: World, path: str) -> str:
+    namespace, _, name = path.partition("/")
+    return pod_netns(world, namespace, name)
+
+
+def _source_node(world: World, name: str) -> str:
+    return _machine(world, f"node:{name}")
+
+
+def _source_outside(world: World, address: str) -> str:
+    return _machine(world, f"outside:{address}")
+
+
+def _no_source_service(world: World, name: str) -> str:
+    raise Refused(f"svc:{name} is a Service: it has no network namespace, so nothing can be sent from it; name a pod or a node")
+
+
+def _no_source_name(world: World, name: str) -> str:
+    raise _unknown(world, name)
+
+
+def _source_address(world: World, address: str) -> str:
+    for scope in _scopes(world):
+        if any(row.address == address for row in world.table(scope, "addr").values()):
+            return scope
+    raise Refused(f"nothing in this cluster has the address {address}: nothing can be sent from it")
+
+
+_SOURCES: dict[str, Callable[[World, str], str]] = {
+    "pod": _source_pod,
+    "node": _source_node,
+    "svc": _no_source_service,
+    "outside": _source_outside,
+    "name": _no_source_name,
+}
+
+
+# -- destinations: addresses ---------------------------------------------------------------------------------------------
+
+
+def _pod_address(world: World, path: str) -> str:
+    pod = _pod(world, path)
+    address = (pod.get("status") or {}).get("podIP")
+    if not address:
+        raise Refused(f"pod {path} has no address yet: {_why_not_running(pod)}")
+    return str(address)
+
+
+def _node_address(world: World, name: str) -> str:
+    _machine(world, f"node:{name}")
+    settings = world.get(ground.SETTINGS)
+    return str(dict(settings.nodes)[name])
+
+
+def _service_address(world: World, path: str) -> str:
+    service = world.get(("api", "services", path))
+    if service is None:
+        raise _unknown(world, f"svc:{path}")
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        raise Refused(f"svc:{path} is an ExternalName Service: it has no address, only a name, {spec.get('externalName')}")
+    if spec.get("clusterIP") in (None, "", "None"):
+        raise Refused(f"svc:{path} is headless (clusterIP: None): it has no address of its own; name one of its pods")
+    return str(spec["clusterIP"])
+
+
+def _outside_address(world: World, address: str) -> str:
+    _machine(world, f"outside:{address}")
+    return address
+
+
+def _unresolved(world: World, name: str) -> str:
+    return ""
+
+
+def _destination_address(world: World, address: str) -> str:
+    return address
+
+
+_DESTINATIONS: dict[str, Callable[[World, str], str]] = {
+    "pod": _pod_address,
+    "node": _node_address,
+    "svc": _service_address,
+    "outside": _outside_address,
+    "name": _unresolved,
+}
+
+
+# -- what is there -------------------------------------------------------------------------------------------------------
+
+
+def _pod(world: World, path: str) -> dict[str, Any]:
+    pod: dict[str, Any] | None = world.get(("api", "pods", path))
+    if pod is None:
+        raise _unknown(world, path)
+    return pod
+
+
+def _why_not_running(pod: dict[str, Any]) -> str:
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("status") == "False" and condition.get("message"):
+            return f"it is {status.get('phase', 'Pending')} ({condition['message']})"
+    return f"it is {status.get('phase', 'Pending')}; kubectl describe pod says why"
+
+
+def _machine(world: World, scope: str) -> str:
+    if world.get((scope, "netns", "")) is None:
+        raise _unknown(world, scope)
+    return scope
+
+
+def _scopes(world: World) -> Iterable[str]:
+    return world.scopes("netns")
+
+
+def _netns_by_name(world: World) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for scope in _scopes(world):
+        found.setdefault(world.get((scope, "netns", "")).name, []).append(scope)
+    return found
+
+
+def every(world: World) -> list[str]:
+    """Every endpoint that exists, as a person would write it: pods, nodes, Services, outside hosts."""
+    machines = [scope for scope in _scopes(world) if scope.startswith(("node:", "outside:")) and "/" not in scope]
+    services = [f"svc:{name}" for name in sorted(world.table("api", "services"))]
+    return [*map(str, sorted(world.table("api", "pods"))), *machines, *services]
+
+
+def _unknown(world: World, endpoint: str) -> Refused:
+    known = every(world)
+    near = get_close_matches(endpoint, known, n=3, cutoff=0.6)
+    if not near and not endpoint.startswith(("node:", "svc:", "outside:")):
+        near = [name for name in known if endpoint.rpartition("/")[2] and name.endswith(endpoint.rpartition("/")[2])][:3]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"an endpoint is {FORMS}"
+    return Refused(f"there is no endpoint {endpoint!r} here: {hint}")

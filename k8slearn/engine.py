@@ -1,0 +1,298 @@
+"""The engine: one journal, and the components that run after each input until nobody has anything left to do.
+
+A real cluster never rests because its parts run side by side: each watches some tables of the API and is woken by a change.
+Here the same parts take turns. An input (`Engine.do`) is one entry of the journal; whatever it changed wakes
+the components that watch those tables, each for the keys that it names; what they write wakes others; at rest, `do` returns.
+The order is fixed: the first component of the roster that has work goes first, and its keys in the order of their waking.
+
+Time stands still between inputs. ``do("advance", {"seconds": 5})`` moves the logical clock, and stops at every timer on the way.
+
+Left out: components that race each other (real ones do), and work that is put off until somebody looks (design.md, "From 3 pods
+to 150,000"): each reconcile is already written per key, so that it can be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from k8slearn import roster
+from k8slearn.components import Component, Settings
+from k8slearn.errors import Refused
+from k8slearn.journal import Command, Commands, Input, Journal, Key, Put, World
+
+CLOCK: Key = ("clock", "now", "")
+TURNS = 200
+"""How often one component may come back to one key while the cluster settles: more is a loop of ours."""
+LONGEST = 366 * 24 * 3600.0
+
+
+class Verb(NamedTuple):
+    """One kind of input: what it does, and under whose name the journal keeps what it wrote."""
+
+    run: Callable[[World, Mapping[str, Any]], Generator[Command, None, Any]]
+    author: Callable[[Mapping[str, Any]], str]
+
+
+class Timer(NamedTuple):
+    """A component wants to look at a key at this second of the logical clock."""
+
+    when: float
+    component: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An input that was taken back, and may be done again."""
+
+    kind: str
+    arguments: Mapping[str, Any]
+
+
+class Engine:
+    """A cluster that is at rest between two inputs. `verbs` says which kinds of inputs it takes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        verbs: Mapping[str, Verb],
+        components: Sequence[Component] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.settings = settings
+        self.verbs = dict(verbs)
+        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
+        """Each is told of every input, undo and redo, once it is done: ``{"kind": ..., "arguments": ...}``."""
+        self._own = components
+        self.components = tuple(roster.components(settings) if components is None else components)
+        self._watchers = _watchers(self.components)
+        self._waiting: list[dict[str, None]] = [{} for _ in self.components]
+        self._undone: list[Undone] = []
+        self._resting = True
+        self._laid: Journal | None = None
+        """The journal that was last laid under a copy of this one; None as soon as this one is written."""
+        self.journal = self._started() if journal is None else journal
+        self.start = self.journal.revision
+        """The revision at which the cluster stood, ready, before anybody touched it: undo goes back to here."""
+
+    @property
+    def world(self) -> World:
+        return self.journal.world
+
+    def do(self, kind: str, arguments: Mapping[str, Any]) -> Any:
+        """Journal an input, run it and all that follows from it; returns what its verb returns.
+
+        An input that fails leaves no entry; nor does one that changes nothing.
+        """
+        before = self.journal.revision
+        value = self._enter(kind, arguments)
+        if self.journal.revision > before:
+            self._undone.clear()
+            self._tell({"kind": kind, "arguments": dict(arguments)})
+        return value
+
+    def ask(self, kind: str, arguments: Mapping[str, Any]) -> Any:
+        """What `do` would return, without doing it: the verb runs on a fork of the world that is thrown away."""
+        world = self.world.fork()
+        return _drive(self._verb(kind).run(world, arguments), world.apply)
+
+    def undo(self) -> Input:
+        """Take the last input back, with everything that followed from it."""
+        self._at_rest()
+        last = next(entry for entry in reversed(self.journal.entries) if isinstance(entry, Input))
+        if last.revision <= self.start:
+            raise Refused("there is nothing to undo: this is how the cluster started")
+        self._laid = None
+        self.journal.rewind(last.revision - 1)
+        self._undone.append(Undone(last.kind, last.arguments))
+        self._tell({"kind": "undo"})
+        return last
+
+    def redo(self) -> Undone:
+        """Do again what was undone last. Its consequences are computed again: the same ones (a law)."""
+        if not self._undone:
+            raise Refused("there is nothing to redo: no input was undone since the last new one")
+        entry = self._undone[-1]
+        self._enter(entry.kind, entry.arguments)
+        self._undone.pop()
+        self._tell({"kind": "redo"})
+        return entry
+
+    def at(self, revision: int) -> Engine:
+        """An engine of its own that stands where this one stood after the entry with this revision."""
+        if not 0 < revision <= self.journal.revision:
+            raise Refused(f"there is no revision {revision}: the journal goes from 1 to {self.journal.revision}")
+        entries = self.journal.entries
+        if revision == len(entries):
+            return self._copy(self._fork())
+        journal = self._started()
+        if revision < journal.revision:
+            journal = Journal()
+        journal.adopt(entries[journal.revision : revision])
+        other = self._copy(journal)
+        other._resting = isinstance(entries[revision], Input)
+        return other
+
+    def _copy(self, journal: Journal) -> Engine:
+        other = Engine(self.settings, self.verbs, self._own, journal)
+        other.start = min(self.start, journal.revision)
+        other._resting = self._resting
+        return other
+
+    def _fork(self) -> Journal:
+        """A journal that shares every row with this one: both go on from a third, which nobody writes any more."""
+        if self._laid is None:
+            self._laid, self.journal = self.journal, self.journal.fork()
+        return self._laid.fork()
+
+    def replay(self, inputs: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Do these inputs one after the other."""
+        for kind, arguments in inputs:
+            self.do(kind, arguments)
+
+    def inputs(self) -> list[Input]:
+        """What came from outside since the start."""
+        return [entry for entry in self.journal.entries[self.start :] if isinstance(entry, Input)]
+
+    # -- one input -------------------------------------------------------------------------------------------------
+
+    def _enter(self, kind: str, arguments: Mapping[str, Any]) -> Any:
+        self._at_rest()
+        self._laid = None
+        before = self.journal.revision
+        try:
+            self.journal.begin(kind, arguments)
+            value = self._perform(kind, arguments)
+            self._settle()
+        except BaseException:
+            self._forget()
+            self.journal.rewind(before)
+            raise
+        if self.journal.revision == before + 1:
+            self.journal.rewind(before)
+        return value
+
+    def _perform(self, kind: str, arguments: Mapping[str, Any]) -> Any:
+        if kind == "advance":
+            return self._advance(arguments.get("seconds"))
+        verb = self._verb(kind)
+        author = verb.author(arguments)
+        return _drive(verb.run(self.world, arguments), lambda command: self._write(command, author))
+
+    def _verb(self, kind: str) -> Verb:
+        found = self.verbs.get(kind)
+        if found is None:
+            raise Refused(f"no such kind of input: {kind!r} (there are {', '.join(sorted({*self.verbs, 'advance'}))})")
+        return found
+
+    def _write(self, command: Command, author: str) -> None:
+        change = self.journal.commit(command, author)
+        if change is None:
+            return
+        for index in self._watchers.get(change.key[1], ()):
+            for key in self.components[index].keys(self.world, change.key):
+                self._waiting[index][key] = None
+
+    def _settle(self) -> None:
+        turns: Counter[tuple[int, str]] = Counter()
+        while (index := next((i for i, keys in enumerate(self._waiting) if keys), None)) is not None:
+            key = next(iter(self._waiting[index]))
+            del self._waiting[index][key]
+            turns[index, key] += 1
+            component = self.components[index]
+            assert turns[index, key] <= TURNS, f"{component.name} cannot come to rest over {key}"
+            self._reconcile(component, key)
+
+    def _reconcile(self, component: Component, key: str) -> None:
+        for command in component.reconcile(self.world, key):
+            self._write(command, component.name)
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def _advance(self, seconds: Any) -> None:
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
+            raise Refused(f"advance takes a number of seconds from 0 to {LONGEST:.0f}, not {seconds!r}")
+        until = self.world.clock + seconds
+        fired: Counter[Timer] = Counter()
+        while (timer := self._next_timer()) is not None and timer.when <= until:
+            fired[timer] += 1
+            assert fired[timer] <= TURNS, f"a timer of {self.components[timer.component].name} never moves on: {timer}"
+            self._write(Put(CLOCK, max(timer.when, self.world.clock)), "clock")
+            self._waiting[timer.component][timer.key] = None
+            self._settle()
+        self._write(Put(CLOCK, until), "clock")
+
+    def _next_timer(self) -> Timer | None:
+        running = (
+            Timer(when, index, key)
+            for index, component in enumerate(self.components)
+            for when, key in component.due(self.world)
+        )
+        return min(running, default=None)
+
+    # -- the start, and the rest -----------------------------------------------------------------------------------
+
+    def _started(self) -> Journal:
+        """The journal of the finished start. Equal settings have equal starts, so it is computed once."""
+        started = _STARTS.get(self.settings) if self._own is None else None
+        if started is None:
+            self.journal = Journal()
+            self.journal.begin("cluster", asdict(self.settings))
+            for author, commands in roster.start(self.world, self.settings):
+                self._play(commands, author)
+            self._settle()
+            started = self.journal
+            if self._own is None:
+                _remember(self.settings, started)
+        return started.fork()
+
+    def _play(self, commands: Commands, author: str) -> None:
+        for command in commands:
+            self._write(command, author)
+
+    def _at_rest(self) -> None:
+        """Inputs are taken at rest only: a view into the middle of an input's consequences is for looking."""
+        if not self._resting:
+            raise Refused(
+                f"revision {self.journal.revision} lies within the consequences of an input: look and trace here, "
+                "but change things at a revision where the cluster had come to rest"
+            )
+
+    def _forget(self) -> None:
+        for keys in self._waiting:
+            keys.clear()
+
+    def _tell(self, line: Mapping[str, Any]) -> None:
+        for listener in self.listeners:
+            listener(line)
+
+
+_STARTS: dict[Settings, Journal] = {}
+
+
+def _remember(settings: Settings, started: Journal) -> None:
+    while len(_STARTS) >= 32:
+        del _STARTS[next(iter(_STARTS))]
+    _STARTS[settings] = started
+
+
+def _watchers(components: Sequence[Component]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for index, component in enumerate(components):
+        for table in component.watches():
+            found[table] = (*found.get(table, ()), index)
+    return found
+
+
+def _drive(commands: Generator[Command, None, Any], write: Callable[[Command], Any]) -> Any:
+    """Run a generator of commands to its end, each command before the next; returns what it returns."""
+    while True:
+        try:
+            command = next(commands)
+        except StopIteration as end:
+            return end.value
+        write(command)
+

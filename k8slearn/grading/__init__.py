@@ -1,0 +1,12 @@
+"""Exercises and how they are graded: by data, never by running a learner's code.
+
+In a classroom a teacher opens each notebook, runs it, and looks; most graders do the same with a machine, and
+every one of them can be fooled by what the notebook runs. Here the **record** is what is handed in: the entries that
+the learner typed into a cluster, and the answers. A grader replays it in an engine of its own and asks the checks.
+
+Reading order: definition (what a folder holds) -> variant -> checks (what an author writes) -> start (replay) -> judge
+-> exercise (what a learner holds) -> run (a class). Everything that a learner controls is bounded in `record` and
+`inputs`, read in `notebook`, and made harmless in `inert`.
+
+Left out: late and duplicate hand-ins, a gradebook, hidden checks and variants that the course signs.
+"""

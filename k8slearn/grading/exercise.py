@@ -1,0 +1,177 @@
+"""What a learner holds: an exercise, its cluster, their answers, feedback now and the record that is graded later.
+
+::
+
+    exercise = open_exercise("05-service-dnat", learner="alice")
+    exercise.cluster.kubectl("get pods")
+    exercise.answer("outcome", "timeout")
+    exercise.check()
+
+Feedback is not a second opinion: `check` makes the record and judges it as the grader will, in a fresh engine.
+
+Left out: several learners in one exercise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from k8slearn import __version__
+from k8slearn.cluster import Cluster
+from k8slearn.errors import Refused
+from k8slearn.grading.card import card_html, card_text
+from k8slearn.grading.checks import Answer
+from k8slearn.grading.definition import Definition, Question, load
+from k8slearn.grading.feedback import STATES, Feedback, Said
+from k8slearn.grading.judge import judge
+from k8slearn.grading.record import Record, canonical, read_record
+from k8slearn.grading.saved import Saved
+from k8slearn.grading.start import answers_in, start, work_in
+from k8slearn.grading.variant import Variant, fill, learner_name
+
+
+def open_exercise(id: str, learner: str | None = None, autosave: str | Path | bool | None = None) -> Exercise:
+    """Open an exercise at its start, or where the learner left it if it was saved.
+
+    `learner` is the name that the grade is for (default: ``K8SLEARN_LEARNER``, else "learner"): it decides the variant.
+    `autosave` is a folder in which every entry is kept at once; True is ``.k8slearn`` here; None asks the environment
+    (``K8SLEARN_AUTOSAVE``, which the lab sets). Raises `Refused` if there is no such exercise.
+    """
+    name = learner_name(learner if learner is not None else os.environ.get("K8SLEARN_LEARNER", "learner"))
+    return Exercise(load(id), name, _folder(autosave))
+
+
+def _folder(autosave: str | Path | bool | None) -> Path | None:
+    wish = os.environ.get("K8SLEARN_AUTOSAVE", "") if autosave is None else autosave
+    if wish in (False, "", "0"):
+        return None
+    return Path(".k8slearn") if wish in (True, "1") else Path(str(wish))
+
+
+class Exercise:
+    """An exercise that a learner has open. `cluster` is theirs: everything done to it is recorded."""
+
+    def __init__(self, definition: Definition, learner: str, folder: Path | None = None) -> None:
+        self._definition = definition
+        self.id = definition.id
+        self.title = definition.title
+        self.learner = learner
+        self.variant: Variant = definition.variant(learner)
+        self.cluster: Cluster = start(definition, self.variant)
+        self._hints_given = 0
+        self._saved = Saved.open(folder, self) if folder is not None else None
+
+    @property
+    def task(self) -> str:
+        """What is asked, as Markdown, with this learner's names and addresses."""
+        return str(fill(self._definition.task, self.variant))
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What can be answered, with this learner's names and addresses."""
+        return tuple(self._definition.question(q.id, self.variant) for q in self._definition.questions)
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The answers given so far."""
+        return answers_in(self.cluster.engine.inputs())
+
+    @property
+    def done(self) -> bool:
+        """Whether every check holds now."""
+        return judge(self._definition, self._record(), self.learner).done
+
+    @property
+    def state(self) -> str:
+        """``done`` or ``not done``."""
+        return STATES[self.done]
+
+    def answer(self, question: str, value: Any) -> Said:
+        """Answer a question (again, if you like: the last answer counts); raises `Refused` if it cannot be one."""
+        asked = self._definition.question(question, self.variant)
+        self.cluster.engine.do("answer", {"question": asked.id, "value": _accepted(asked, value)})
+        return Said(f"{asked.id}: answered")
+
+    def check(self) -> Feedback:
+        """Feedback now, by the grader's own rules. In a notebook the output carries the record that is handed in."""
+        record = self._record()
+        judgement = judge(self._definition, record, self.learner)
+        feedback = Feedback(self.title, judgement, record.to_dict())
+        feedback.show()
+        return feedback
+
+    def hint(self) -> Said:
+        """The next hint, from gentle to plain. Asking costs nothing."""
+        hints = self._definition.hints
+        if not hints:
+            return Said("There are no hints for this exercise; exercise.check() says what does not hold yet.")
+        number = min(self._hints_given, len(hints) - 1)
+        self._hints_given += 1
+        return Said(f"Hint {number + 1} of {len(hints)}: {fill(hints[number], self.variant)}")
+
+    def reset(self) -> None:
+        """Begin again: `exercise.cluster` is a new cluster at the start. What was saved stays in the file's history."""
+        self.cluster = start(self._definition, self.variant)
+        if self._saved is not None:
+            self._saved.reset(self.cluster)
+
+    def record(self) -> dict[str, Any]:
+        """The record that is graded, JSON-ready: the same bytes for the same work."""
+        return self._record().to_dict()
+
+    def _record(self) -> Record:
+        """The record as the grader will read it: through JSON, under its limits."""
+        inputs = self.cluster.engine.inputs()
+        made = Record(
+            __version__, self.id, self.learner, self.variant, work_in(inputs), tuple(answers_in(inputs).values())
+        )
+        return read_record(made.to_dict())
+
+    def __repr__(self) -> str:
+        return card_text(self)
+
+    def _repr_html_(self) -> str:
+        return card_html(self)
+
+
+def _accepted(question: Question, value: Any) -> Any:
+    """The value as JSON, if it can be an answer to this question."""
+    try:
+        text = canonical(value)
+    except (TypeError, ValueError):
+        raise Refused(f"an answer is text, a number, true or false, or a dict of these; not {value!r:.60}") from None
+    if len(text) > MOST_ANSWER:
+        raise Refused(f"this answer has {len(text)} characters; at most {MOST_ANSWER} are read")
+    wrong = _KINDS[question.kind](question, value)
+    if wrong:
+        raise Refused(f"the question {question.id!r} {wrong}")
+    return value
+
+
+MOST_ANSWER = 20_000
+_EVIDENCE = {"source", "destination", "port", "protocol", "revision", "step"}
+
+
+def _no_choice(question: Question, value: Any) -> str:
+    allowed = [choice.value for choice in question.choices]
+    fits = any(type(value) is type(a) and value == a for a in allowed)
+    return "" if fits else f"takes one of: {', '.join(map(repr, allowed))}"
+
+
+def _no_number(question: Question, value: Any) -> str:
+    return "" if isinstance(value, int | float) and not isinstance(value, bool) else "takes a number"
+
+
+def _no_text(question: Question, value: Any) -> str:
+    return "" if isinstance(value, str) else "takes text"
+
+
+def _no_evidence(question: Question, value: Any) -> str:
+    fits = isinstance(value, Mapping) and set(value) <= _EVIDENCE and {"source", "destination", "revision"} <= set(value)
+    return "" if fits else "takes evidence: a dict of source, destination, port, protocol, revision and step"
+
+
+_KINDS = {"choice": _no_choice, "number": _no_number, "text": _no_text, "evidence": _no_evidence}

@@ -1,0 +1,66 @@
+"""Text that a learner controls, made harmless for the format in which a report shows it.
+
+A learner names a folder, an answer, a pod. A spreadsheet runs cells that begin with ``=``, a browser runs
+``<script>``, a terminal obeys escapes, Markdown draws links and a CI runner obeys lines that begin with ``::``. So no
+text of theirs goes into a report except through one of these functions.
+
+Left out: look-alike letters; a name is shown as it was written.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+from k8slearn.journal import digest
+
+MOST = 2_000
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,79}")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&:@-])")
+
+
+def plain(text: str, most: int = MOST) -> str:
+    """The text with every control, format and surrogate character spelled out (``\\x1b``); newlines stay."""
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c == "\n" or not _unseen(c) else _spelled(c) for c in text)
+
+
+def _unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def one_line(text: str, most: int = MOST) -> str:
+    """`plain`, with newlines turned to spaces."""
+    return " ".join(plain(text, most).split())
+
+
+def as_html(text: str) -> str:
+    """Safe between tags and in a quoted attribute."""
+    return html.escape(plain(text), quote=True)
+
+
+def as_csv(text: str) -> str:
+    """One line that no spreadsheet takes for a formula."""
+    line = one_line(text)
+    return "'" + line if line.startswith(("=", "+", "-", "@", "\t", "|", "%")) else line
+
+
+def as_markdown(text: str) -> str:
+    """One line in which nothing is a link, a tag, a table's edge, a mention or a workflow command."""
+    return _MARKDOWN.sub(lambda mark: f"&#{ord(mark.group(1))};", one_line(text))
+
+
+def as_filename(name: str) -> str:
+    """A file name of its own for each name: itself where that is harmless, else a slug, ``~`` and a digest."""
+    if _PLAIN_NAME.fullmatch(name):
+        return name
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", name)[:40].strip("-") or "learner"
+    return f"{slug}~{digest('file', name.encode('utf-8', 'backslashreplace'), length=10)}"

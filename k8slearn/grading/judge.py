@@ -1,0 +1,105 @@
+"""Judge one record: is it this learner's, does it replay, and which checks hold.
+
+The same function serves the learner (feedback now) and the instructor (the grade later), on the same bytes, in an
+engine that nobody else has touched.
+
+Left out: partial points within a check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from k8slearn import __version__
+from k8slearn.errors import Refused
+from k8slearn.grading.checks import Check, Failed, Work
+from k8slearn.grading.definition import Definition
+from k8slearn.grading.record import Record, canonical
+from k8slearn.grading.start import answers_in, replay, work_in
+from k8slearn.grading.variant import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found. `says` and `hint` are empty when it holds."""
+
+    check: str
+    asks: str
+    max_points: float
+    holds: bool
+    says: str = ""
+    hint: str = ""
+
+    @property
+    def points(self) -> float:
+        return self.max_points if self.holds else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a record is worth. `odd` is for the instructor: it takes no points away."""
+
+    verdicts: tuple[Verdict, ...]
+    odd: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> float:
+        return sum(v.points for v in self.verdicts)
+
+    @property
+    def max_points(self) -> float:
+        return sum(v.max_points for v in self.verdicts)
+
+    @property
+    def done(self) -> bool:
+        return all(v.holds for v in self.verdicts)
+
+
+def judge(definition: Definition, record: Record, learner: str) -> Judgement:
+    """Replay a record and ask every check; raises `Refused` when the record is not this learner's work."""
+    variant = definition.variant(learner)
+    _belongs(record, definition.id, learner, variant)
+    cluster, odd = replay(definition, variant, record)
+    if record.engine != __version__:
+        odd.append(f"made by engine {record.engine[:20]}, graded by {__version__}")
+    inputs = cluster.engine.inputs()
+    work = Work(
+        cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.start, _explanations(definition, variant)
+    )
+    return Judgement(tuple(_ask(check, work, odd) for check in definition.checks), tuple(odd[:20]))
+
+
+def _belongs(record: Record, exercise: str, learner: str, variant: Variant) -> None:
+    if record.exercise != exercise:
+        raise Refused(f"this record is for the exercise {record.exercise!r}, not {exercise!r}")
+    if record.learner != learner:
+        raise Refused(
+            f"this record was made by the learner {record.learner!r}, not {learner!r}: "
+            f"open the exercise with learner={learner!r} and do it there"
+        )
+    if canonical(record.variant) != canonical(variant):
+        raise Refused("this record was made for another variant of the exercise than this learner's")
+
+
+def _explanations(definition: Definition, variant: Variant) -> Mapping[str, Mapping[str, str]]:
+    filled = (definition.question(q.id, variant) for q in definition.questions)
+    return {q.id: {str(c.value): c.explains for c in q.choices} for q in filled}
+
+
+def _ask(check: Check, work: Work, odd: list[str]) -> Verdict:
+    """One check's verdict. A check that breaks is the author's fault: it gives no points and is reported."""
+    missed = partial(Verdict, check.id, check.asks, check.points, False)
+    try:
+        check.judge(work)
+    except Failed as failed:
+        return missed(failed.says, failed.hint)
+    except Refused as refused:
+        return missed(str(refused))
+    except MemoryError:
+        raise
+    except Exception as broken:
+        odd.append(f"the check {check.id} broke: {type(broken).__name__}: {broken}")
+        return missed(f"This check could not be asked of your cluster ({type(broken).__name__}): tell your instructor.")
+    return Verdict(check.id, check.asks, check.points, True)

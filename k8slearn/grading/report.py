@@ -1,0 +1,155 @@
+"""The grade run's reports: CSV, JSON, JUnit, Markdown, and a page of feedback per learner.
+
+Each is made of the same rows, in the same order, without a time or a path, so that the same submissions give the same bytes.
+Whatever a learner wrote passes through `inert`. A file is written beside its place and moved there when it is whole.
+
+Left out: plots, and formats of learning platforms.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from k8slearn import __version__
+from k8slearn.errors import Refused
+from k8slearn.grading.feedback import as_page_part, number, section
+from k8slearn.grading.inert import as_csv, as_filename, as_html, as_markdown, one_line, plain
+from k8slearn.grading.run import Row
+
+COLUMNS = ("learner", "exercise", "points", "max_points", "status", "message")
+
+
+def write_reports(rows: Sequence[Row], out: Path) -> None:
+    """Write every report into the folder `out`; raises `Refused` when it cannot be written."""
+    try:
+        (out / "feedback").mkdir(parents=True, exist_ok=True)
+        for name, make in REPORTS.items():
+            _write(out / name, make(rows))
+        for learner, theirs in groupby(rows, key=lambda r: r.learner):
+            _write(out / "feedback" / f"{as_filename(learner)}.html", feedback_page(learner, theirs))
+    except OSError as wrong:
+        raise Refused(f"the report cannot be written to {out}: {wrong.strerror}") from wrong
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text, encoding="utf-8", newline="")
+    os.replace(beside, path)
+
+
+def grades_csv(rows: Iterable[Row]) -> str:
+    """One row per learner and exercise."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for r in rows:
+        points = (number(r.points), number(r.max_points))
+        writer.writerow([as_csv(r.learner), as_csv(r.exercise), *points, r.status, as_csv(r.message)])
+    return text.getvalue()
+
+
+def grades_json(rows: Iterable[Row]) -> str:
+    """The rows with every check's verdict, and what was odd."""
+    grades = [_row_fields(r) for r in rows]
+    return json.dumps({"engine": __version__, "grades": grades}, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def _row_fields(row: Row) -> dict[str, Any]:
+    verdicts = row.judgement.verdicts if row.judgement else ()
+    return {
+        "learner": plain(row.learner),
+        "exercise": plain(row.exercise),
+        "points": row.points,
+        "max_points": row.max_points,
+        "status": row.status,
+        "message": plain(row.message),
+        "checks": [
+            {"check": v.check, "holds": v.holds, "points": v.points, "max_points": v.max_points, "says": plain(v.says)}
+            for v in verdicts
+        ],
+        "odd": [plain(o) for o in row.judgement.odd] if row.judgement else [],
+    }
+
+
+def junit_xml(rows: Sequence[Row]) -> str:
+    """A test suite per learner, a test case per check; what could not be graded is an error."""
+    top = ElementTree.Element("testsuites", name="k8slearn grade")
+    for learner, theirs in groupby(rows, key=lambda r: r.learner):
+        cases = [case for row in theirs for case in _cases(row)]
+        counts = {kind: str(sum(c.find(kind) is not None for c in cases)) for kind in ("failure", "error")}
+        suite = ElementTree.SubElement(
+            top,
+            "testsuite",
+            name=one_line(learner),
+            tests=str(len(cases)),
+            failures=counts["failure"],
+            errors=counts["error"],
+        )
+        suite.extend(cases)
+    ElementTree.indent(top)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(top, encoding="unicode") + "\n"
+
+
+def _cases(row: Row) -> list[ElementTree.Element]:
+    where = one_line(row.exercise)
+    if row.judgement is None:
+        case = ElementTree.Element("testcase", classname=where, name="graded")
+        ElementTree.SubElement(case, "error", type=row.status, message=one_line(row.message))
+        return [case]
+    cases = []
+    for v in row.judgement.verdicts:
+        cases.append(case := ElementTree.Element("testcase", classname=where, name=v.check))
+        if not v.holds:
+            ElementTree.SubElement(case, "failure", type="check", message=one_line(v.says)).text = plain(v.says)
+    return cases
+
+
+def summary_md(rows: Sequence[Row]) -> str:
+    """A table per class: how each exercise went, then each learner's points."""
+    lines = ["# Grades", "", "| exercise | done | not done | missing | refused | over a limit |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for exercise in sorted({r.exercise for r in rows if r.max_points}):
+        states = [r.status for r in rows if r.exercise == exercise]
+        counts = (states.count(s) for s in ("done", "not done", "missing", "refused", "limit"))
+        lines.append(f"| {as_markdown(exercise)} | {' | '.join(map(str, counts))} |")
+    lines += ["", "| learner | points | of |", "|---|---:|---:|"]
+    for learner, theirs in groupby(rows, key=lambda r: r.learner):
+        found = list(theirs)
+        points, most = sum(r.points for r in found), sum(r.max_points for r in found)
+        lines.append(f"| {as_markdown(learner)} | {number(points)} | {number(most)} |")
+    return "\n".join(lines) + "\n"
+
+
+def feedback_page(learner: str, rows: Iterable[Row]) -> str:
+    """A page that stands alone: no script, nothing from outside, and a policy that forbids both."""
+    parts = [
+        as_page_part(r.exercise, r.judgement, 2)
+        if r.judgement
+        else section(r.exercise, f"{r.status}: 0 of {number(r.max_points)} points. {r.message}", (), 2)
+        for r in rows
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
+        f"<title>Feedback for {as_html(learner)}</title>\n"
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}</style>\n"
+        f"</head>\n<body>\n<main>\n<h1>Feedback for {as_html(learner)}</h1>\n{chr(10).join(parts)}\n"
+        "</main>\n</body>\n</html>\n"
+    )
+
+
+REPORTS: dict[str, Callable[[Sequence[Row]], str]] = {
+    "grades.csv": grades_csv,
+    "grades.json": grades_json,
+    "junit.xml": junit_xml,
+    "summary.md": summary_md,
+}

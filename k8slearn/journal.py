@@ -1,0 +1,270 @@
+"""The world and its journal: the module that *is* the idea. Read this one first.
+
+etcd, under every Kubernetes cluster, is a flat table from key to value with a revision that
+only grows. So is the **world** here: ``(scope, table, name) -> frozen value``. A scope is
+``"api"`` or a network namespace such as ``"node:node-1"``; a table is ``"pods"`` or ``"route"``.
+
+Nothing edits the world but the **journal**. An `Input` is what came from outside (a command, a
+fault, a packet sent, an answer, the clock moved). A `Change` is one consequence: the row that
+somebody put or removed, with its author and the key that caused it. Only inputs are saved,
+shared, undone and graded; consequences are computed again (law: same inputs, same consequences).
+
+Left out: compaction (a journal is as long as the learner's session) and transactions across keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+Key = tuple[str, str, Hashable]
+"""``(scope, table, name)``: ``("api", "pods", "default/web")``, ``("node:node-1", "link", "eth0")``."""
+
+T = TypeVar("T")
+
+
+def digest(*words: object, length: int = 8) -> str:
+    """Hex digits that depend on these words alone: where the real thing draws a name, we derive it."""
+    return hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()[:length]
+
+
+class Put(NamedTuple):
+    """A command: this key now has this (frozen) value. `cause` names the key that made it so."""
+
+    key: Key
+    value: Any
+    cause: Key | None = None
+
+
+class Remove(NamedTuple):
+    """A command: this key is gone. Removing what is absent changes nothing."""
+
+    key: Key
+    cause: Key | None = None
+
+
+Command = Put | Remove
+Commands = Iterator[Command]
+"""What a component or a tool yields. Each command is applied before the next is asked for, so
+a generator sees its own writes in the world it was given."""
+
+
+class Table(dict[Hashable, Any]):
+    """The rows of one table of one scope, with the indexes that were derived from them."""
+
+    __slots__ = ("derived",)
+
+    def __init__(self, rows: Mapping[Hashable, Any] = {}) -> None:
+        super().__init__(rows)
+        self.derived: dict[Hashable, Any] = {}
+
+    def index(self, build: Callable[[Table], T]) -> T:
+        """`build(self)`, computed once and remembered until a row changes."""
+        found = self.derived.get(build)
+        if found is None:
+            found = self.derived[build] = build(self)
+        return found  # type: ignore[no-any-return]  # the cache is keyed by its own builder
+
+
+_NOTHING = Table()
+
+
+class World:
+    """Every row there is. Read with `get` and `table`; only a journal (or a walk's fork) writes."""
+
+    __slots__ = ("_base", "_tables", "revision")
+
+    def __init__(self, base: World | None = None) -> None:
+        self._base = base
+        self.revision: int = base.revision if base is not None else 0
+        self._tables: dict[tuple[str, str], Table] = {}
+
+    def table(self, scope: str, table: str) -> Table:
+        """The one door to rows: do not change what it returns."""
+        found = self._tables.get((scope, table))
+        if found is not None:
+            return found
+        return self._base.table(scope, table) if self._base is not None else _NOTHING
+
+    def get(self, key: Key) -> Any:
+        """The value of a key, or None."""
+        return self.table(key[0], key[1]).get(key[2])
+
+    def scopes(self, table: str) -> list[str]:
+        """Every scope that has rows in this table, sorted."""
+        found = set(self._base.scopes(table)) if self._base is not None else set()
+        for (scope, name), rows in self._tables.items():
+            if name == table:
+                (found.add if rows else found.discard)(scope)
+        return sorted(found)
+
+    def tables(self) -> dict[tuple[str, str], Table]:
+        """Every non-empty table, by (scope, table)."""
+        below = self._base.tables() if self._base is not None else {}
+        return {k: v for k, v in {**below, **self._tables}.items() if v}
+
+    def fork(self) -> World:
+        """A world laid over this one: writes stay in the fork (a walk's effects, a what-if)."""
+        return World(self)
+
+    @property
+    def clock(self) -> float:
+        """Seconds on the logical clock."""
+        return float(self.get(("clock", "now", "")) or 0.0)
+
+    def apply(self, command: Command) -> Any:
+        """Do one command; return the value that was there before (or None)."""
+        scope, table, name = command.key
+        rows = self._tables.get((scope, table))
+        if rows is None:
+            rows = Table(self._base.table(scope, table)) if self._base is not None else Table()
+            self._tables[scope, table] = rows
+        rows.derived.clear()
+        if isinstance(command, Put):
+            before = rows.get(name)
+            rows[name] = command.value
+            return before
+        return rows.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What came from outside. `arguments` is JSON-ready; `kind` is one of the engine's verbs."""
+
+    revision: int
+    kind: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One consequence: `value` None means that the row went away."""
+
+    revision: int
+    key: Key
+    before: Any
+    value: Any
+    author: str
+    cause: Key | None
+    source: int
+    """The revision of the input that set this in motion."""
+    previous: Change | None = field(default=None, repr=False, compare=False)
+    """What had written this row before; undo needs it."""
+
+
+Entry = Input | Change
+
+
+class Journal:
+    """The only writer of a world. Every entry has a revision of its own, from 1."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.entries: list[Entry] = []
+        self._origins: dict[Key, Change] = {}
+        self._last_input = 0
+
+    @property
+    def revision(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def inputs(self) -> list[Input]:
+        """What came from outside, in order: all that is saved, shared and graded."""
+        return [e for e in self.entries if isinstance(e, Input)]
+
+    def origin(self, key: Key) -> Change | None:
+        """The entry that last wrote this row: who, because of what, and after which input."""
+        return self._origins.get(key)
+
+    def begin(self, kind: str, arguments: Mapping[str, Any]) -> Input:
+        entry = Input(self.revision + 1, kind, arguments)
+        self.entries.append(entry)
+        self._last_input = self.world.revision = entry.revision
+        return entry
+
+    def commit(self, command: Command, author: str) -> Change | None:
+        """Write one consequence; a command that changes nothing leaves no entry."""
+        value = command.value if isinstance(command, Put) else None
+        if self.world.get(command.key) == value:
+            return None
+        before = self.world.apply(command)
+        change = Change(
+            self.revision + 1,
+            command.key,
+            before,
+            value,
+            author,
+            command.cause,
+            self._last_input,
+            self._origins.get(command.key),
+        )
+        self.entries.append(change)
+        self.world.revision = change.revision
+        self._origins[command.key] = change
+        return change
+
+    def rewind(self, revision: int) -> list[Entry]:
+        """Take back every entry after this revision; returns them, oldest first."""
+        gone = self.entries[revision:]
+        for entry in reversed(gone):
+            if isinstance(entry, Change):
+                self.world.apply(_reverse(entry))
+                if entry.previous is None:
+                    del self._origins[entry.key]
+                else:
+                    self._origins[entry.key] = entry.previous
+        del self.entries[revision:]
+        self.world.revision = revision
+        self._last_input = next(
+            (e.revision for e in reversed(self.entries) if isinstance(e, Input)), 0
+        )
+        return gone
+
+    def adopt(self, entries: Iterable[Entry]) -> None:
+        """Append entries that were computed before, as they were: nothing is run again."""
+        for entry in entries:
+            self.entries.append(entry)
+            self.world.revision = entry.revision
+            if isinstance(entry, Input):
+                self._last_input = entry.revision
+                continue
+            self.world.apply(_remake(entry))
+            self._origins[entry.key] = entry
+
+    def fork(self) -> Journal:
+        """A journal that goes on from here by itself. This one must not be written any more."""
+        other = Journal()
+        other.world = self.world.fork()
+        other.entries = list(self.entries)
+        other._origins = dict(self._origins)
+        other._last_input = self._last_input
+        return other
+
+    def world_at(self, revision: int) -> World:
+        """The world as it was after the entry with this revision, as a fork of today's."""
+        past = self.world.fork()
+        past.revision = revision
+        for entry in reversed(self.entries[revision:]):
+            if isinstance(entry, Change):
+                past.apply(_reverse(entry))
+        return past
+
+
+def _remake(change: Change) -> Command:
+    if change.value is None:
+        return Remove(change.key, change.cause)
+    return Put(change.key, change.value, change.cause)
+
+
+def _reverse(change: Change) -> Command:
+    if change.before is None:
+        return Remove(change.key)
+    return Put(change.key, change.before)

@@ -1,0 +1,22 @@
+"""One Linux box's network stack, as rows of the world and a walk over them. No word of Kubernetes here.
+
+A network namespace is a scope of the world. ``node:NAME`` is a machine's own (root) namespace,
+``node:NAME/X`` the one that ``ip netns add X`` made on it. Its rows, as (table, name) -> value:
+
+====================  ==========================================  ==========================
+table                 name                                        value
+====================  ==========================================  ==========================
+``netns``             ``""``                                      `rows.Netns`
+``link``              ``"eth0"``                                  `rows.Link`
+``addr``              ``("eth0", "192.168.64.11/24")``            `rows.Address`
+``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
+``neigh``             ``("eth0", "192.168.64.12")``               `rows.Neighbour`
+``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
+``sysctl``            ``"net.ipv4.ip_forward"``                   text
+``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `netfilter.Chain`
+``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
+``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
+====================  ==========================================  ==========================
+
+Left out (so far): IPv6, policy routing, VLANs, tunnels, nftables, traffic control, fragmentation.
+"""

@@ -1,0 +1,258 @@
+"""``ip link add|del|set``: network devices and what the kernel does on its own when they change.
+
+A veth pair is one cable: delete one end and the other is gone. A device that goes down takes its routes and neighbours along; up again it
+brings back only the connected ones. A bridge whose MAC nobody set wears the lowest MAC of its ports (br_stp_if.c).
+
+Left out: renaming, kinds of device other than loopback, veth and bridge, spanning tree, VLANs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import Commands, Key, Put, Remove, World, digest
+from k8slearn.linux import addr, neigh, route
+from k8slearn.linux.device import (
+    carrier,
+    error,
+    find,
+    next_index,
+    operstate,
+    peer_of,
+    ports,
+    refused,
+)
+from k8slearn.linux.rows import Address, Link
+
+__all__ = [
+    "add_bridge",
+    "add_loopback",
+    "add_veth",
+    "carrier",
+    "delete",
+    "find",
+    "key",
+    "made_up_mac",
+    "operstate",
+    "ports",
+    "set_down",
+    "set_hairpin",
+    "set_mac",
+    "set_master",
+    "set_mtu",
+    "set_netns",
+    "set_nomaster",
+    "set_promisc",
+    "set_up",
+]
+
+
+def key(netns: str, name: str) -> Key:
+    """Where the world keeps this link."""
+    return (netns, "link", name)
+
+
+def made_up_mac(*words: object) -> str:
+    """A locally administered MAC out of these words: where the kernel would draw one, we derive it."""
+    digits = digest("mac", *words, length=10)
+    return "02:" + ":".join(digits[i : i + 2] for i in range(0, 10, 2))
+
+
+def add_veth(
+    world: World,
+    netns: str,
+    name: str,
+    peer_netns: str,
+    peer_name: str,
+    mtu: int = 1500,
+    mac: str = "",
+    peer_mac: str = "",
+) -> Commands:
+    """``ip link add NAME type veth peer name PEER netns PEER_NETNS``: two ends of one cable, both down."""
+    _check_name(world, netns, name)
+    _check_name(world, peer_netns, peer_name)
+    if (netns, name) == (peer_netns, peer_name):
+        raise refused("File exists")
+    mac, peer_mac = mac or made_up_mac(netns, name), peer_mac or made_up_mac(peer_netns, peer_name)
+    far = next_index(world, peer_netns)
+    yield Put(key(peer_netns, peer_name), Link(peer_name, "veth", peer_mac, far, mtu=mtu, peer=(netns, name)))
+    near = next_index(world, netns)
+    yield Put(key(netns, name), Link(name, "veth", mac, near, mtu=mtu, peer=(peer_netns, peer_name)))
+
+
+def add_bridge(world: World, netns: str, name: str, mtu: int = 1500, mac: str = "") -> Commands:
+    """``ip link add NAME type bridge``: a switch without ports, down. A `mac` given here stays (it is pinned)."""
+    _check_name(world, netns, name)
+    own = mac or made_up_mac(netns, name)
+    index = next_index(world, netns)
+    yield Put(key(netns, name), Link(name, "bridge", own, index, mtu=mtu, pinned=bool(mac)))
+
+
+def add_loopback(netns: str) -> Commands:
+    """``lo`` as a new network namespace has it: down and without an address."""
+    yield Put(key(netns, "lo"), Link("lo", "loopback", "00:00:00:00:00:00", 1, mtu=65536))
+
+
+def delete(world: World, netns: str, name: str) -> Commands:
+    """``ip link del NAME``: the link, its peer, and all that spoke of them."""
+    link = find(world, netns, name)
+    if link.kind == "loopback":
+        raise refused("Operation not supported")
+    yield from _forget(world, netns, link)
+    if link.peer is not None:
+        peer = peer_of(world, link)
+        if peer is not None:
+            yield from _forget(world, link.peer[0], peer)
+
+
+def _forget(world: World, netns: str, link: Link) -> Commands:
+    """unregister_netdevice(): addresses, routes, neighbours and forwarding entries go before the link itself."""
+    yield from _strip(world, netns, link)
+    for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
+        yield Put(key(netns, port.name), replace(port, master="", hairpin=False))
+    yield Remove(key(netns, link.name))
+    if link.master:
+        yield from _new_bridge_mac(world, netns, link.master)
+
+
+def _strip(world: World, netns: str, link: Link) -> Commands:
+    for row in addr.on(world, netns, link.name):
+        yield Remove(addr.key(netns, row))
+    yield from route.drop_device(world, netns, link)
+    yield from neigh.drop_device(world, netns, link.name)
+    yield from _forget_macs(world, netns, link, kept="")
+
+
+def _forget_macs(world: World, netns: str, link: Link, kept: str) -> Commands:
+    """br_fdb_delete_by_port(): what was learned behind a port (or by a bridge) is forgotten."""
+    for name, row in list(world.table(netns, "fdb").items()):
+        if link.name in (row.port, row.bridge) and row.state != kept:
+            yield Remove((netns, "fdb", name))
+
+
+def set_up(world: World, netns: str, name: str) -> Commands:
+    """``ip link set NAME up``: the connected routes come (back), no others do."""
+    link = find(world, netns, name)
+    if link.up:
+        return
+    yield Put(key(netns, name), replace(link, up=True))
+    if link.kind == "loopback" and not addr.on(world, netns, name):
+        own = Address(name, "127.0.0.1", 8, "host")
+        yield Put(addr.key(netns, own), own)
+    for row in addr.on(world, netns, name):
+        yield from route.add_connected(world, netns, row)
+
+
+def set_down(world: World, netns: str, name: str) -> Commands:
+    """``ip link set NAME down``: its routes, neighbours and learned MACs go, its addresses stay."""
+    link = find(world, netns, name)
+    if not link.up:
+        return
+    yield Put(key(netns, name), replace(link, up=False))
+    yield from route.drop_device(world, netns, link)
+    yield from neigh.drop_device(world, netns, name)
+    yield from _forget_macs(world, netns, link, kept="permanent")
+    peer = peer_of(world, link)
+    if peer is not None and link.peer is not None and peer.master:
+        yield from _forget_macs(world, link.peer[0], peer, kept="permanent")
+
+
+def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
+    """``ip link set NAME master BRIDGE``: the link becomes a port, and its MAC may become the bridge's."""
+    link = find(world, netns, name)
+    master = world.get(key(netns, bridge))
+    if master is None:
+        raise CommandError(f'Error: argument "{bridge}" is wrong: Device does not exist\n\n', 255)
+    if master.kind != "bridge" or link.kind == "loopback":
+        raise refused("Operation not supported")
+    if link.kind == "bridge":
+        raise error("Can not enslave a bridge to a bridge.")
+    if link.master == bridge:
+        return
+    if link.master:
+        yield from set_nomaster(world, netns, name)
+    yield Put(key(netns, name), replace(link, master=bridge, hairpin=False))
+    yield from _new_bridge_mac(world, netns, bridge)
+
+
+def set_nomaster(world: World, netns: str, name: str) -> Commands:
+    """``ip link set NAME nomaster``: the link is a port no longer."""
+    link = find(world, netns, name)
+    if not link.master:
+        return
+    yield Put(key(netns, name), replace(link, master="", hairpin=False))
+    yield from _forget_macs(world, netns, link, kept="")
+    yield from _new_bridge_mac(world, netns, link.master)
+
+
+def _new_bridge_mac(world: World, netns: str, bridge: str) -> Commands:
+    """br_stp_recalculate_bridge_id(): the lowest MAC of the ports, unless somebody set one."""
+    link: Link | None = world.get(key(netns, bridge))
+    macs = [port.mac for port in ports(world, netns, bridge)]
+    if link is not None and not link.pinned and macs and min(macs) != link.mac:
+        yield Put(key(netns, bridge), replace(link, mac=min(macs)))
+
+
+def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
+    """``ip link set NAME mtu N``."""
+    if mtu < 68:
+        raise error("mtu less than device minimum.")
+    if mtu > 65535 and name != "lo":
+        raise error("mtu greater than device maximum.")
+    yield from _set(world, netns, name, mtu=mtu)
+
+
+def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:
+    """``ip link set NAME address MAC``: a bridge keeps it from now on, whatever its ports have."""
+    link = find(world, netns, name)
+    if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise refused("Cannot assign requested address")
+    yield Put(key(netns, name), replace(link, mac=mac.lower(), pinned=True))
+    if link.master:
+        yield from _new_bridge_mac(world, netns, link.master)
+
+
+def set_hairpin(world: World, netns: str, name: str, on: bool) -> Commands:
+    """``bridge link set dev NAME hairpin on``: may a frame leave the port that it came in by?"""
+    if not find(world, netns, name).master:
+        raise refused("Operation not supported")
+    yield from _set(world, netns, name, hairpin=on)
+
+
+def set_promisc(world: World, netns: str, name: str, on: bool) -> Commands:
+    """``ip link set NAME promisc on``: take every frame, not only one's own."""
+    yield from _set(world, netns, name, promisc=on)
+
+
+def _set(world: World, netns: str, name: str, **fields: Any) -> Iterator[Put]:
+    yield Put(key(netns, name), replace(find(world, netns, name), **fields))
+
+
+def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
+    """``ip link set NAME netns TARGET``: it arrives there down, without addresses; the cable stays plugged in."""
+    link = find(world, netns, name)
+    if target == netns:
+        return
+    if link.kind == "loopback":
+        raise error("The interface netns is immutable.")
+    if world.get((target, "netns", "")) is None:
+        raise CommandError(f'Error: argument "{target}" is wrong: Invalid "netns" value\n\n', 255)
+    if world.get(key(target, name)) is not None:
+        raise error("An interface with the same name exists in the target netns.")
+    yield from _forget(world, netns, link)
+    free = link.index not in {other.index for other in world.table(target, "link").values()}
+    index = link.index if free else next_index(world, target)
+    yield Put(key(target, name), replace(link, index=index, up=False, master="", hairpin=False))
+    peer = peer_of(world, link)
+    if peer is not None and link.peer is not None:
+        yield Put(key(*link.peer), replace(peer, peer=(target, name)))
+
+
+def _check_name(world: World, netns: str, name: str) -> None:
+    if world.get(key(netns, name)) is not None:
+        raise refused("File exists")
+    if not name or len(name) > 15 or "/" in name or name.isspace():
+        raise error("Attribute failed policy validation.")

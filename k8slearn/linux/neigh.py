@@ -1,0 +1,52 @@
+"""``ip neigh add|replace|del``: who has which address on a link, as a person may write it down.
+
+The kernel fills this table itself by ARP (see the packet walk); an entry that a person adds is PERMANENT and is never asked about again.
+
+Left out: proxy entries, ageing, IPv6.
+"""
+
+from __future__ import annotations
+
+from k8slearn.journal import Commands, Key, Put, Remove, World
+from k8slearn.linux.device import find, refused
+from k8slearn.linux.rows import Neighbour
+
+
+def key(netns: str, dev: str, address: str) -> Key:
+    """Where the world keeps this neighbour."""
+    return (netns, "neigh", (dev, address))
+
+
+def add(world: World, netns: str, dev: str, address: str, mac: str, state: str = "PERMANENT") -> Commands:
+    """``ip neigh add ADDRESS lladdr MAC dev DEV``. Raises CommandError when there is an entry already."""
+    if world.get(key(netns, dev, address)) is not None:
+        raise refused("File exists")
+    yield from replace(world, netns, dev, address, mac, state)
+
+
+def replace(world: World, netns: str, dev: str, address: str, mac: str, state: str = "PERMANENT") -> Commands:
+    """``ip neigh replace``: as add, over what is there."""
+    find(world, netns, dev)
+    yield Put(key(netns, dev, address), Neighbour(dev, address, mac.lower(), state))
+
+
+def delete(world: World, netns: str, dev: str, address: str) -> Commands:
+    """``ip neigh del ADDRESS dev DEV``."""
+    find(world, netns, dev)
+    if world.get(key(netns, dev, address)) is None:
+        raise refused("No such file or directory")
+    yield Remove(key(netns, dev, address))
+
+
+def flush(world: World, netns: str, dev: str) -> Commands:
+    """``ip neigh flush dev DEV``: all but the PERMANENT entries."""
+    for name, row in list(world.table(netns, "neigh").items()):
+        if row.dev == dev and row.state != "PERMANENT":
+            yield Remove((netns, "neigh", name))
+
+
+def drop_device(world: World, netns: str, dev: str) -> Commands:
+    """neigh_ifdown(): a device went down, and all that it knew is forgotten, PERMANENT entries too."""
+    for name, row in list(world.table(netns, "neigh").items()):
+        if row.dev == dev:
+            yield Remove((netns, "neigh", name))

@@ -1,0 +1,240 @@
+"""A packet's way through Linux boxes: the module to read to learn what a kernel does with a packet.
+
+::
+
+    wire ─ receive ─┬─ a bridge's port? ── bridge.py ──┬── up to the bridge's own device
+                    └─ my MAC? ── ip_receive ──────────┘
+    ip_receive: PREROUTING ─ route ─┬─ local:   INPUT ─ socket
+                                    ├─ forward: TTL, FORWARD ─┐
+                                    └─ none:    ICMP or silence│
+    send_local: route, OUTPUT (route again) ───────────────────┴─ POSTROUTING ─ neighbour ─ transmit ─ wire
+
+Each function is named after what the kernel calls that stretch of road. It yields what a log would say (`Step`) and
+what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet that
+crosses a veth is picked up again by `run`, as the kernel's softirq does.
+
+Left out: IP options, fragmentation, multicast routing, broadcast traffic other than ARP.
+"""
+
+from __future__ import annotations
+
+
+from k8slearn.linux import arp, bridge, fib, icmp, netfilter, socket, sysctl
+from k8slearn.linux.fib import Found
+from k8slearn.linux.rows import Link
+from k8slearn.linux.skb import Net, Outgoing, Skb
+from k8slearn.packet import Packet
+from k8slearn.trace import Because, Step, Walk
+
+NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
+"""What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
+
+LOCAL_ERRORS = {
+    "none": "Network is unreachable",
+    "unreachable": "No route to host",
+    "prohibit": "Permission denied",
+    "blackhole": "Invalid argument",
+}
+"""What ``connect()`` says at once when the machine's own table gives no way."""
+
+
+def run(net: Net) -> Walk[None]:
+    """Carry frames over wires until all is quiet; a packet whose neighbour never answered is given up then."""
+    while True:
+        while net.wire:
+            netns, dev, frame = net.wire.popleft()
+            yield from receive(net, netns, dev, frame)
+        if not net.held:
+            return
+        (netns, dev, address), waiting = net.held.popitem()
+        for skb in waiting:
+            yield from _neighbour_failed(net, skb, dev, address)
+
+
+def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
+    """A frame has come in by a device (`dev.c: __netif_receive_skb_core`)."""
+    link = fib.link(net.world, netns, dev)
+    if link is None or not link.up:
+        return
+    if link.master:
+        yield from bridge.handle_frame(net, netns, link, frame)
+    else:
+        yield from receive_up(net, Skb(netns, frame, dev), link)
+
+
+def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """The frame is not for a bridge (any more): ARP, or IP if the MAC is ours."""
+    frame = skb.packet
+    if frame.proto == "arp":
+        yield from arp.receive(net, skb.netns, link, frame)
+    elif frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff") or link.kind == "loopback" or skb.prerouted:
+        yield from ip_receive(net, skb)
+    else:
+        says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
+        yield Step(skb.netns, "drop", says, frame, frame, _link_because(skb.netns, link), link.name)
+
+
+def ip_receive(net: Net, skb: Skb) -> Walk[None]:
+    """PREROUTING, then the routing decision (`ip_input.c: ip_rcv`)."""
+    if not skb.prerouted and not (yield from netfilter.run(net, skb, "PREROUTING")):
+        return
+    yield from route_input(net, skb)
+
+
+def route_input(net: Net, skb: Skb) -> Walk[None]:
+    """Is it for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?"""
+    world, netns, packet = net.world, skb.netns, skb.packet
+    found = fib.lookup(world, netns, packet.dst)
+    refused = _martian(net, skb, found) or fib.source_refused(world, netns, skb.iif, packet.src)
+    if refused:
+        yield Step(netns, "drop", refused, packet, packet, found.because, skb.iif)
+    elif found.kind == "local":
+        yield Step(netns, "route", f"{packet.dst} is this machine's own address", packet, packet, found.because, skb.iif)
+        yield from deliver_local(net, skb)
+    elif found.kind == "broadcast":
+        yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
+    elif not sysctl.is_on(world, netns, "net.ipv4.ip_forward"):
+        why = Because((netns, "sysctl", "net.ipv4.ip_forward"), "net.ipv4.ip_forward = 0")
+        yield Step(netns, "drop", f"{packet.dst} is not mine, and I do not forward", packet, packet, why, skb.iif)
+    elif found.kind == "unicast":
+        yield from forward(net, skb, found)
+    else:
+        yield from _no_route(net, skb, found)
+
+
+def _martian(net: Net, skb: Skb, found: Found) -> str:
+    if skb.packet.dst.startswith("127.") and skb.iif != "lo":
+        if not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
+            return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"
+    return ""
+
+
+def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
+    packet = skb.packet
+    says = f"no route to {packet.dst}" if found.kind == "none" else f"{found.kind} route to {packet.dst}"
+    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif)
+    if found.kind in NO_ROUTE:
+        yield from icmp.error(net, skb, NO_ROUTE[found.kind])
+
+
+def forward(net: Net, skb: Skb, found: Found) -> Walk[None]:
+    """For somebody else: one off the TTL, FORWARD, and out (`ip_forward.c`)."""
+    packet = skb.packet
+    yield Step(skb.netns, "route", f"{packet.dst} goes {_way(found)}", packet, packet, found.because, skb.iif)
+    if packet.ttl <= 1:
+        yield Step(skb.netns, "drop", "TTL reached 0", packet, packet, None, skb.iif)
+        yield from icmp.error(net, skb, "time-exceeded")
+        return
+    skb.packet = packet._replace(ttl=packet.ttl - 1)
+    skb.oif, skb.via, skb.physout = found.dev, found.via, ""
+    if (yield from netfilter.run(net, skb, "FORWARD")):
+        yield from output(net, skb)
+
+
+def _way(found: Found) -> str:
+    return f"via {found.via} dev {found.dev}" if found.via else f"dev {found.dev}, on the link"
+
+
+def deliver_local(net: Net, skb: Skb) -> Walk[None]:
+    """INPUT, then the socket (`ip_input.c: ip_local_deliver`)."""
+    if (yield from netfilter.run(net, skb, "INPUT")):
+        yield from socket.receive(net, skb)
+
+
+def send_local(net: Net, out: Outgoing) -> Walk[str]:
+    """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
+    world, netns, packet = net.world, out.netns, out.packet
+    found = fib.lookup(world, netns, packet.dst)
+    if found.kind not in ("unicast", "local"):
+        yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because)
+        return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+    own = found.kind == "local"
+    yield Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev)
+    skb = Skb(netns, packet, "", "lo" if own else found.dev, tracked=out.tracked, state=out.state, via=found.via)
+    mark = skb.mark
+    if not (yield from netfilter.run(net, skb, "OUTPUT")):
+        return "Operation not permitted"
+    if skb.packet.dst != packet.dst or skb.mark != mark:
+        return (yield from _reroute(net, skb))
+    yield from output(net, skb)
+    return ""
+
+
+def _reroute(net: Net, skb: Skb) -> Walk[str]:
+    """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`)."""
+    found = fib.lookup(net.world, skb.netns, skb.packet.dst)
+    if found.kind not in ("unicast", "local"):
+        yield Step(skb.netns, "drop", f"no route to {skb.packet.dst}", skb.packet, skb.packet, found.because)
+        return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+    skb.oif, skb.via = ("lo" if found.kind == "local" else found.dev), found.via
+    says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
+    yield Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT")
+    yield from output(net, skb)
+    return ""
+
+
+def output(net: Net, skb: Skb) -> Walk[None]:
+    """POSTROUTING, then the neighbour's MAC, then the wire (`ip_output.c`)."""
+    skb.iif = skb.iif if skb.oif != "lo" else ""
+    if not (yield from netfilter.run(net, skb, "POSTROUTING")):
+        return
+    if skb.oif == "lo":
+        yield from loop_back(net, skb)
+        return
+    mac = yield from arp.resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
+    if mac:
+        yield from transmit(net, skb, mac)
+
+
+def loop_back(net: Net, skb: Skb) -> Walk[None]:
+    """lo hands the packet straight back, with its connection still known (`loopback.c`)."""
+    back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
+    yield Step(skb.netns, "receive", "lo: back to this machine", skb.packet, skb.packet, None, "lo")
+    yield from ip_receive(net, back)
+
+
+def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
+    """Put the Ethernet header on and hand the frame to the device."""
+    link = fib.link(net.world, skb.netns, skb.oif)
+    if link is not None:
+        frame = skb.packet._replace(eth_src=link.mac, eth_dst=mac)
+        yield from hand_over(net, skb.netns, link, frame)
+
+
+def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+    """A device sends a frame: a veth to its peer, a bridge to one of its ports."""
+    if not link.up:
+        yield Step(netns, "drop", f"{link.name} is down", frame, frame, _link_because(netns, link), link.name)
+    elif link.kind == "bridge":
+        yield from bridge.transmit(net, netns, link, frame)
+    elif link.peer is not None:
+        far = fib.link(net.world, *link.peer)
+        if far is None or not far.up:
+            says = f"{link.name} has no carrier: its peer is down"
+            why = _link_because(link.peer[0], far) if far else _link_because(netns, link)
+            yield Step(netns, "drop", says, frame, frame, why, link.name)
+            return
+        if frame.proto != "arp":
+            yield Step(netns, "transmit", f"out of {link.name}", frame, frame, _link_because(netns, link), link.name)
+        net.wire.append((*link.peer, frame))
+
+
+def _link_because(netns: str, link: Link) -> Because:
+    words = ["up" if link.up else "down", *([f"master {link.master}"] if link.master else [])]
+    return Because((netns, "link", link.name), f"{link.name}: {', '.join(words)}, mac {link.mac}")
+
+
+def neighbour_found(net: Net, netns: str, dev: str, address: str, mac: str) -> Walk[None]:
+    """An answer came: send what waited for it."""
+    for skb in net.held.pop((netns, dev, address), []):
+        yield from (bridge.bridged_dnat_finish if skb.bridged else transmit)(net, skb, mac)
+
+
+def _neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
+    """Three questions in three seconds, no answer: the sender hears of it (`arp.c: arp_error_report`)."""
+    says = f"nobody on {dev} has {address}: neighbour FAILED after 3 s"
+    why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} FAILED")
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev)
+    yield from icmp.error(net, skb, "host-unreachable")
+
+

@@ -1,0 +1,132 @@
+"""The rows of a Linux box: plain frozen values, one class for each table that a person can list.
+
+Addresses are text (``"10.244.1.2"``), networks are text in CIDR form (``"10.244.1.0/24"``, the
+default route is ``"0.0.0.0/0"``), MACs are lower-case text.
+
+Left out: what `linux/__init__.py` leaves out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Netns:
+    """A network namespace. `name` is what people call it (``default/web``, ``node-1``); opaque here."""
+
+    name: str
+    machine: str
+    """The scope of the machine's root namespace (``node:node-1``); a root namespace names itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface, as ``ip -d link`` shows it."""
+
+    name: str
+    kind: str
+    """``loopback``, ``veth`` or ``bridge``. A machine's own ``eth0`` is a veth to the switch."""
+    mac: str
+    index: int
+    up: bool = False
+    mtu: int = 1500
+    master: str = ""
+    """The bridge that this link is a port of."""
+    peer: tuple[str, str] | None = None
+    """The other end of a veth pair: (scope, link name)."""
+    hairpin: bool = False
+    """As a bridge port: may a frame leave by the port it came in on."""
+    promisc: bool = False
+    pinned: bool = False
+    """Somebody set the MAC: a bridge then keeps it, whatever its ports have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address on a link. `address` has no prefix; `prefix` is the number of network bits."""
+
+    dev: str
+    address: str
+    prefix: int
+    scope: str = "global"
+    broadcast: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. `kind` is unicast, blackhole, unreachable or prohibit. Routes to a machine's own addresses
+    (table ``local``) are not stored: they are derived from the address rows."""
+
+    dst: str
+    via: str = ""
+    dev: str = ""
+    src: str = ""
+    scope: str = "global"
+    """``global`` or ``link``, as ``ip route`` prints it."""
+    proto: str = "boot"
+    metric: int = 0
+    table: str = "main"
+    kind: str = "unicast"
+    onlink: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Who has an address on a link: ``ip neigh``. `state`: REACHABLE, STALE, PERMANENT or FAILED."""
+
+    dev: str
+    address: str
+    mac: str
+    state: str = "REACHABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Fdb:
+    """A bridge's memory of a MAC: behind which port. A port's own MAC is derived, not stored."""
+
+    bridge: str
+    mac: str
+    port: str
+    state: str = "learned"
+    """``learned`` or ``permanent``."""
+
+
+class Tuple(NamedTuple):
+    """One direction of a connection, as conntrack keeps it. For ICMP the ports are the echo id."""
+
+    proto: str
+    src: str
+    dst: str
+    sport: int
+    dport: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A conntrack entry: what the first packet looked like, and what a reply must look like."""
+
+    original: Tuple
+    reply: Tuple
+    state: str
+    """As ``conntrack -L`` prints it: SYN_SENT, SYN_RECV, ESTABLISHED, ... ; empty for UDP and ICMP."""
+    replied: bool = False
+    assured: bool = False
+    mark: int = 0
+    until: float = 0.0
+    """The second of the logical clock at which it is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A listening socket. `address` ``0.0.0.0`` means any. `answers_as` is who answers, in the words of
+    a Trace (opaque here): ``default/web``; `program` is the process that holds it."""
+
+    proto: str
+    address: str
+    port: int
+    program: str
+    answers_as: str
+    hostname: str = ""
+    """What ``/hostname`` answers."""

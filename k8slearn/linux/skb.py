@@ -1,0 +1,102 @@
+"""What kernels keep while packets are under way: the socket buffer, and the wires between them.
+
+Linux hands a packet through its stack as a ``struct sk_buff``: the bytes, and beside them the mark, the connection, the device it
+came by. It lives only while a packet is in one namespace; crossing a veth washes mark and connection off
+(`skb_scrub_packet`). Ours is the one object of this floor that changes, and it never outlives a walk.
+
+Left out: queues and their lengths: a wire takes every packet, in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from k8slearn.journal import Key, World, digest
+from k8slearn.linux.rows import Connection, Tuple
+from k8slearn.packet import Packet
+from k8slearn.trace import Draw
+
+
+@dataclass(slots=True)
+class Tracked:
+    """The connection a packet belongs to, while it is handled. `new` until conntrack confirms it."""
+
+    row: Connection
+    reply: bool = False
+    """Does the packet travel against the first packet's direction?"""
+    info: str = "NEW"
+    """NEW, ESTABLISHED or RELATED, as ``-m conntrack --ctstate`` names it."""
+    confirmed: bool = False
+    dst_done: bool = False
+    src_done: bool = False
+
+
+@dataclass(slots=True)
+class Skb:
+    """One packet inside one namespace."""
+
+    netns: str
+    packet: Packet
+    iif: str = ""
+    oif: str = ""
+    physin: str = ""
+    """The bridge port it came by, while bridge-netfilter shows it to iptables."""
+    physout: str = ""
+    mark: int = 0
+    tracked: Tracked | None = None
+    state: str = ""
+    """``INVALID`` or ``UNTRACKED`` where there is no connection."""
+    prerouted: bool = False
+    """Has bridge-netfilter shown it to PREROUTING already (`br_netfilter_hooks.c: ip_sabotage_in`)?"""
+    bridged: bool = False
+    """Translated to a neighbour on its own bridge: it goes on as a frame, not through routing."""
+    via: str = ""
+    """The next hop that routing chose."""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A packet that a machine itself sends next, with the leg's name that people see."""
+
+    netns: str
+    packet: Packet
+    name: str
+    tracked: Tracked | None = None
+    state: str = ""
+
+
+@dataclass(slots=True)
+class Net:
+    """One walk over all machines: what is on the wires, who waits for a neighbour, what chance said."""
+
+    world: World
+    wire: deque[tuple[str, str, Packet]] = field(default_factory=deque)
+    """(namespace, device, frame): arriving there next."""
+    outbox: deque[Outgoing] = field(default_factory=deque)
+    held: dict[tuple[str, str, str], list[Skb]] = field(default_factory=dict)
+    """Packets that wait for the MAC of (namespace, device, address)."""
+    attempt: int = 0
+    forced: tuple[bool, ...] | None = None
+    """When all fates are explored: what chance has to say, in order; beyond its end: no."""
+    draws: list[Draw] = field(default_factory=list)
+    ends: dict[tuple[str, Tuple], Callable[[Skb], None]] = field(default_factory=dict)
+    """Sockets that this conversation opened: (namespace, the tuple of packets that arrive there)."""
+    servers: set[tuple[str, Tuple]] = field(default_factory=set)
+    """Connections that a listener has accepted."""
+    answered: tuple[str, str, str] | None = None
+    """(who answered last, the client address it saw, the IP:port it was reached on)."""
+
+    def draw(self, key: Key, rule: str, probability: Fraction) -> bool:
+        """Does this throw hit? A hash of seed, revision, attempt, place and rule: the same for ever."""
+        if self.forced is not None:
+            at = len(self.draws)
+            hit = at < len(self.forced) and self.forced[at]
+        else:
+            seed = self.world.get(("chance", "seed", "")) or 0
+            number = int(digest(seed, self.world.revision, self.attempt, key, rule, len(self.draws)), 16)
+            hit = Fraction(number, 1 << 32) < probability
+        self.draws.append(Draw(key, rule, hit, probability if hit else 1 - probability))
+        return hit

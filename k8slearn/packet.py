@@ -1,0 +1,51 @@
+"""Packets as values: what is on the wire, nothing else.
+
+A changed packet is a new packet (``packet._replace(ttl=63)``). What the kernel keeps beside a packet while
+it handles it (mark, connection, the port it came in by) is not part of it: see `linux/path.py`.
+
+Left out: IP options, TCP sequence numbers and checksums: no decision in this network looks at them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Packet(NamedTuple):
+    """One frame. Addresses are text, ports and TTL are numbers, `payload` is the application's text.
+
+    `proto` is ``tcp``, ``udp``, ``icmp`` or ``arp``. For ICMP `flags` is the message's name
+    (``echo-request``, ``host-unreachable``, ...), `sport` the echo id, and an error's `inner` is the
+    packet that it is about. For ARP `flags` is ``who-has`` or ``is-at``. An encapsulated packet
+    is the `inner` of the outer one.
+    """
+
+    proto: str
+    src: str
+    dst: str
+    sport: int = 0
+    dport: int = 0
+    flags: str = ""
+    payload: str = ""
+    ttl: int = 64
+    eth_src: str = ""
+    eth_dst: str = ""
+    inner: Packet | None = None
+    size: int = 60
+    """Bytes on the wire without the Ethernet header."""
+
+    def __str__(self) -> str:
+        if self.proto == "arp":
+            asks = f"who-has {self.dst} tell {self.src}"
+            return f"ARP {asks if self.flags == 'who-has' else f'{self.src} is-at {self.eth_src}'}"
+        if self.proto == "icmp":
+            return f"ICMP {self.src} > {self.dst}: {self.flags}"
+        flags = f" [{self.flags}]" if self.flags else ""
+        return f"{self.proto.upper()} {self.src}:{self.sport} > {self.dst}:{self.dport}{flags}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, with `text` (as tcpdump would put it) beside the fields."""
+        fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k != "inner"}
+        if self.inner is not None:
+            fields["inner"] = self.inner.to_dict()
+        return {**fields, "text": str(self)}

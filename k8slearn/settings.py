@@ -1,0 +1,191 @@
+"""From what a person typed, ``Cluster(nodes=3, network="bridge", ...)``, to checked `Settings`.
+
+In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
+underneath. Each check is one sentence, and it says what would be right.
+
+Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet, a plugin's own conflist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations
+from typing import Any
+
+from k8slearn.components import Settings
+from k8slearn.errors import Refused
+
+NEWEST = "1.37"
+LAST_WITH_KUBENET = "1.23"
+OLDEST = "1.21"
+WIRINGS = {
+    "bridge": NEWEST,
+    "kubenet": LAST_WITH_KUBENET,
+    None: NEWEST,
+}
+"""Each wiring that is built, with the version that it gets when none is asked for."""
+PLANNED = ("ptp", "flannel", "flannel-host-gw", "calico", "cilium", "vpc")
+PROXIES = ("iptables", "none")
+PLANNED_PROXIES = ("nftables", "ipvs")
+OUTSIDE = IPv4Network("203.0.113.0/24")
+NODE_MASK = 24
+"""Each node gets a /24 of the pod range (the controller manager's default node mask)."""
+MOST_NODES = 5000
+FIRST_NODE = 10
+"""Node N has the address .10+N of the node network."""
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def settings(
+    nodes: Any = 3,
+    network: Any = "bridge",
+    node_cidr: Any = "192.168.64.0/24",
+    pod_cidr: Any = "10.244.0.0/16",
+    service_cidr: Any = "10.96.0.0/12",
+    proxy: Any = None,
+    kubernetes: Any = None,
+    seed: Any = 0,
+) -> Settings:
+    """The checked arguments of a `Cluster`. Raises `Refused` with one sentence."""
+    network = _network(network)
+    version = _version(kubernetes, network)
+    networks = _networks(node_cidr, pod_cidr, service_cidr)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise Refused(f"seed is a whole number, not {seed!r}")
+    return Settings(
+        nodes=_nodes(nodes, networks["node_cidr"]),
+        network=network,
+        node_cidr=str(networks["node_cidr"]),
+        pod_cidr=str(networks["pod_cidr"]),
+        service_cidr=str(networks["service_cidr"]),
+        proxy=_proxy(proxy),
+        kubernetes=version,
+        seed=seed,
+    )
+
+
+def _network(network: Any) -> str | None:
+    if isinstance(network, Mapping):
+        raise Refused("a conflist of one's own as network= is not built yet: use one of " + _choices(WIRINGS))
+    if network in PLANNED:
+        raise Refused(f"network={network!r} is not built yet: use one of {_choices(WIRINGS)}")
+    if not isinstance(network, str | None) or network not in WIRINGS:
+        raise Refused(f"there is no network {network!r}: use one of {_choices(WIRINGS)}")
+    return network
+
+
+def _version(kubernetes: Any, network: str | None) -> str:
+    version = WIRINGS[network] if kubernetes is None else kubernetes
+    if not isinstance(version, str) or not re.fullmatch(r"1\.\d{1,3}", version):
+        raise Refused(f'kubernetes is a version such as "{NEWEST}", as text, not {version!r}')
+    minor = _minor(version)
+    if not _minor(OLDEST) <= minor <= _minor(NEWEST):
+        raise Refused(f"Kubernetes {version} is not modelled: choose from {OLDEST} to {NEWEST}")
+    if network == "kubenet" and minor > _minor(LAST_WITH_KUBENET):
+        raise Refused(
+            f"kubenet does not exist in Kubernetes {version}: it was part of dockershim, which was removed in 1.24; "
+            f'use kubernetes="{LAST_WITH_KUBENET}" or older'
+        )
+    return str(version)
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
+
+
+def _proxy(proxy: Any) -> str:
+    mode = "iptables" if proxy is None else proxy
+    if mode in PLANNED_PROXIES:
+        raise Refused(f"proxy={mode!r} is not built yet: use one of {_choices(PROXIES)}")
+    if mode not in PROXIES:
+        raise Refused(f"there is no proxy {proxy!r}: use one of {_choices(PROXIES)}")
+    return str(mode)
+
+
+def _choices(words: Iterable[Any]) -> str:
+    return ", ".join(repr(word) for word in words)
+
+
+def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any) -> dict[str, IPv4Network]:
+    given = {"node_cidr": node_cidr, "pod_cidr": pod_cidr, "service_cidr": service_cidr}
+    found = {name: _cidr(name, text) for name, text in given.items()}
+    taken = {**found, "the world outside": OUTSIDE, "loopback": IPv4Network("127.0.0.0/8"), "multicast": IPv4Network("224.0.0.0/4")}
+    for (name, network), (other, second) in combinations(taken.items(), 2):
+        if name in found and network.overlaps(second):
+            raise Refused(f"{name} {network} overlaps {other} {second}: a packet could not tell which of the two it is for")
+    _sizes(found)
+    return found
+
+
+def _cidr(name: str, text: Any) -> IPv4Network:
+    if isinstance(text, str) and ("," in text or ":" in text):
+        raise Refused(f"{name} {text!r}: dual-stack and IPv6 are not built yet: give one IPv4 network")
+    if not isinstance(text, str) or "/" not in text:
+        raise Refused(f'{name} is an IPv4 network such as "10.244.0.0/16", not {text!r}')
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        pass
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        raise Refused(f'{name} is an IPv4 network such as "10.244.0.0/16", not {text!r}') from None
+    raise Refused(f"{name} {text} has host bits set: the network is {network}")
+
+
+def _sizes(networks: Mapping[str, IPv4Network]) -> None:
+    for name, least, why in (
+        ("node_cidr", 28, f"node N has the address .{FIRST_NODE}+N in it"),
+        ("pod_cidr", NODE_MASK, f"each node gets a /{NODE_MASK} of it"),
+        ("service_cidr", 29, "the first addresses are the API server's and the DNS server's"),
+    ):
+        if networks[name].prefixlen > least:
+            raise Refused(f"{name} {networks[name]} is too small: {why}, so it is /{least} or larger")
+    if networks["service_cidr"].prefixlen < 12:
+        raise Refused(f"service_cidr {networks['service_cidr']} is too large: the API server takes /12 or smaller")
+
+
+def _nodes(nodes: Any, network: IPv4Network) -> tuple[tuple[str, str], ...]:
+    if isinstance(nodes, bool) or not isinstance(nodes, int | list | tuple | Mapping):
+        raise Refused(f"nodes is a number, a list of names, or {{name: address}}, not {nodes!r}")
+    if isinstance(nodes, int):
+        if not 1 <= nodes <= MOST_NODES:
+            raise Refused(f"a cluster has 1 to {MOST_NODES} nodes, not {nodes}")
+        nodes = [f"node-{number}" for number in range(1, nodes + 1)]
+    if not nodes:
+        raise Refused("a cluster has at least one node")
+    found = tuple(nodes.items()) if isinstance(nodes, Mapping) else _numbered(nodes, network)
+    _names([name for name, _ in found])
+    _addresses(found, network)
+    return found
+
+
+def _numbered(names: list[Any] | tuple[Any, ...], network: IPv4Network) -> tuple[tuple[str, str], ...]:
+    most = network.num_addresses - FIRST_NODE - 2
+    if len(names) > most:
+        raise Refused(f"node_cidr {network} has addresses for {most} nodes (.{FIRST_NODE + 1} and on), not for {len(names)}")
+    return tuple((name, str(network[FIRST_NODE + number])) for number, name in enumerate(names, 1))
+
+
+def _names(names: list[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise Refused(f"{name!r} is not a node's name: lower-case letters, digits and '-', at most 63, no '-' at the ends")
+        if names.count(name) > 1:
+            raise Refused(f"two nodes are called {name!r}")
+
+
+def _addresses(nodes: tuple[tuple[str, Any], ...], network: IPv4Network) -> None:
+    taken = {network[0]: "the network's own address", network[1]: "the router", network[-1]: "the broadcast address"}
+    for name, text in nodes:
+        try:
+            address = IPv4Address(str(text))
+        except ValueError:
+            raise Refused(f"{text!r} is not an IPv4 address for node {name!r}") from None
+        if address not in network:
+            raise Refused(f"node {name!r} has the address {address}, which is outside node_cidr {network}")
+        if address in taken:
+            raise Refused(f"node {name!r} cannot have {address}: that is {taken[address]}")
+        taken[address] = f"node {name!r}"

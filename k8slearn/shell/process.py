@@ -1,0 +1,148 @@
+"""A command line becomes a running program, as a machine's shell would start it.
+
+A real shell splits the line, looks the first word up in $PATH and hands the rest to that program. Here the path is `PROGRAMS`,
+and a program is a generator (`linux/program.py`). A `Process` is a `Call` with what a child inherits from its
+parent: whose files it sees (``ip netns exec`` changes the network and not the files) and how long it may run.
+
+Left out: pipes, redirections, variables, loops, job control; images: a pod's container has every network tool here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from k8slearn.errors import CommandError, Refused
+from k8slearn.journal import World
+from k8slearn.linux.program import Call, Result, Running
+
+
+@dataclass(frozen=True, slots=True)
+class Process(Call):
+    """One program that runs: a `Call`, and what it inherited."""
+
+    files: str = ""
+    """The scope whose files it sees: a machine's, or a container's own."""
+    limit: float = math.inf
+    """Seconds until ``timeout`` ends it."""
+
+    @property
+    def machine(self) -> str:
+        """The scope of the machine that it runs on."""
+        netns = self.world.get((self.netns, "netns", ""))
+        return netns.machine if netns is not None else self.netns.partition("/")[0]
+
+    @property
+    def on_machine(self) -> bool:
+        """Does it see the machine's own files (a container sees its own)?"""
+        return self.files == self.machine
+
+
+PROGRAMS: Mapping[str, str] = {
+    "arp": "neighbours:arp",
+    "bridge": "bridge:program",
+    "brctl": "bridge:brctl",
+    "cat": "files:cat",
+    "conntrack": "conntrack:program",
+    "crictl": "crictl:program",
+    "curl": "curl:program",
+    "echo": "small:echo",
+    "env": "small:env",
+    "false": "small:false",
+    "hostname": "small:hostname",
+    "ip": "ip:program",
+    "iptables": "iptables:program",
+    "iptables-restore": "iptables:restore",
+    "iptables-save": "iptables:save",
+    "kubectl": "kubectl:program",
+    "ls": "files:ls",
+    "nc": "nc:program",
+    "nsenter": "wrappers:nsenter",
+    "ping": "ping:program",
+    "printenv": "small:env",
+    "sh": "wrappers:sh",
+    "bash": "wrappers:sh",
+    "ss": "ss:program",
+    "sysctl": "sysctl:program",
+    "tcpdump": "small:tcpdump",
+    "timeout": "wrappers:timeout",
+    "traceroute": "small:traceroute",
+    "true": "small:true",
+    "wget": "wget:program",
+}
+"""Every program -> the module of this room and its function; loaded when first called."""
+MACHINE_ONLY = {"crictl", "kubectl"}
+PLUGINS = "/opt/cni/bin/"
+HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
+QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
+OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")
+ONE_AT_A_TIME = (
+    "sh: {found}: this shell runs one command at a time, without pipes and redirections. Run each command alone: "
+    "filter its output in Python, and give it input with stdin=."
+)
+ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+
+
+def run(
+    world: World, scope: str, command: str | Sequence[str], stdin: str = "", env: Mapping[str, str] | None = None
+) -> Running:
+    """Run one command line (or its words) in a scope; yields what it writes, returns the `Result`."""
+    process = Process(world, scope, (), stdin, env or {}, scope)
+    try:
+        words = split(command) if isinstance(command, str) else tuple(map(str, command))
+    except Refused as error:
+        return Result("", str(error) + "\n", 2)
+    return (yield from execute(process, words))
+
+
+def execute(process: Process, words: Sequence[str]) -> Running:
+    """Start the program that `words` name, as a child of `process`: same netns, files, input and environment."""
+    env = dict(process.env)
+    while words and ASSIGNMENT.match(words[0]):
+        name, _, value = words[0].partition("=")
+        env[name] = value
+        words = words[1:]
+    if not words:
+        return Result()
+    program = find(process, words[0])
+    if program is None:
+        return Result("", f"sh: 1: {words[0]}: not found\n", 127)
+    try:
+        return (yield from program(replace(process, argv=tuple(words[1:]), env=env)))
+    except CommandError as error:
+        return Result(error.stdout, error.stderr, error.exit_code)
+    except Refused as error:
+        return Result("", f"{error}\n", 1)
+
+
+def find(process: Process, name: str) -> Callable[[Process], Running] | None:
+    """The program that a name stands for here, or None."""
+    if name.startswith(PLUGINS):
+        return _plugin(name.removeprefix(PLUGINS)) if process.on_machine else None
+    name = HOMES.sub("", name, count=1)
+    if name not in PROGRAMS or (name in MACHINE_ONLY and not process.on_machine):
+        return None
+    module, _, function = PROGRAMS[name].partition(":")
+    return cast("Callable[[Process], Running]", getattr(importlib.import_module(f"k8slearn.shell.{module}"), function))
+
+
+def _plugin(name: str) -> Callable[[Process], Running] | None:
+    from k8slearn.cni.plugins import PLUGINS as registry
+
+    return registry.get(name)
+
+
+def split(line: str) -> tuple[str, ...]:
+    """The words of one simple command; Refused where the line asks for more than that."""
+    operator = OPERATOR.search(QUOTED.sub("", line.strip()))
+    if operator is not None:
+        raise Refused(ONE_AT_A_TIME.format(found=operator.group().strip() or "second line"))
+    try:
+        return tuple(shlex.split(line))
+    except ValueError:
+        raise Refused("sh: 1: Syntax error: Unterminated quoted string") from None

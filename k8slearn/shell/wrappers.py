@@ -1,0 +1,61 @@
+"""Programs that start another program: ``sh -c``, ``timeout``, ``nsenter``.
+
+Left out: scripts, and every namespace of ``nsenter`` but the network's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from k8slearn.errors import CommandError
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell.process import Process, execute, split
+
+NETNS = re.compile(r"(?:/var)?/run/netns/([^/]+)")
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def named_netns(process: Process, name: str) -> str | None:
+    """The scope of the namespace that ``ip netns add NAME`` made on this machine, or None."""
+    scope = f"{process.machine}/{name}"
+    exists = process.on_machine and process.world.get((scope, "netns", "")) is not None
+    return scope if exists else None
+
+
+def sh(process: Process) -> Running:
+    """``sh -c 'COMMAND'``: one simple command."""
+    if len(process.argv) < 2 or process.argv[0] != "-c":
+        raise CommandError("sh: this shell runs `sh -c 'COMMAND'` and nothing else: scripts are not modelled\n", 2)
+    return (yield from execute(process, split(process.argv[1])))
+
+
+def timeout(process: Process) -> Running:
+    """``timeout SECONDS COMMAND...``: exit status 124 when the command was still waiting."""
+    words = list(process.argv)
+    if len(words) < 2:
+        raise CommandError("timeout: missing operand\nTry 'timeout --help' for more information.\n", 125)
+    amount = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", words[0])
+    if amount is None:
+        hint = "Try 'timeout --help' for more information.\n"
+        raise CommandError(f"timeout: invalid time interval ‘{words[0]}’\n{hint}", 125)
+    limit = float(amount[1]) * SECONDS[amount[2]]
+    result = yield from execute(replace(process, limit=min(limit, process.limit)), words[1:])
+    if result.exit_code == 127 and result.stderr.startswith("sh: 1: "):
+        return Result("", f"timeout: failed to run command ‘{words[1]}’: No such file or directory\n", 127)
+    return result
+
+
+def nsenter(process: Process) -> Running:
+    """``nsenter --net=/var/run/netns/X COMMAND...``."""
+    words = list(process.argv)
+    path = ""
+    while words and words[0].startswith("-"):
+        option, _, path = words.pop(0).partition("=")
+        if option not in ("--net", "-n"):
+            raise CommandError(f"nsenter: {option}: only --net=/var/run/netns/NAME is modelled\n")
+    found = NETNS.fullmatch(path)
+    scope = named_netns(process, found[1]) if found else None
+    if scope is None:
+        raise CommandError(f"nsenter: cannot open {path}: No such file or directory\n")
+    return (yield from execute(replace(process, netns=scope), words))
