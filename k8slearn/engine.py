@@ -70,13 +70,16 @@ class Engine:
         self.components = tuple(roster.components(settings) if components is None else components)
         self._watchers = _watchers(self.components)
         self._waiting: list[dict[str, None]] = [{} for _ in self.components]
-        self._undone: list[Undone] = []
+        self.undone: list[Undone] = []
+        """What `redo` would do again, the next one last."""
         self._resting = True
         self._laid: Journal | None = None
         """The journal that was last laid under a copy of this one; None as soon as this one is written."""
         self.journal = self._started() if journal is None else journal
         self.start = self.journal.revision
-        """The revision at which the cluster stood, ready, before anybody touched it: undo goes back to here."""
+        """The revision at which the cluster stood, ready, before anybody touched it."""
+        self.floor = self.start
+        """Undo goes back to here: the cluster's start, or that of the exercise that it is the cluster of."""
 
     @property
     def world(self) -> World:
@@ -90,7 +93,7 @@ class Engine:
         before = self.journal.revision
         value = self._enter(kind, arguments)
         if self.journal.revision > before:
-            self._undone.clear()
+            self.undone.clear()
             self._tell({"kind": kind, "arguments": dict(arguments)})
         return value
 
@@ -103,21 +106,21 @@ class Engine:
         """Take the last input back, with everything that followed from it."""
         self._at_rest()
         last = next(entry for entry in reversed(self.journal.entries) if isinstance(entry, Input))
-        if last.revision <= self.start:
+        if last.revision <= self.floor:
             raise Refused("there is nothing to undo: this is how the cluster started")
         self._laid = None
         self.journal.rewind(last.revision - 1)
-        self._undone.append(Undone(last.kind, last.arguments))
+        self.undone.append(Undone(last.kind, last.arguments))
         self._tell({"kind": "undo"})
         return last
 
     def redo(self) -> Undone:
         """Do again what was undone last. Its consequences are computed again: the same ones (a law)."""
-        if not self._undone:
+        if not self.undone:
             raise Refused("there is nothing to redo: no input was undone since the last new one")
-        entry = self._undone[-1]
+        entry = self.undone[-1]
         self._enter(entry.kind, entry.arguments)
-        self._undone.pop()
+        self.undone.pop()
         self._tell({"kind": "redo"})
         return entry
 
@@ -139,6 +142,7 @@ class Engine:
     def _copy(self, journal: Journal) -> Engine:
         other = Engine(self.settings, self.verbs, self._own, journal)
         other.start = min(self.start, journal.revision)
+        other.floor = min(self.floor, journal.revision)
         other._resting = self._resting
         return other
 
@@ -152,6 +156,20 @@ class Engine:
         """Do these inputs one after the other."""
         for kind, arguments in inputs:
             self.do(kind, arguments)
+
+    def restore(self, done: Iterable[Mapping[str, Any]], undone: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Do what a file says was done, and remember what it says was undone (last one first).
+
+        Returns a sentence for each input that this engine refuses: it was written by another one, or by hand.
+        """
+        odd = []
+        for number, line in enumerate(done, 1):
+            try:
+                self.do(line["kind"], line["arguments"])
+            except Refused as error:
+                odd.append(f"input {number} ({line['kind']}) is refused now, and left out: {error}")
+        self.undone = [Undone(line["kind"], line["arguments"]) for line in undone]
+        return odd
 
     def inputs(self) -> list[Input]:
         """What came from outside since the start."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 Key = tuple[str, str, Hashable]
 """``(scope, table, name)``: ``("api", "pods", "default/web")``, ``("node:node-1", "link", "eth0")``."""
@@ -65,7 +65,7 @@ class Table(dict[Hashable, Any]):
         found = self.derived.get(build)
         if found is None:
             found = self.derived[build] = build(self)
-        return found  # type: ignore[no-any-return]  # the cache is keyed by its own builder
+        return cast(T, found)
 
 
 _NOTHING = Table()
@@ -223,9 +223,7 @@ class Journal:
                     self._origins[entry.key] = entry.previous
         del self.entries[revision:]
         self.world.revision = revision
-        self._last_input = next(
-            (e.revision for e in reversed(self.entries) if isinstance(e, Input)), 0
-        )
+        self._last_input = next((e.revision for e in reversed(self.entries) if isinstance(e, Input)), 0)
         return gone
 
     def adopt(self, entries: Iterable[Entry]) -> None:

@@ -8,7 +8,7 @@ Left out: timing below the seconds of TCP's and ARP's retries.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
@@ -127,3 +127,140 @@ class Attempt(NamedTuple):
     @property
     def steps(self) -> tuple[Step, ...]:
         return tuple(step for leg in self.legs for step in leg.steps)
+
+
+class Cause(NamedTuple):
+    """Who wrote a row, because of what, and at which revision of the journal."""
+
+    author: str
+    cause: str
+    """In a person's words: ``Service default/web``, ``node-1: ip route del 10.244.1.0/24``."""
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What a trace needs from the floors above to explain and draw itself; `Cluster` gives them."""
+
+    place: Callable[[str], str]
+    """A scope in a person's words: ``node:node-1/cni-…`` -> ``default/web``."""
+    cause: Callable[[Key], Cause | None]
+    fates: Callable[[], list[Fate]]
+    explain: Callable[[Trace], str]
+    draw: Callable[[Trace], Any]
+    svg: Callable[[Trace], str]
+    text: Callable[[Trace], str]
+    mimebundle: Callable[[Trace], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One whole attempt from a source to a destination, and why it ended as it did (contract.md).
+
+    `outcome` is what the client sees: connected, refused, unreachable, timeout or unresolved. `source_seen` is the
+    client's
+    address as the answerer saw it, `destination_seen` the ``IP:port`` that it was reached on.
+    """
+
+    source: str
+    destination: str
+    port: int
+    protocol: str
+    revision: int
+    attempt: Attempt
+    faces: Faces = field(repr=False, compare=False)
+
+    @property
+    def outcome(self) -> str:
+        return self.attempt.ending.outcome
+
+    @property
+    def answered_by(self) -> str | None:
+        return self.attempt.ending.answered_by
+
+    @property
+    def source_seen(self) -> str | None:
+        return self.attempt.ending.source_seen
+
+    @property
+    def destination_seen(self) -> str | None:
+        return self.attempt.ending.destination_seen
+
+    @property
+    def legs(self) -> tuple[Leg, ...]:
+        return self.attempt.legs
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.attempt.steps
+
+    def fates(self) -> list[Fate]:
+        """Every possible fate of this attempt with its exact probability, the likeliest first."""
+        return self.faces.fates()
+
+    def explain(self) -> str:
+        """In sentences: what happened, which row or rule decided, who wrote it and why, and the smallest
+        change that flips it."""
+        return self.faces.explain(self)
+
+    def draw(self) -> Any:
+        """A matplotlib figure of the way."""
+        return self.faces.draw(self)
+
+    def svg(self) -> str:
+        return self.faces.svg(self)
+
+    def text(self) -> str:
+        """The picture's text twin: every hop in words."""
+        return self.faces.text(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return self.faces.mimebundle(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: the question, the answer, every step with the row that decided and who wrote it, every fate."""
+        steps = [self._step(leg, step) for leg in self.legs for step in leg.steps]
+        return {
+            **{name: getattr(self, name) for name in ("source", "destination", "port", "protocol", "revision")},
+            **{name: getattr(self, name) for name in ("outcome", "answered_by", "source_seen", "destination_seen")},
+            "steps": [{"n": n, **step} for n, step in enumerate(steps, 1)],
+            "fates": [_fate(fate) for fate in self.fates()],
+        }
+
+    def _step(self, leg: Leg, step: Step) -> dict[str, Any]:
+        because = step.because
+        why: Mapping[str, Any] | None = None
+        if because is not None:
+            cause = self.faces.cause(because.key)
+            why = {
+                "key": _plain(because.key),
+                "text": because.text,
+                "position": because.position,
+                **(cause._asdict() if cause is not None else {"author": None, "cause": None, "revision": None}),
+            }
+        return {
+            "leg": leg.name,
+            "direction": leg.direction,
+            "time": leg.time,
+            "where": step.where,
+            "place": self.faces.place(step.where),
+            "dev": step.dev,
+            "hook": step.hook,
+            "what": step.what,
+            "says": step.says,
+            "because": why,
+            "before": step.before.to_dict(),
+            "after": step.after.to_dict(),
+        }
+
+
+def _plain(key: Any) -> Any:
+    """A key as JSON has it: tuples become lists."""
+    return [_plain(part) for part in key] if isinstance(key, tuple) else key
+
+
+def _fate(fate: Fate) -> dict[str, Any]:
+    return {**fate._asdict(), "probability": float(fate.probability), "fraction": str(fate.probability)}

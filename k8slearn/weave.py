@@ -150,15 +150,17 @@ def _clean_output(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def lessons(course: Path) -> list[tuple[Path, Path]]:
-    """(text, notebook) of every lesson, in order."""
-    return [(text, course / f"{text.stem}.ipynb") for text in sorted((course / "text").glob("[0-9][0-9]-*.md"))]
+    """(text, notebook) of every lesson and exercise, in order: ``text/a/b.md`` becomes ``a/b.ipynb``."""
+    texts = course / "text"
+    found = sorted(texts.rglob("[0-9][0-9]-*.md"))
+    return [(text, (course / text.relative_to(texts)).with_suffix(".ipynb")) for text in found]
 
 
 def stale(course: Path) -> list[str]:
     """The names of the notebooks that are not what their text gives today."""
     pairs = lessons(course)
-    texts = {notebook.name for _, notebook in pairs}
-    orphans = [n.name for n in sorted(course.glob("*.ipynb")) if n.name not in texts]
+    known = {notebook for _, notebook in pairs}
+    orphans = [n.name for n in sorted(course.rglob("*.ipynb")) if n not in known and ".ipynb_checkpoints" not in n.parts]
     return orphans + [
         notebook.name
         for text, notebook in pairs
@@ -182,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 1 if names else 0
         for text, notebook in lessons(options.course):
+            notebook.parent.mkdir(exist_ok=True)
             notebook.write_text(weave(text.read_text(encoding="utf-8")), encoding="utf-8")
             print(notebook)
     except Refused as wrong:

@@ -132,9 +132,7 @@ class Work:
                     raise Failed(f"From {source} to {destination} port {port}: {told}.\n{explained(trace)}", hint)
         return trace
 
-    def blocked(
-        self, source: str, destination: str, port: int = 80, protocol: str = "TCP", *, hint: str = ""
-    ) -> Trace:
+    def blocked(self, source: str, destination: str, port: int = 80, protocol: str = "TCP", *, hint: str = "") -> Trace:
         """Fails if any fate of this attempt connects."""
         trace = self.trace(source, destination, port, protocol)
         if any(fate.outcome == "connected" for fate in trace.fates()):

@@ -26,10 +26,11 @@ from k8slearn.grading.card import card_html, card_text
 from k8slearn.grading.checks import Answer
 from k8slearn.grading.definition import Definition, Question, load
 from k8slearn.grading.feedback import STATES, Feedback, Said
+from k8slearn.grading.inert import as_filename
 from k8slearn.grading.judge import judge
 from k8slearn.grading.record import Record, canonical, read_record
-from k8slearn.grading.saved import Saved
-from k8slearn.grading.start import answers_in, start, work_in
+from k8slearn.grading.saved import followed
+from k8slearn.grading.start import answers_in, done_in, start, work_in
 from k8slearn.grading.variant import Variant, fill, learner_name
 
 
@@ -62,7 +63,9 @@ class Exercise:
         self.variant: Variant = definition.variant(learner)
         self.cluster: Cluster = start(definition, self.variant)
         self._hints_given = 0
-        self._saved = Saved.open(folder, self) if folder is not None else None
+        self._file = folder / f"{self.id}-{as_filename(learner)}.jsonl" if folder is not None else None
+        if self._file is not None:
+            self.cluster = followed(self.cluster, self._file)
 
     @property
     def task(self) -> str:
@@ -77,7 +80,7 @@ class Exercise:
     @property
     def answers(self) -> dict[str, Answer]:
         """The answers given so far."""
-        return answers_in(self.cluster.engine.inputs())
+        return answers_in(done_in(self.cluster))
 
     @property
     def done(self) -> bool:
@@ -113,10 +116,12 @@ class Exercise:
         return Said(f"Hint {number + 1} of {len(hints)}: {fill(hints[number], self.variant)}")
 
     def reset(self) -> None:
-        """Begin again: `exercise.cluster` is a new cluster at the start. What was saved stays in the file's history."""
+        """Begin again: `exercise.cluster` is a new cluster at the start. What was saved is kept beside, as ``NAME~``."""
+        left = self.cluster
         self.cluster = start(self._definition, self.variant)
-        if self._saved is not None:
-            self._saved.reset(self.cluster)
+        if self._file is not None:
+            left.save(self._file.with_name(self._file.name + "~"), follow=True)
+            self.cluster = followed(self.cluster, self._file, resume=False)
 
     def record(self) -> dict[str, Any]:
         """The record that is graded, JSON-ready: the same bytes for the same work."""
@@ -124,7 +129,7 @@ class Exercise:
 
     def _record(self) -> Record:
         """The record as the grader will read it: through JSON, under its limits."""
-        inputs = self.cluster.engine.inputs()
+        inputs = done_in(self.cluster)
         made = Record(
             __version__, self.id, self.learner, self.variant, work_in(inputs), tuple(answers_in(inputs).values())
         )
@@ -170,7 +175,9 @@ def _no_text(question: Question, value: Any) -> str:
 
 
 def _no_evidence(question: Question, value: Any) -> str:
-    fits = isinstance(value, Mapping) and set(value) <= _EVIDENCE and {"source", "destination", "revision"} <= set(value)
+    fits = (
+        isinstance(value, Mapping) and set(value) <= _EVIDENCE and {"source", "destination", "revision"} <= set(value)
+    )
     return "" if fits else "takes evidence: a dict of source, destination, port, protocol, revision and step"
 
 

@@ -1,8 +1,8 @@
 """What a judgement looks like: lines of text, and the same lines as HTML.
 
-Both say the same: done or not, the points, and for each check what was asked, what happened, and the nearest hint. A mark
-is never a colour alone. The HTML has no script, no outside address and no style of its own but spacing, so that it reads
-in JupyterLab's light and dark themes, in a browser and in a screen reader.
+Both say the same: done or not, the points, and for each check what was asked, what happened, and the nearest hint. A
+mark is never a colour alone. The HTML has no script, no outside address and no style of its own but spacing, so that it
+reads in JupyterLab's light and dark themes, in a browser and in a screen reader.
 
 Left out: pictures.
 """
@@ -106,7 +106,11 @@ class Feedback:
         shell = _shell()
         if shell is not None and shell.execution_count != self._shown_at:
             self._shown_at = shell.execution_count
-            bundle = {"text/plain": repr(self), "text/html": as_page_part(self.title, self.judgement), MIME: self.record}
+            bundle = {
+                "text/plain": repr(self),
+                "text/html": as_page_part(self.title, self.judgement),
+                MIME: self.record,
+            }
             sys.modules["IPython.display"].display(bundle, raw=True)
 
     def _ipython_display_(self) -> None:

@@ -17,7 +17,7 @@ from k8slearn.errors import Refused
 from k8slearn.grading.checks import Check, Failed, Work
 from k8slearn.grading.definition import Definition
 from k8slearn.grading.record import Record, canonical
-from k8slearn.grading.start import answers_in, replay, work_in
+from k8slearn.grading.start import answers_in, done_in, replay, work_in
 from k8slearn.grading.variant import Variant
 
 
@@ -64,9 +64,9 @@ def judge(definition: Definition, record: Record, learner: str) -> Judgement:
     cluster, odd = replay(definition, variant, record)
     if record.engine != __version__:
         odd.append(f"made by engine {record.engine[:20]}, graded by {__version__}")
-    inputs = cluster.engine.inputs()
+    inputs = done_in(cluster)
     work = Work(
-        cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.start, _explanations(definition, variant)
+        cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.floor, _explanations(definition, variant)
     )
     return Judgement(tuple(_ask(check, work, odd) for check in definition.checks), tuple(odd[:20]))
 

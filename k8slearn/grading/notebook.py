@@ -44,7 +44,9 @@ def _read(path: Path) -> str:
         if not stat.S_ISREG(status.st_mode):
             raise Refused("the notebook is not a regular file")
         if status.st_size > MOST_BYTES:
-            raise Refused(f"the notebook has {status.st_size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} are read")
+            raise Refused(
+                f"the notebook has {status.st_size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} are read"
+            )
         raw = file.read(MOST_BYTES + 1)
     if not raw.strip():
         raise Refused("the notebook is an empty file")

@@ -24,7 +24,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+_METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,12 +84,10 @@ class Pool(Generic[T, R]):
                 self._dismiss(worker)
 
     def _hire(self) -> None:
-        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        context = multiprocessing.get_context(_METHOD)
         ours, theirs = context.Pipe()
-        others = [w.pipe for w in self.workers] if sys.platform == "linux" else []
-        process = context.Process(
-            target=_serve, args=(theirs, [ours, *others] if others else [], self.work, self.allowance), daemon=True
-        )
+        inherited = [ours, *(w.pipe for w in self.workers)] if _METHOD == "fork" else []
+        process = context.Process(target=_serve, args=(theirs, inherited, self.work, self.allowance), daemon=True)
         process.start()
         theirs.close()
         self.workers.append(Worker(process, ours))

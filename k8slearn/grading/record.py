@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
@@ -181,5 +182,5 @@ def _number(revision: int, what: str) -> None:
 
 
 def _in_order(revisions: list[int], what: str) -> None:
-    if any(later <= earlier for earlier, later in zip(revisions, revisions[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(revisions)):
         raise Refused(f"the {what} of the record are not in the order of their revisions")

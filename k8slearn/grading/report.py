@@ -1,6 +1,6 @@
 """The grade run's reports: CSV, JSON, JUnit, Markdown, and a page of feedback per learner.
 
-Each is made of the same rows, in the same order, without a time or a path, so that the same submissions give the same bytes.
+Each is made of the same rows, in the same order, without a time or a path: the same submissions give the same bytes.
 Whatever a learner wrote passes through `inert`. A file is written beside its place and moved there when it is whole.
 
 Left out: plots, and formats of learning platforms.

@@ -1,7 +1,7 @@
 """Grade a class: SUBMISSIONS/LEARNER/EXERCISE.ipynb -> a `Row` for each learner and exercise.
 
-One submission is one task for one worker, and whatever happens there is a row: a score, or zero with a sentence that says
-why. Nothing of a learner's is run or imported; a notebook is read as data, its newest record is replayed.
+One submission is one task for one worker, and whatever happens there is a row: a score, or zero with a sentence that
+says why. Nothing of a learner's is run or imported; a notebook is read as data, its newest record is replayed.
 The rows come out in the order of their names, for any number of workers.
 
 Left out: zips, git checkouts, late hand-ins, and workers on other machines.
@@ -101,9 +101,7 @@ def _graded(task: Task, path: Path) -> Row:
     judgement = judge(definition, read_record(found), learner_name(task.learner))
     status = STATES[judgement.done]
     missed = [v.says.splitlines()[0] for v in judgement.verdicts if v.says]
-    return Row(
-        task.learner, task.exercise, judgement.points, judgement.max_points, status, " ".join(missed), judgement
-    )
+    return Row(task.learner, task.exercise, judgement.points, judgement.max_points, status, " ".join(missed), judgement)
 
 
 def _zero(task: Task, status: str, message: str) -> Row:

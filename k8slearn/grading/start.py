@@ -3,8 +3,7 @@
 The start of a variant is built once per process and laid under every copy of it (a journal's fork shares the rows),
 so that opening an exercise, resetting it and replaying a record cost what the learner did, not what the author did.
 
-An answer is an input like any other: ``answer`` is a kind that an exercise's engine knows beside the cluster's own. So it
-is journalled at its revision, saved with the rest, and undone like the rest.
+An answer is an input like any other: it is journalled at its revision, saved with the rest, and undone like the rest.
 
 Left out: starts larger than memory; a few dozen are kept.
 """
@@ -12,26 +11,23 @@ Left out: starts larger than memory; a few dozen are kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 from k8slearn.cluster import Cluster
-from k8slearn.engine import Verb
 from k8slearn.errors import Refused
 from k8slearn.grading.checks import Answer
 from k8slearn.grading.definition import Definition, load
 from k8slearn.grading.record import Record, canonical
 from k8slearn.grading.variant import Variant, fill
-from k8slearn.journal import Command, Input, Put, World
+from k8slearn.journal import Input
 
 
 def start(definition: Definition, variant: Variant) -> Cluster:
-    """A fresh cluster at the start of this variant. Nothing before its `engine.start` can be undone."""
+    """A fresh cluster at the start of this variant; nothing before its `engine.floor` can be undone."""
     base = _base(definition.id, canonical(variant))
     cluster = base.at(base.journal.revision)
-    cluster.engine.verbs["answer"] = Verb(_answer, lambda arguments: "learner")
-    cluster.engine.start = cluster.journal.revision
+    cluster.engine.floor = cluster.journal.revision
     return cluster
 
 
@@ -59,24 +55,20 @@ def _do_fault(cluster: Cluster, fault: Mapping[str, str]) -> None:
         raise Refused(f"the fault {command!r} on {on} failed: {result.stderr.strip()}")
 
 
-def _answer(world: World, arguments: Mapping[str, Any]) -> Generator[Command, None, None]:
-    """The verb ``answer``: the value as JSON text, so that it is frozen."""
-    yield Put(("exercise", "answers", arguments["question"]), canonical(arguments["value"]))
-
-
 def replay(definition: Definition, variant: Variant, record: Record) -> tuple[Cluster, list[str]]:
     """The start with a record's entries done to it, and what was odd: an entry that an engine would not have kept."""
     cluster = start(definition, variant)
     answers = [Input(a.revision, "answer", {"question": a.question, "value": a.value}) for a in record.answers]
-    odd = []
-    for entry in sorted([*record.inputs, *answers], key=lambda e: e.revision):
-        try:
-            cluster.engine.do(entry.kind, entry.arguments)
-        except Refused as wrong:
-            odd.append(f"entry {entry.revision} ({entry.kind}) is refused: {wrong}")
-    if [i.revision for i in cluster.engine.inputs()] != sorted(e.revision for e in [*record.inputs, *answers]):
+    entries = sorted([*record.inputs, *answers], key=lambda entry: entry.revision)
+    odd = cluster.engine.restore([{"kind": e.kind, "arguments": e.arguments} for e in entries], ())
+    if [i.revision for i in done_in(cluster)] != [e.revision for e in entries]:
         odd.append("the entries' revisions are not those that this engine gives them")
     return cluster, odd
+
+
+def done_in(cluster: Cluster) -> list[Input]:
+    """What the learner did and answered: every input since the exercise's start."""
+    return [entry for entry in cluster.engine.inputs() if entry.revision > cluster.engine.floor]
 
 
 def answers_in(inputs: Iterable[Input]) -> dict[str, Answer]:

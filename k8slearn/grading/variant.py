@@ -1,7 +1,7 @@
 """Each learner's own version of an exercise: the same question with other names, addresses and places.
 
 A variant is drawn, parameter by parameter, from the names of the exercise and the learner, so that a grader can
-draw it again and a record that was copied from a neighbour does not fit. A parameter, in ``[variant]`` of exercise.toml, is
+draw it again and a record that was copied from a neighbour does not fit. A parameter, in ``[variant]``, is
 
 ====================================  =================================================
 ``app = ["web", "shop"]``             one of a list

@@ -1,7 +1,9 @@
 """A Linux bridge: a switch in software, and br_netfilter, which shows its IP traffic to iptables.
 
-A bridge remembers behind which port it saw a MAC (the forwarding table, ``bridge fdb``), sends a frame for a known MAC there and
-floods one for an unknown MAC. While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWARD and POSTROUTING
+A bridge remembers behind which port it saw a MAC (the forwarding table, ``bridge fdb``), sends a frame for a known
+MAC there and
+floods one for an unknown MAC. While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWARD and
+POSTROUTING
 though they are not routed: so a Service's address can be translated between two pods on one bridge.
 
 Left out: spanning tree, VLANs, multicast snooping, ageing, ebtables.
@@ -38,10 +40,9 @@ def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
     if device is None or not device.up:
         return
     skb = Skb(netns, frame, device.name, physin=port.name)
-    if frame.proto != "arp" and sysctl.is_on(net.world, netns, SWITCH):
-        if not (yield from _prerouting(net, skb, device)):
-            return
-    yield from finish(net, skb, device, port)
+    shown = frame.proto != "arp" and sysctl.is_on(net.world, netns, SWITCH)
+    if not shown or (yield from _prerouting(net, skb, device)):
+        yield from finish(net, skb, device, port)
 
 
 def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
@@ -101,9 +102,9 @@ def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> Walk[None]:
 def _learn(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> Walk[None]:
     key = (netns, "fdb", (device.name, frame.eth_src))
     known: Fdb | None = net.world.get(key)
-    if known is None or (known.port != port.name and known.state != "permanent"):
-        if not _is_local(net, netns, device, frame.eth_src):
-            yield Put(key, Fdb(device.name, frame.eth_src, port.name))
+    news = known is None or (known.port != port.name and known.state != "permanent")
+    if news and not _is_local(net, netns, device, frame.eth_src):
+        yield Put(key, Fdb(device.name, frame.eth_src, port.name))
 
 
 def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
@@ -113,7 +114,9 @@ def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
     if known is None:
         yield from _flood(net, skb, device, came_by)
         return
-    why = Because((skb.netns, "fdb", (device.name, frame.eth_dst)), f"{frame.eth_dst} dev {known.port} master {device.name}")
+    why = Because(
+        (skb.netns, "fdb", (device.name, frame.eth_dst)), f"{frame.eth_dst} dev {known.port} master {device.name}"
+    )
     port = fib.link(net.world, skb.netns, known.port)
     if port is None or not port.up:
         yield Step(skb.netns, "drop", f"{known.port} is down", frame, frame, why, device.name)
@@ -121,7 +124,15 @@ def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
         says = f"{frame.eth_dst} is behind {came_by}, where the frame came from, and hairpin is off"
         yield Step(skb.netns, "drop", says, frame, frame, why, device.name)
     else:
-        yield Step(skb.netns, "bridge", f"{device.name}: {frame.eth_dst} is behind {known.port}", frame, frame, why, device.name)
+        yield Step(
+            skb.netns,
+            "bridge",
+            f"{device.name}: {frame.eth_dst} is behind {known.port}",
+            frame,
+            frame,
+            why,
+            device.name,
+        )
         yield from _out(net, skb, device, port)
 
 
@@ -133,7 +144,16 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
     for port in targets:
         if _worth_following(net, port, frame):
-            copy = Skb(skb.netns, frame, skb.iif, physin=skb.physin, mark=skb.mark, tracked=skb.tracked, state=skb.state, prerouted=skb.prerouted)
+            copy = Skb(
+                skb.netns,
+                frame,
+                skb.iif,
+                physin=skb.physin,
+                mark=skb.mark,
+                tracked=skb.tracked,
+                state=skb.state,
+                prerouted=skb.prerouted,
+            )
             yield from _out(net, copy, device, port)
 
 

@@ -1,6 +1,7 @@
 """conntrack: the kernel's memory of connections, and the address translation that leans on it.
 
-The first packet of a connection makes an entry with two tuples: how it looks, and how its reply must look. nat rules see only that
+The first packet of a connection makes an entry with two tuples: how it looks, and how its reply must look. nat rules
+see only that
 first packet; they change the reply tuple, and every later packet is rewritten from the two tuples (`nf_nat_core.c`).
 The entry counts only when the packet leaves the last hook (confirmation): what was dropped before is forgotten.
 
@@ -33,7 +34,8 @@ TCP: Mapping[tuple[bool, str], Mapping[str, str]] = {
     (True, "RST"): {"SYN_SENT": "CLOSE", "SYN_RECV": "CLOSE", "ESTABLISHED": "CLOSE"},
     (True, "FIN"): {"SYN_SENT": INVALID, "ESTABLISHED": "CLOSE_WAIT", "FIN_WAIT": "LAST_ACK"},
 }
-"""(is a reply, flags) -> state before -> state after; what is not listed stays as it is (`nf_conntrack_proto_tcp.c`)."""
+"""(is a reply, flags) -> state before -> state after; what is not listed stays as it is
+(`nf_conntrack_proto_tcp.c`)."""
 
 TIMEOUTS = {
     "SYN_SENT": 120, "SYN_RECV": 60, "ESTABLISHED": 432000, "FIN_WAIT": 120, "CLOSE_WAIT": 60,
@@ -87,7 +89,13 @@ def find(net: Net, skb: Skb, hook: str) -> Walk[None]:
         skb.tracked = Tracked(row)
         return
     replied = row.replied or reply
-    row = replace(row, state=state, replied=replied, assured=row.assured or _assured(row, state, reply), until=net.world.clock + _timeout(mine.proto, state, replied))
+    row = replace(
+        row,
+        state=state,
+        replied=replied,
+        assured=row.assured or _assured(row, state, reply),
+        until=net.world.clock + _timeout(mine.proto, state, replied),
+    )
     info = "ESTABLISHED" if replied else "NEW"
     skb.tracked = Tracked(row, reply, info, True, True, True)
     if row != net.world.table(skb.netns, "conntrack").get(mine):
@@ -98,7 +106,15 @@ def find(net: Net, skb: Skb, hook: str) -> Walk[None]:
 def _next(packet: Packet, before: str, reply: bool) -> str:
     if packet.proto != "tcp":
         return ""
-    row = TCP.get((reply, packet.flags.removesuffix("-ACK") if packet.flags in ("RST-ACK", "FIN-ACK") else packet.flags.replace("PSH-", "")), {})
+    row = TCP.get(
+        (
+            reply,
+            packet.flags.removesuffix("-ACK")
+            if packet.flags in ("RST-ACK", "FIN-ACK")
+            else packet.flags.replace("PSH-", ""),
+        ),
+        {},
+    )
     after = row.get(before, before)
     return before if after == IGNORE else after
 
@@ -157,7 +173,8 @@ def set_source(net: Net, skb: Skb, address: str, port: int) -> None:
 
 
 def translate(net: Net, skb: Skb, hook: str) -> Walk[None]:
-    """Rewrite the packet as its connection says: destination at PREROUTING and OUTPUT, source at POSTROUTING and INPUT."""
+    """Rewrite the packet as its connection says: destination at PREROUTING and OUTPUT, source at POSTROUTING
+    and INPUT."""
     tracked, before = skb.tracked, skb.packet
     assert tracked is not None
     row, source = tracked.row, hook in ("POSTROUTING", "INPUT")
@@ -172,13 +189,18 @@ def translate(net: Net, skb: Skb, hook: str) -> Walk[None]:
     else:
         skb.packet = before._replace(dst=target.dst, dport=target.dport)
     if skb.packet != before:
-        what = f"source {before.src}:{before.sport} becomes {skb.packet.src}:{skb.packet.sport}" if source else f"destination {before.dst}:{before.dport} becomes {skb.packet.dst}:{skb.packet.dport}"
+        what = (
+            f"source {before.src}:{before.sport} becomes {skb.packet.src}:{skb.packet.sport}"
+            if source
+            else f"destination {before.dst}:{before.dport} becomes {skb.packet.dst}:{skb.packet.dport}"
+        )
         because = Because((skb.netns, "conntrack", row.original), _text(row))
         yield Step(skb.netns, "nat", what, before, skb.packet, because, skb.oif or skb.iif, hook)
 
 
 def _translate_error(packet: Packet, row: Connection, target: Tuple, reply: bool, source: bool) -> Packet:
-    """An ICMP error is rewritten outside and in the packet that it quotes (`nf_nat_proto.c: nf_nat_icmp_reply_translation`)."""
+    """An ICMP error is rewritten outside and in the packet that it quotes (`nf_nat_proto.c:
+    nf_nat_icmp_reply_translation`)."""
     inner = packet.inner
     assert inner is not None
     quoted = row.original if reply else row.reply

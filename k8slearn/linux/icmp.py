@@ -43,7 +43,7 @@ def error(net: Net, skb: Skb, message: str) -> Walk[None]:
     packet = skb.packet
     if packet.proto == "icmp" and packet.inner is not None:
         return
-    if ip.is_multicast(packet.dst) or packet.dst.endswith(".255") and fib.lookup(net.world, skb.netns, packet.dst).kind == "broadcast":
+    if ip.is_multicast(packet.dst) or fib.lookup(net.world, skb.netns, packet.dst).kind == "broadcast":
         return
     back = fib.lookup(net.world, skb.netns, packet.src)
     own = fib.local_address(net.world, skb.netns, packet.dst) is not None

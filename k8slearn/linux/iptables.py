@@ -18,8 +18,23 @@ from k8slearn.journal import Commands, Put, Remove, World
 from k8slearn.linux.netfilter import BUILT_IN, Chain, Match, Rule
 
 VERSION = "v1.8.9 (nf_tables)"
-PLAIN = {"--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i", "--out-interface": "-o", "--protocol": "-p"}
-LONG = {"--match": "-m", "--jump": "-j", "--destination-port": "--dport", "--source-port": "--sport", "--destination-ports": "--dports", "--source-ports": "--sports"}
+PLAIN = {
+    "--source": "-s",
+    "--src": "-s",
+    "--destination": "-d",
+    "--dst": "-d",
+    "--in-interface": "-i",
+    "--out-interface": "-o",
+    "--protocol": "-p",
+}
+LONG = {
+    "--match": "-m",
+    "--jump": "-j",
+    "--destination-port": "--dport",
+    "--source-port": "--sport",
+    "--destination-ports": "--dports",
+    "--source-ports": "--sports",
+}
 ORDER = ("-s", "-d", "-i", "-o", "-p")
 
 
@@ -49,7 +64,9 @@ def _address(value: str) -> str:
 
 
 def _icmp_type(value: str) -> str:
-    return {"echo-request": "8", "echo-reply": "0", "destination-unreachable": "3", "time-exceeded": "11"}.get(value, value)
+    return {"echo-request": "8", "echo-reply": "0", "destination-unreachable": "3", "time-exceeded": "11"}.get(
+        value, value
+    )
 
 
 MATCHES: Mapping[str, Mapping[str, Option]] = {
@@ -57,13 +74,28 @@ MATCHES: Mapping[str, Mapping[str, Option]] = {
     "conntrack": {"--ctstate": Option(), "--ctorigdst": Option(), "--ctorigdstport": Option(), "--ctdir": Option()},
     "state": {"--state": Option()},
     "mark": {"--mark": Option(normal=_hex_mask)},
-    "statistic": {"--mode": Option(), "--probability": Option(normal=_probability), "--every": Option(), "--packet": Option()},
-    "addrtype": {"--src-type": Option(), "--dst-type": Option(), "--limit-iface-in": Option(0), "--limit-iface-out": Option(0)},
+    "statistic": {
+        "--mode": Option(),
+        "--probability": Option(normal=_probability),
+        "--every": Option(),
+        "--packet": Option(),
+    },
+    "addrtype": {
+        "--src-type": Option(),
+        "--dst-type": Option(),
+        "--limit-iface-in": Option(0),
+        "--limit-iface-out": Option(0),
+    },
     "tcp": {"--dport": Option(), "--sport": Option(), "--syn": Option(0)},
     "udp": {"--dport": Option(), "--sport": Option()},
     "icmp": {"--icmp-type": Option(normal=_icmp_type)},
     "multiport": {"--dports": Option(), "--sports": Option(), "--ports": Option()},
-    "physdev": {"--physdev-is-bridged": Option(0), "--physdev-is-in": Option(0), "--physdev-in": Option(), "--physdev-out": Option()},
+    "physdev": {
+        "--physdev-is-bridged": Option(0),
+        "--physdev-is-in": Option(0),
+        "--physdev-in": Option(),
+        "--physdev-out": Option(),
+    },
     "limit": {"--limit": Option(), "--limit-burst": Option()},
 }
 TARGETS: Mapping[str, Mapping[str, Option]] = {
@@ -75,7 +107,10 @@ TARGETS: Mapping[str, Mapping[str, Option]] = {
     "SNAT": {"--to-source": Option(), "--random-fully": Option(0)},
     "MASQUERADE": {"--to-ports": Option(), "--random": Option(0), "--random-fully": Option(0)},
     "REDIRECT": {"--to-ports": Option()},
-    "MARK": {f"--{how}-{what}": Option() for how, what in (("set", "xmark"), ("set", "mark"), ("or", "mark"), ("and", "mark"), ("xor", "mark"))},
+    "MARK": {
+        f"--{how}-{what}": Option()
+        for how, what in (("set", "xmark"), ("set", "mark"), ("or", "mark"), ("and", "mark"), ("xor", "mark"))
+    },
     "CT": {"--notrack": Option(0)},
     "NOTRACK": {},
     "LOG": {"--log-prefix": Option(), "--log-level": Option()},
@@ -91,14 +126,17 @@ MARKS: Mapping[str, Callable[[int, int], tuple[int, int]]] = {
 
 
 def fail(words: str, code: int = 2) -> CommandError:
-    return CommandError(f"iptables {VERSION}: {words}\nTry `iptables -h' or 'iptables --help' for more information.\n", code)
+    return CommandError(
+        f"iptables {VERSION}: {words}\nTry `iptables -h' or 'iptables --help' for more information.\n", code
+    )
 
 
 @lru_cache(maxsize=1 << 16)
 def parse_rule(line: str, because: str = "") -> Rule:
     """A rule from its text: ``-s 10.0.0.0/24 -p tcp -m tcp --dport 80 -j ACCEPT`` (no ``-A CHAIN``).
 
-    Equal text gives the same object, so that a rule on 5,000 nodes is one value. CommandError names what is not understood.
+    Equal text gives the same object, so that a rule on 5,000 nodes is one value. CommandError names what is not
+    understood.
     """
     return parse_words(tuple(shlex.split(line)), because)
 
@@ -128,7 +166,9 @@ class _Parser:
             self.option(word, negated)
             negated = False
         plain = [m for o in ORDER for m in self.matches if not m.module and m.option == o]
-        rest = [m for name in dict.fromkeys(self.loaded) for m in self.matches if m.module == name]
+        rest: list[Match] = []
+        for name in dict.fromkeys(self.loaded):
+            rest += [m for m in self.matches if m.module == name] or [Match(name, "", "")]
         if self.target == "NOTRACK":
             self.target, self.options = "CT", [("--notrack", "")]
         options = tuple(self.options) or DEFAULT_OPTIONS.get(self.target, ())
@@ -225,7 +265,7 @@ def rule_text(rule: Rule) -> str:
             words += ["-m", match.module]
             module = match.module
         words += ["!"] if match.negated else []
-        words.append(match.option)
+        words += [match.option] if match.option else []
         words += [_quote(match.value)] if match.value else []
     if rule.target:
         words += ["-g" if rule.goto else "-j", rule.target]
@@ -235,7 +275,10 @@ def rule_text(rule: Rule) -> str:
 
 
 def _quote(value: str) -> str:
-    if value.replace("-", "").replace("_", "").isalnum() or value.replace(".", "").replace("/", "").replace(",", "").replace(":", "").isalnum():
+    if (
+        value.replace("-", "").replace("_", "").isalnum()
+        or value.replace(".", "").replace("/", "").replace(",", "").replace(":", "").isalnum()
+    ):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'") + '"'
 
@@ -272,7 +315,9 @@ def restore(
         if line.startswith("*"):
             table = line[1:]
             if table not in BUILT_IN:
-                raise CommandError(f"iptables-restore {VERSION}: unknown table {table!r}\nError occurred at line: {number}\n", 2)
+                raise CommandError(
+                    f"iptables-restore {VERSION}: unknown table {table!r}\nError occurred at line: {number}\n", 2
+                )
             chains = _before(world, netns, table, noflush)
         elif line == "COMMIT":
             yield from _commit(world, netns, table, chains, noflush)
@@ -318,8 +363,12 @@ def _commit(world: World, netns: str, table: str, chains: dict[str, Chain], keep
     for chain in chains.values():
         for rule in chain.rules:
             if rule.target not in known:
-                raise CommandError(f"iptables-restore {VERSION}: Couldn't load target `{rule.target}':No such file or directory\n", 2)
-    for key in [k for k in world.table(netns, "chain") if isinstance(k, tuple) and k[:2] == ("ip", table) and k[2] not in chains]:
+                raise CommandError(
+                    f"iptables-restore {VERSION}: Couldn't load target `{rule.target}':No such file or directory\n", 2
+                )
+    for key in [
+        k for k in world.table(netns, "chain") if isinstance(k, tuple) and k[:2] == ("ip", table) and k[2] not in chains
+    ]:
         yield Remove((netns, "chain", key))
     for name, chain in chains.items():
         yield Put((netns, "chain", ("ip", table, name)), chain)

@@ -50,6 +50,9 @@ __all__ = [
 ]
 
 
+NO_MAC = "00:00:00:00:00:00"
+
+
 def key(netns: str, name: str) -> Key:
     """Where the world keeps this link."""
     return (netns, "link", name)
@@ -93,7 +96,7 @@ def add_bridge(world: World, netns: str, name: str, mtu: int = 1500, mac: str = 
 
 def add_loopback(netns: str) -> Commands:
     """``lo`` as a new network namespace has it: down and without an address."""
-    yield Put(key(netns, "lo"), Link("lo", "loopback", "00:00:00:00:00:00", 1, mtu=65536))
+    yield Put(key(netns, "lo"), Link("lo", "loopback", NO_MAC, 1, mtu=65536))
 
 
 def delete(world: World, netns: str, name: str) -> Commands:
@@ -189,11 +192,11 @@ def set_nomaster(world: World, netns: str, name: str) -> Commands:
 
 
 def _new_bridge_mac(world: World, netns: str, bridge: str) -> Commands:
-    """br_stp_recalculate_bridge_id(): the lowest MAC of the ports, unless somebody set one."""
+    """br_stp_recalculate_bridge_id(): the lowest MAC of the ports (none: zeros), unless somebody set one."""
     link: Link | None = world.get(key(netns, bridge))
-    macs = [port.mac for port in ports(world, netns, bridge)]
-    if link is not None and not link.pinned and macs and min(macs) != link.mac:
-        yield Put(key(netns, bridge), replace(link, mac=min(macs)))
+    lowest = min((port.mac for port in ports(world, netns, bridge)), default=NO_MAC)
+    if link is not None and not link.pinned and lowest != link.mac:
+        yield Put(key(netns, bridge), replace(link, mac=lowest))
 
 
 def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
@@ -208,7 +211,7 @@ def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
 def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:
     """``ip link set NAME address MAC``: a bridge keeps it from now on, whatever its ports have."""
     link = find(world, netns, name)
-    if int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+    if int(mac[:2], 16) & 1 or mac == NO_MAC:
         raise refused("Cannot assign requested address")
     yield Put(key(netns, name), replace(link, mac=mac.lower(), pinned=True))
     if link.master:

@@ -8,7 +8,8 @@
                           └──── local process ────┘
 
 At each hook the tables run in the order of `HOOKS` (the kernel's priorities). A rule whose matches all hold decides
-by its target: `MATCHES` and `TARGETS` are what each does. The syntax is in `iptables.py`, connections in `conntrack.py`.
+by its target: `MATCHES` and `TARGETS` are what each does. The syntax is in `iptables.py`, connections in
+`conntrack.py`.
 
 Left out: the security table, nftables' own tables, counters, ebtables.
 """
@@ -112,7 +113,8 @@ def _plan(chains: Table) -> dict[str, tuple[str, ...]]:
 
 
 def _nat(net: Net, skb: Skb, hook: str) -> Walk[bool]:
-    """nat rules see only the first packet of a connection (`nf_nat_core.c: nf_nat_inet_fn`); the rest is rewritten as it was."""
+    """nat rules see only the first packet of a connection (`nf_nat_core.c: nf_nat_inet_fn`); the rest is
+    rewritten as it was."""
     tracked = skb.tracked
     if tracked is None:
         return True
@@ -224,7 +226,10 @@ def _device(side: str) -> Callable[[str], Test]:
 
 def _ports(*sides: str) -> Callable[[str], Test]:
     def build(value: str) -> Test:
-        ranges = [(int(a or 0), int(b or 65535) if sep else int(a)) for a, sep, b in (v.partition(":") for v in value.split(","))]
+        ranges = [
+            (int(a or 0), int(b or 65535) if sep else int(a))
+            for a, sep, b in (v.partition(":") for v in value.split(","))
+        ]
 
         def test(net: Net, skb: Skb, key: Key) -> bool:
             ports = [getattr(skb.packet, side) for side in sides]
@@ -244,7 +249,9 @@ def _ctstate(value: str) -> Test:
             return (skb.state or "INVALID") in wanted
         if tracked.info in wanted:
             return True
-        return ("DNAT" in wanted and conntrack.is_dnat(tracked.row)) or ("SNAT" in wanted and conntrack.is_snat(tracked.row))
+        return ("DNAT" in wanted and conntrack.is_dnat(tracked.row)) or (
+            "SNAT" in wanted and conntrack.is_snat(tracked.row)
+        )
 
     return test
 
@@ -275,7 +282,9 @@ def _address_type(side: str) -> Callable[[str], Test]:
 
 
 def _icmp(value: str) -> Test:
-    return lambda net, skb, key: value == "any" or icmp.NUMBERS.get(skb.packet.flags, (-1, 0))[0] == int(value.split("/")[0])
+    return lambda net, skb, key: (
+        value == "any" or icmp.NUMBERS.get(skb.packet.flags, (-1, 0))[0] == int(value.split("/")[0])
+    )
 
 
 MATCHES: Mapping[tuple[str, str], Callable[[str], Test]] = {
@@ -293,9 +302,15 @@ MATCHES: Mapping[tuple[str, str], Callable[[str], Test]] = {
     ("multiport", "--sports"): _ports("sport"),
     ("multiport", "--ports"): _ports("sport", "dport"),
     ("conntrack", "--ctstate"): _ctstate,
-    ("conntrack", "--ctorigdst"): lambda value: lambda net, skb, key: skb.tracked is not None and ip.within(skb.tracked.row.original.dst, value),
-    ("conntrack", "--ctorigdstport"): lambda value: lambda net, skb, key: skb.tracked is not None and skb.tracked.row.original.dport == int(value),
-    ("conntrack", "--ctdir"): lambda value: lambda net, skb, key: skb.tracked is not None and skb.tracked.reply == (value == "REPLY"),
+    ("conntrack", "--ctorigdst"): lambda value: (
+        lambda net, skb, key: skb.tracked is not None and ip.within(skb.tracked.row.original.dst, value)
+    ),
+    ("conntrack", "--ctorigdstport"): lambda value: (
+        lambda net, skb, key: skb.tracked is not None and skb.tracked.row.original.dport == int(value)
+    ),
+    ("conntrack", "--ctdir"): lambda value: (
+        lambda net, skb, key: skb.tracked is not None and skb.tracked.reply == (value == "REPLY")
+    ),
     ("state", "--state"): _ctstate,
     ("mark", "--mark"): _mark,
     ("statistic", "--probability"): _probability,
@@ -388,5 +403,3 @@ TARGETS: Mapping[str, Target] = {
     "CT": _notrack,
     "LOG": _verdict(CONTINUE),
 }
-
-

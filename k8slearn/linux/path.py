@@ -10,7 +10,8 @@
     send_local: route, OUTPUT (route again) ───────────────────┴─ POSTROUTING ─ neighbour ─ transmit ─ wire
 
 Each function is named after what the kernel calls that stretch of road. It yields what a log would say (`Step`) and
-what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet that
+what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet
+that
 crosses a veth is picked up again by `run`, as the kernel's softirq does.
 
 Left out: IP options, fragmentation, multicast routing, broadcast traffic other than ARP.
@@ -18,8 +19,7 @@ Left out: IP options, fragmentation, multicast routing, broadcast traffic other 
 
 from __future__ import annotations
 
-
-from k8slearn.linux import arp, bridge, fib, icmp, netfilter, socket, sysctl
+from k8slearn.linux import arp, bridge, fib, icmp, ip, netfilter, socket, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
@@ -85,11 +85,13 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     """Is it for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?"""
     world, netns, packet = net.world, skb.netns, skb.packet
     found = fib.lookup(world, netns, packet.dst)
-    refused = _martian(net, skb, found) or fib.source_refused(world, netns, skb.iif, packet.src)
+    refused = _martian(net, skb) or fib.source_refused(world, netns, skb.iif, packet.src)
     if refused:
         yield Step(netns, "drop", refused, packet, packet, found.because, skb.iif)
     elif found.kind == "local":
-        yield Step(netns, "route", f"{packet.dst} is this machine's own address", packet, packet, found.because, skb.iif)
+        yield Step(
+            netns, "route", f"{packet.dst} is this machine's own address", packet, packet, found.because, skb.iif
+        )
         yield from deliver_local(net, skb)
     elif found.kind == "broadcast":
         yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
@@ -102,10 +104,10 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
         yield from _no_route(net, skb, found)
 
 
-def _martian(net: Net, skb: Skb, found: Found) -> str:
-    if skb.packet.dst.startswith("127.") and skb.iif != "lo":
-        if not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
-            return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"
+def _martian(net: Net, skb: Skb) -> str:
+    outsider = ip.is_loopback(skb.packet.dst) and skb.iif != "lo"
+    if outsider and not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
+        return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"
     return ""
 
 
@@ -236,5 +238,3 @@ def _neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
     why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} FAILED")
     yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev)
     yield from icmp.error(net, skb, "host-unreachable")
-
-

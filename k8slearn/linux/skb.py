@@ -1,6 +1,7 @@
 """What kernels keep while packets are under way: the socket buffer, and the wires between them.
 
-Linux hands a packet through its stack as a ``struct sk_buff``: the bytes, and beside them the mark, the connection, the device it
+Linux hands a packet through its stack as a ``struct sk_buff``: the bytes, and beside them the mark, the connection,
+the device it
 came by. It lives only while a packet is in one namespace; crossing a veth washes mark and connection off
 (`skb_scrub_packet`). Ours is the one object of this floor that changes, and it never outlives a walk.
 
@@ -10,9 +11,9 @@ Left out: queues and their lengths: a wire takes every packet, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Protocol
 
 from k8slearn.journal import Key, World, digest
 from k8slearn.linux.rows import Connection, Tuple
@@ -68,6 +69,13 @@ class Outgoing:
     state: str = ""
 
 
+class End(Protocol):
+    """A socket that this conversation opened."""
+
+    def receive(self, net: Net, packet: Packet) -> None:
+        """A packet has arrived for it; what it answers goes to `net.outbox`."""
+
+
 @dataclass(slots=True)
 class Net:
     """One walk over all machines: what is on the wires, who waits for a neighbour, what chance said."""
@@ -82,7 +90,7 @@ class Net:
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     draws: list[Draw] = field(default_factory=list)
-    ends: dict[tuple[str, Tuple], Callable[[Skb], None]] = field(default_factory=dict)
+    ends: dict[tuple[str, Tuple], End] = field(default_factory=dict)
     """Sockets that this conversation opened: (namespace, the tuple of packets that arrive there)."""
     servers: set[tuple[str, Tuple]] = field(default_factory=set)
     """Connections that a listener has accepted."""

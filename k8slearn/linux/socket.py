@@ -1,6 +1,7 @@
 """The ends of a conversation: listeners that answer, clients that ask, and the attempt as a whole.
 
-A TCP attempt is SYN, SYN-ACK, ACK, a request and its answer; each is one `Leg` through every hook. The client sends its SYN at
+A TCP attempt is SYN, SYN-ACK, ACK, a request and its answer; each is one `Leg` through every hook. The client sends
+its SYN at
 0, 1, 2, 3 and 4 seconds, as Linux does (`tcp_syn_linear_timeouts`), and gives up after 4.5. A UDP attempt is one
 datagram and its answer.
 
@@ -95,7 +96,9 @@ def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
 
 
 def _back(packet: Packet, flags: str, payload: str = "") -> Packet:
-    return Packet(packet.proto, packet.dst, packet.src, packet.dport, packet.sport, flags, payload, size=60 + len(payload))
+    return Packet(
+        packet.proto, packet.dst, packet.src, packet.dport, packet.sport, flags, payload, size=60 + len(payload)
+    )
 
 
 def _answer(net: Net, found: Socket, packet: Packet) -> str:
@@ -310,7 +313,9 @@ def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp"
     """
     explorer = _Explorer(world, (netns, dst, port, proto))
     first = explorer.explore(1)
-    again = sum((leaf.probability for leaf in first if leaf.ending.outcome == "timeout" and not leaf.learned), Fraction(0))
+    again = sum(
+        (leaf.probability for leaf in first if leaf.ending.outcome == "timeout" and not leaf.learned), Fraction(0)
+    )
     rounds = sum((again**n for n in range(len(SYN_TIMES) if proto == "tcp" else 1)), Fraction(0))
     total: dict[Ending, Fraction] = {}
     for leaf in first:
@@ -323,3 +328,8 @@ def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp"
         total[Ending("timeout")] = total.get(Ending("timeout"), Fraction(0)) + lost
     found = [Fate(p, e.outcome, e.answered_by, e.source_seen, e.destination_seen) for e, p in total.items()]
     return sorted(found, key=lambda f: (-f.probability, f.outcome, f.answered_by or ""))
+
+
+def certain(ending: Ending) -> list[Fate]:
+    """The fates of an attempt that chance has no part in."""
+    return [Fate(Fraction(1), ending.outcome, ending.answered_by, ending.source_seen, ending.destination_seen)]

@@ -1,7 +1,7 @@
 """The box of one pod (or of any other network namespace on a machine), in three sizes.
 
-A box shows what ``kubectl get pod -o wide`` and ``ip addr`` inside it would: name, address, MAC, what listens. With many
-pods the boxes get smaller and say less; the rest stands in the text twin and in the tables.
+A box shows what ``kubectl get pod -o wide`` and ``ip addr`` inside it would: name, address, MAC, what listens. With
+many pods the boxes get smaller and say less; the rest stands in the text twin and in the tables.
 
 Left out: containers and their states (the shell lists them).
 """
@@ -25,7 +25,7 @@ class Card(NamedTuple):
     lines: int
 
 
-CARDS = (Card(132, 74, 30, 2, 4), Card(108, 44, 20, 5, 2), Card(66, 24, 12, 10_000, 1))
+CARDS = (Card(132, 72, 26, 2, 4), Card(108, 44, 20, 5, 2), Card(66, 24, 12, 10_000, 1))
 """From the largest to the smallest; the first one whose rows fit is taken."""
 
 ROLES = {"pod": "pod", "netns": "netns"}
@@ -45,7 +45,11 @@ def space_thing(space: Space, card: Card, at: Point) -> tuple[Thing, Point, list
             marks.append(Rect("tab" if port.up else "tab-down", tab_x - half, tab_y - 7, 2 * half, 14, 4))
             marks.append(Words("tab-words", tab_x, tab_y + 3.5, cut(port.name, 2 * half, 5.2), "middle"))
         tabs = [(tab_x, tab_y + 7) for tab_x, tab_y in tabs]
-    return Thing(space.scope, _says(space), tuple(marks), space.scope), (x + card.width / 2, y + card.height * 0.45), tabs
+    return (
+        Thing(space.scope, _says(space), tuple(marks), space.scope),
+        (x + card.width / 2, y + card.height * 0.45),
+        tabs,
+    )
 
 
 def _lines(space: Space, card: Card, x: float, y: float) -> list[Mark]:

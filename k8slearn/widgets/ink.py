@@ -1,7 +1,7 @@
-"""How a mark's role looks: fill, line, dash, size. One table for the still pictures; a widget's stylesheet overrides the colours.
+"""How a mark's role looks: fill, line, dash, size. One table for the still pictures; a widget's stylesheet overrides it.
 
-Nothing is told by colour alone: what is down is dashed and says "down", a reply is dashed where a request is solid, a band has its
-title. The palette keeps its meaning for people who do not see red and green apart.
+Nothing is told by colour alone: what is down is dashed and says "down", a reply is dashed where a request is solid, a
+band has its title. The palette keeps its meaning for people who do not see red and green apart.
 
 Left out: a dark palette for stills (a file cannot know its reader's theme; it brings its own paper instead).
 """

@@ -70,10 +70,12 @@ class Sheet:
     things: tuple[Thing, ...]
     homes: Mapping[str, Point] = field(default_factory=dict)
     """Where a namespace's own programs are: its sockets, or (on a machine) its routing."""
+    badges: Mapping[str, Point] = field(default_factory=dict)
+    """Where a namespace takes a number, free of its words."""
     ports: Mapping[tuple[str, str], Point] = field(default_factory=dict)
     """(scope, link) -> where the link is drawn."""
     rails: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """(scope, bridge) -> the height at which its frames travel."""
+    """(scope, bridge or its port) -> the height at which its frames travel."""
     wires: Mapping[tuple[tuple[str, str], tuple[str, str]], tuple[Point, ...]] = field(default_factory=dict)
     """(one end, other end) -> the way between them; each wire stands here once."""
 

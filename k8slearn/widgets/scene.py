@@ -1,7 +1,7 @@
 """The facts that a topology picture shows, read from the world's rows: every face draws this one scene.
 
-On a real cluster you would collect them with ``ip -d link``, ``ip addr`` and ``ip netns`` on each machine, and ``kubectl get
-svc,endpointslices``. Here they are rows already; a scene sorts them by machine and namespace and keeps their keys.
+On a real cluster you would collect them with ``ip -d link``, ``ip addr`` and ``ip netns`` on each machine, and
+``kubectl get svc,endpointslices``. Here they are rows already; a scene sorts them by machine and namespace.
 
 Left out: routes, neighbours and rules (see `details`: they are shown when somebody asks for one namespace).
 """
@@ -124,7 +124,9 @@ def scene(world: World, keep: Collection[str] = ()) -> Scene:
     crowded = sum(map(len, inner.values())) > DRAWN_PODS
     pods = _pods_by_node(world)
     machines = tuple(
-        _machine(world, s, inner[s], pods, set(keep) if crowded else None) for s in roots if s not in nodes or s in shown
+        _machine(world, s, inner[s], pods, set(keep) if crowded else None)
+        for s in roots
+        if s not in nodes or s in shown
     )
     unplaced = tuple(sorted(pods.get("", ())))
     hidden = len(nodes) - sum(m.root.kind == "node" for m in machines)
@@ -153,7 +155,8 @@ def _machine(
 
 def _without_netns(world: World, names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Pods without a namespace of their own: those on the host's network, and those that wait."""
-    host, waiting = [], []
+    host: list[str] = []
+    waiting: list[str] = []
     for name in sorted(names):
         pod = world.get(("api", "pods", name))
         if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
@@ -202,7 +205,9 @@ def _services(world: World) -> Iterable[Service]:
         addresses = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
         ports = tuple(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in spec.get("ports") or ())
         found = tuple(dict.fromkeys(backends.get(str(name), ())))
-        yield Service(("api", "services", name), spec.get("type", "ClusterIP"), tuple(filter(None, addresses)), ports, found)
+        yield Service(
+            ("api", "services", name), spec.get("type", "ClusterIP"), tuple(filter(None, addresses)), ports, found
+        )
 
 
 def _endpoints(piece: Mapping[str, Any]) -> list[str]:

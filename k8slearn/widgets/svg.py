@@ -1,7 +1,7 @@
 """A sheet as SVG text: the face that needs nothing installed, and the one that the widgets make alive.
 
-Each thing is a ``<g data-thing="…">`` with a ``<title>`` that says it in words. Colours stand in attributes, not in a ``<style>``
-(GitHub drops those, and an attribute yields to a widget's stylesheet), and each mark carries its role as a class.
+Each thing is a ``<g data-thing="…">`` with a ``<title>`` that says it in words. Colours stand in attributes, not in a
+``<style>`` (GitHub drops those, and an attribute yields to a widget's stylesheet); each mark has its role as a class.
 
 Left out: fonts (the reader's own are used, so widths are estimates).
 """
@@ -49,7 +49,9 @@ def _rect(mark: Rect) -> str:
 def _line(mark: Line) -> str:
     ink = INKS[mark.role]
     way = " ".join(f"{_n(x)},{_n(y)}" for x, y in mark.points)
-    return f'<polyline class="ks-{mark.role}" points="{way}"{_paint(ink)} stroke-linejoin="round" stroke-linecap="round"/>'
+    return (
+        f'<polyline class="ks-{mark.role}" points="{way}"{_paint(ink)} stroke-linejoin="round" stroke-linecap="round"/>'
+    )
 
 
 def _words(mark: Words) -> str:
@@ -58,13 +60,15 @@ def _words(mark: Words) -> str:
     bold = ' font-weight="600"' if ink.bold else ""
     anchor = f' text-anchor="{mark.anchor}"' if mark.anchor != "start" else ""
     return (
-        f'<text class="ks-{mark.role}" x="{_n(mark.x)}" y="{_n(mark.y)}" font-size="{_n(ink.size)}"{font}{bold}{anchor} '
-        f'fill="{ink.fill}">{escape(mark.words)}</text>'
+        f'<text class="ks-{mark.role}" x="{_n(mark.x)}" y="{_n(mark.y)}" font-size="{_n(ink.size)}"'
+        f'{font}{bold}{anchor} fill="{ink.fill}">{escape(mark.words)}</text>'
     )
 
 
 def _paint(ink: Ink) -> str:
-    fill, opacity = (ink.fill[:7], f' fill-opacity="{int(ink.fill[7:], 16) / 255:.2f}"') if len(ink.fill) > 7 else (ink.fill, "")
+    fill, opacity = (
+        (ink.fill[:7], f' fill-opacity="{int(ink.fill[7:], 16) / 255:.2f}"') if len(ink.fill) > 7 else (ink.fill, "")
+    )
     line = f' stroke="{ink.line}" stroke-width="{_n(ink.width)}"' if ink.line else ""
     dash = f' stroke-dasharray="{ink.dash}"' if ink.dash else ""
     return f' fill="{fill or "none"}"{opacity}{line}{dash}'

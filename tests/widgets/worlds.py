@@ -21,7 +21,15 @@ def wired(nodes: int = 2, pods: int = 2, bridge: bool = True) -> World:
     play(world, ground.build(world, settings))
     for i, (name, _) in enumerate(names):
         labels = {"node-role.kubernetes.io/control-plane": ""} if i == 0 else {}
-        play(world, [Put(("api", "nodes", name), {"metadata": {"name": name, "labels": labels}, "spec": {"podCIDR": f"10.244.{i}.0/24"}})])
+        play(
+            world,
+            [
+                Put(
+                    ("api", "nodes", name),
+                    {"metadata": {"name": name, "labels": labels}, "spec": {"podCIDR": f"10.244.{i}.0/24"}},
+                )
+            ],
+        )
         if bridge:
             play(world, link.add_bridge(world, f"node:{name}", "cni0"))
             play(world, link.set_up(world, f"node:{name}", "cni0"))
@@ -43,7 +51,10 @@ def _pod(world: World, node: str, name: str, address: str, bridge: bool) -> Comm
     yield from addr.add(world, scope, "eth0", f"{address}/24")
     yield Put((scope, "socket", ("tcp", "0.0.0.0", 80)), Socket("tcp", "0.0.0.0", 80, "nginx", name, name))
     namespace, _, short = name.partition("/")
-    yield Put(("api", "pods", name), {"metadata": {"name": short, "namespace": namespace}, "spec": {"nodeName": node}, "status": {"podIP": address}})
+    yield Put(
+        ("api", "pods", name),
+        {"metadata": {"name": short, "namespace": namespace}, "spec": {"nodeName": node}, "status": {"podIP": address}},
+    )
 
 
 def service(world: World, name: str, address: str, endpoints: Iterable[str]) -> None:
@@ -55,7 +66,13 @@ def service(world: World, name: str, address: str, endpoints: Iterable[str]) -> 
         "ports": [{"port": 80}],
         "endpoints": [{"addresses": [a], "conditions": {"ready": True}} for a in endpoints],
     }
-    play(world, [Put(("api", "services", name), {"spec": spec}), Put(("api", "endpointslices", f"{namespace}/{short}-1"), piece)])
+    play(
+        world,
+        [
+            Put(("api", "services", name), {"spec": spec}),
+            Put(("api", "endpointslices", f"{namespace}/{short}-1"), piece),
+        ],
+    )
 
 
 def play(world: World, commands: Iterable[Any]) -> None:

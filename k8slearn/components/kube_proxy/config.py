@@ -13,6 +13,7 @@ import yaml
 
 from k8slearn.errors import Refused
 from k8slearn.journal import World
+from k8slearn.linux import ip
 
 CONFIG_MAP = ("api", "configmaps", "kube-system/kube-proxy")
 CANARY_PERIOD = 30.0
@@ -23,7 +24,7 @@ class Config(NamedTuple):
     """The settings that decide about rules; equal on all nodes."""
 
     cluster_cidr: str = ""
-    """Pods' addresses: traffic from elsewhere to a cluster IP is masqueraded. Empty: nobody can tell pods from others."""
+    """Pods' addresses: what comes from elsewhere to a cluster IP is masqueraded. Empty: nobody can tell them apart."""
     masquerade_all: bool = False
     mark: int = 0x4000
     localhost_node_ports: bool = True
@@ -57,9 +58,9 @@ def parse(text: str) -> Config:
         known = Config(
             cluster_cidr=_ipv4(str(fields.get("clusterCIDR") or "")),
             masquerade_all=bool(iptables.get("masqueradeAll")),
-            mark=1 << int(_or(iptables.get("masqueradeBit"), 14)),
+            mark=_mark(iptables.get("masqueradeBit")),
             localhost_node_ports=iptables.get("localhostNodePorts") is not False,
-            node_port_addresses=tuple(str(a) for a in fields.get("nodePortAddresses") or ()),
+            node_port_addresses=tuple(map(_network, fields.get("nodePortAddresses") or ())),
             sync_period=_seconds(str(iptables.get("syncPeriod") or "0s")) or CANARY_PERIOD,
         )
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, OverflowError) as problem:
@@ -71,17 +72,33 @@ def parse(text: str) -> Config:
 
 def config_map(cluster_cidr: str) -> Mapping[str, Any]:
     """The ConfigMap as kubeadm writes it (the fields that we read)."""
-    conf = f"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: {cluster_cidr}\nmode: iptables\n"
+    head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+    conf = f"{head}clusterCIDR: {cluster_cidr}\nmode: iptables\n"
     metadata = {"name": "kube-proxy", "namespace": "kube-system", "labels": {"app": "kube-proxy"}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config.conf": conf}}
 
 
-def _or(value: Any, default: int) -> Any:
-    return default if value is None else value
+def _mark(bit: Any) -> int:
+    """The bit of a packet's mark that says "masquerade me"; 14 unless configured."""
+    number = 14 if bit is None else int(bit)
+    if not 0 <= number <= 31:
+        raise ValueError(f"masqueradeBit {number} is not within the range [0, 31]")
+    return 1 << number
+
+
+def _network(entry: Any) -> str:
+    text = str(entry)
+    if text != "primary" and ":" not in text:
+        ip.network(text)
+    return text
 
 
 def _ipv4(cidrs: str) -> str:
-    return next((c.strip() for c in cidrs.split(",") if "." in c), "")
+    """The IPv4 network of a comma-separated pair."""
+    found = next((c.strip() for c in cidrs.split(",") if "." in c), "")
+    if found:
+        ip.network(found)
+    return found
 
 
 def _seconds(text: str) -> float:

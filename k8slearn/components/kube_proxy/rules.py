@@ -8,9 +8,9 @@
                         KUBE-NODEPORTS ────── KUBE-EXT-…
     POSTROUTING ── KUBE-POSTROUTING: masquerade what KUBE-MARK-MASQ has marked
 
-A port can be reached by several `doors` (its cluster IP, a node port, ...). `port_rules` makes one row for each and writes
-the rules from the rows: so every kind of Service is the same few lines. The result depends on its arguments alone and is
-remembered: the chains of a Service are one shared value on all nodes that see the same endpoints.
+A port can be reached by several doors (its cluster IP, a node port, ...). `port_rules` makes one row for each and
+writes the rules from the rows: so every kind of Service is the same few lines. The result depends on its arguments
+alone and is remembered: the chains of a Service are one shared value on all nodes that see the same endpoints.
 
 Left out: ``ip6tables``; the names and texts are those of Kubernetes 1.30 and newer.
 """
@@ -26,6 +26,7 @@ from typing import NamedTuple
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.components.kube_proxy.service import Endpoint, Port, Usable
 
+OUTER = "KUBE-EXTERNAL-SERVICES"
 LARGE = 1000
 """With more endpoints than this in the cluster, the rules that name endpoints lose their comments."""
 
@@ -76,9 +77,7 @@ def comment(words: str) -> str:
 def port_rules(port: Port, usable: Usable, config: Config, from_node: bool = False, large: bool = False) -> PortRules:
     """Every rule for one port. `from_node`: the node's own address is within ``loadBalancerSourceRanges``."""
     name, doors = port.full_name, _doors(port, usable)
-    shared = [Line("nat", d.chain, f"{comment(name + d.said)} {d.match} -j {d.target}", port.because) for d in doors if d.open]
-    shared += [_counted(line, config) for line in shared if line.chain == "KUBE-NODEPORTS" and config.counts("localhost")]
-    shared.sort(key=lambda line: "--nfacct-name" not in line.text)
+    shared = [line for door in doors if door.open for line in _dispatch(port, door, config)]
     wanting = "has no local endpoints" if usable.anywhere else "has no endpoints"
     shared += [
         Line("filter", d.closed_chain, f"{comment(f'{name} {wanting}')} {d.closed_match} -j {d.verdict}", port.because)
@@ -114,9 +113,6 @@ def _doors(port: Port, usable: Usable) -> list[Door]:
     return doors
 
 
-OUTER = "KUBE-EXTERNAL-SERVICES"
-
-
 def _verdict(local: bool, usable: Usable) -> str:
     """Nobody anywhere: say so (REJECT). Somebody, but not here under a Local policy: keep silent (DROP)."""
     if not usable.anywhere:
@@ -124,11 +120,14 @@ def _verdict(local: bool, usable: Usable) -> str:
     return "DROP" if local and not usable.local else ""
 
 
-def _counted(line: Line, config: Config) -> Line:
-    """The same for a node port that is asked for on localhost, with a counter: people should stop relying on it."""
-    text = line.text.replace(" --dport", " -d 127.0.0.0/8 --dport")
-    head, _, target = text.rpartition(" -j ")
-    return line._replace(text=f"{head} -m nfacct --nfacct-name localhost_nps_accepted_pkts -j {target}")
+def _dispatch(port: Port, door: Door, config: Config) -> Iterator[Line]:
+    """From a shared chain to the port's own. Who asks for a node port on localhost is counted, where the kernel can."""
+    said = comment(port.full_name + door.said)
+    if door.chain == "KUBE-NODEPORTS" and config.localhost_node_ports and config.counts("localhost"):
+        match = door.match.replace("--dport", "-d 127.0.0.0/8 --dport")
+        counter = "-m nfacct --nfacct-name localhost_nps_accepted_pkts"
+        yield Line("nat", door.chain, f"{said} {match} {counter} -j {door.target}", port.because)
+    yield Line("nat", door.chain, f"{said} {door.match} -j {door.target}", port.because)
 
 
 def _firewall(port: Port, usable: Usable) -> list[Line]:
@@ -145,7 +144,8 @@ def _firewall(port: Port, usable: Usable) -> list[Line]:
 def _health_check(port: Port) -> list[Line]:
     if not port.health_check_node_port:
         return []
-    text = f"{comment(f'{port.full_name} health check node port')} -m tcp -p tcp --dport {port.health_check_node_port} -j ACCEPT"
+    said = comment(f"{port.full_name} health check node port")
+    text = f"{said} -m tcp -p tcp --dport {port.health_check_node_port} -j ACCEPT"
     return [Line("filter", "KUBE-NODEPORTS", text, port.because)]
 
 
@@ -167,9 +167,10 @@ def _inside(port: Port, usable: Usable, config: Config, large: bool) -> dict[str
 def _mark_rule(port: Port, chain: str, config: Config) -> Iterator[Line]:
     if not (config.masquerade_all or config.cluster_cidr):
         return
+    said = comment(f"{port.full_name} cluster IP")
     match = f"-m {port.protocol} -p {port.protocol} -d {port.cluster_ip} --dport {port.port}"
     unless = "" if config.masquerade_all else f" ! -s {config.cluster_cidr}"
-    yield Line("nat", chain, f"{comment(f'{port.full_name} cluster IP')} {match}{unless} -j KUBE-MARK-MASQ", port.because)
+    yield Line("nat", chain, f"{said} {match}{unless} -j KUBE-MARK-MASQ", port.because)
 
 
 def _choose(port: Port, chain: str, endpoints: tuple[Endpoint, ...], large: bool) -> Iterator[Line]:
@@ -191,7 +192,7 @@ def _to(port: Port, endpoint: Endpoint, large: bool) -> str:
 
 def _endpoint_chains(port: Port, usable: Usable, large: bool) -> dict[str, tuple[Line, ...]]:
     """KUBE-SEP: an endpoint that calls itself must see another address (the hairpin), then DNAT."""
-    chains = {}
+    chains: dict[str, tuple[Line, ...]] = {}
     said = "" if large else comment(port.full_name) + " "
     for endpoint in sorted({*usable.cluster, *usable.local}, key=str):
         sep = chain_name("SEP", port, str(endpoint))
@@ -209,7 +210,8 @@ def _outside(port: Port, usable: Usable, config: Config, from_node: bool) -> dic
     if not (usable.anywhere and port.externally_accessible):
         return {}
     ext = chain_name("EXT", port)
-    lines = _short_circuit(port, config) if port.external_local else [(f"masquerade traffic for {port.full_name} external destinations", "", "KUBE-MARK-MASQ")]
+    everyone = (f"masquerade traffic for {port.full_name} external destinations", "", "KUBE-MARK-MASQ")
+    lines = _short_circuit(port, config) if port.external_local else [everyone]
     texts = [f"{comment(said)} {match}-j {target}" for said, match, target in lines]
     if not port.external_local or usable.local:
         texts.append(f"-j {chain_name('SVL' if port.external_local else 'SVC', port)}")
@@ -267,7 +269,7 @@ def base_rules(config: Config) -> tuple[Line, ...]:
 
 
 def node_port_rules(config: Config, addresses: tuple[str, ...] | None) -> tuple[Line, ...]:
-    """The last rule of KUBE-SERVICES: what is for the node itself may be for a node port (`addresses` None: any of its own)."""
+    """The last rule of KUBE-SERVICES: what is for the node itself may be for a node port (None: any own address)."""
     said = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     no_loopback = "" if config.localhost_node_ports else " ! -d 127.0.0.0/8"
     matches = [f"-m addrtype --dst-type LOCAL{no_loopback}"] if addresses is None else [f"-d {a}" for a in addresses]
@@ -275,7 +277,14 @@ def node_port_rules(config: Config, addresses: tuple[str, ...] | None) -> tuple[
 
 
 SHARED_CHAINS = {
-    "filter": ("KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", "KUBE-FIREWALL", "KUBE-FORWARD", "KUBE-PROXY-FIREWALL"),
+    "filter": (
+        "KUBE-NODEPORTS",
+        "KUBE-SERVICES",
+        "KUBE-EXTERNAL-SERVICES",
+        "KUBE-FIREWALL",
+        "KUBE-FORWARD",
+        "KUBE-PROXY-FIREWALL",
+    ),
     "nat": ("KUBE-NODEPORTS", "KUBE-SERVICES", "KUBE-MARK-MASQ", "KUBE-POSTROUTING"),
 }
 """The chains that every sync empties and writes anew."""
@@ -285,18 +294,26 @@ CANARY = "KUBE-PROXY-CANARY"
 CANARY_TABLES = ("mangle", "nat", "filter")
 
 _NEW = "-m conntrack --ctstate NEW "
+_PORTALS = comment("kubernetes service portals") + " "
+_OUTER = f"{_NEW}{comment('kubernetes externally-visible service portals')} "
+_BALANCER = f"{_NEW}{comment('kubernetes load balancer firewall')} "
 JUMPS = (
-    ("filter", "INPUT", "KUBE-EXTERNAL-SERVICES", f"{_NEW}{comment('kubernetes externally-visible service portals')} "),
-    ("filter", "FORWARD", "KUBE-EXTERNAL-SERVICES", f"{_NEW}{comment('kubernetes externally-visible service portals')} "),
+    ("filter", "INPUT", OUTER, _OUTER),
+    (
+        "filter",
+        "FORWARD",
+        "KUBE-EXTERNAL-SERVICES",
+        _OUTER,
+    ),
     ("filter", "INPUT", "KUBE-NODEPORTS", f"{comment('kubernetes health check service ports')} "),
-    ("filter", "FORWARD", "KUBE-SERVICES", f"{_NEW}{comment('kubernetes service portals')} "),
-    ("filter", "OUTPUT", "KUBE-SERVICES", f"{_NEW}{comment('kubernetes service portals')} "),
+    ("filter", "FORWARD", "KUBE-SERVICES", _NEW + _PORTALS),
+    ("filter", "OUTPUT", "KUBE-SERVICES", _NEW + _PORTALS),
     ("filter", "FORWARD", "KUBE-FORWARD", f"{comment('kubernetes forwarding rules')} "),
-    ("filter", "INPUT", "KUBE-PROXY-FIREWALL", f"{_NEW}{comment('kubernetes load balancer firewall')} "),
-    ("filter", "OUTPUT", "KUBE-PROXY-FIREWALL", f"{_NEW}{comment('kubernetes load balancer firewall')} "),
-    ("filter", "FORWARD", "KUBE-PROXY-FIREWALL", f"{_NEW}{comment('kubernetes load balancer firewall')} "),
-    ("nat", "OUTPUT", "KUBE-SERVICES", f"{comment('kubernetes service portals')} "),
-    ("nat", "PREROUTING", "KUBE-SERVICES", f"{comment('kubernetes service portals')} "),
+    ("filter", "INPUT", "KUBE-PROXY-FIREWALL", _BALANCER),
+    ("filter", "OUTPUT", "KUBE-PROXY-FIREWALL", _BALANCER),
+    ("filter", "FORWARD", "KUBE-PROXY-FIREWALL", _BALANCER),
+    ("nat", "OUTPUT", "KUBE-SERVICES", _PORTALS),
+    ("nat", "PREROUTING", "KUBE-SERVICES", _PORTALS),
     ("nat", "POSTROUTING", "KUBE-POSTROUTING", f"{comment('kubernetes postrouting rules')} "),
     ("filter", "INPUT", "KUBE-FIREWALL", ""),
     ("filter", "OUTPUT", "KUBE-FIREWALL", ""),

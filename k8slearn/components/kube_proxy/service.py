@@ -26,8 +26,8 @@ class Port(NamedTuple):
     service: str
     """``default/web``"""
     name: str
-    index: int
-    """Its place in ``spec.ports``."""
+    place: int
+    """In ``spec.ports``, from 0."""
     protocol: str
     """Lower case, as iptables writes it."""
     port: int
@@ -53,7 +53,7 @@ class Port(NamedTuple):
 
     @property
     def because(self) -> str:
-        return f"Service {self.service}, spec.ports[{self.index}]"
+        return f"Service {self.service}, spec.ports[{self.place}]"
 
 
 class Endpoint(NamedTuple):
@@ -66,14 +66,14 @@ class Endpoint(NamedTuple):
     serving: bool
     terminating: bool
     slice: str
-    index: int
+    place: int
 
     def __str__(self) -> str:
         return f"{self.address}:{self.port}"
 
     @property
     def because(self) -> str:
-        return f"EndpointSlice {self.slice}, endpoints[{self.index}]"
+        return f"EndpointSlice {self.slice}, endpoints[{self.place}]"
 
 
 class Usable(NamedTuple):
@@ -119,11 +119,11 @@ def _ports(name: str, service: Mapping[str, Any]) -> Iterator[Port]:
     affinity = spec.get("sessionAffinity") == "ClientIP"
     client_ip = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
     is_external = spec.get("type") in ("NodePort", "LoadBalancer") or bool(external_ips)
-    for index, port in enumerate(spec.get("ports") or []):
+    for place, port in enumerate(spec.get("ports") or []):
         yield Port(
             service=name,
             name=port.get("name") or "",
-            index=index,
+            place=place,
             protocol=str(port.get("protocol") or "TCP").lower(),
             port=int(port["port"]),
             cluster_ip=cluster_ip[0],
@@ -180,7 +180,7 @@ def endpoints(slices: Table) -> Endpoints:
 
 
 def _endpoints(name: str, piece: Mapping[str, Any], port: int) -> Iterator[Endpoint]:
-    for index, endpoint in enumerate(piece.get("endpoints") or []):
+    for place, endpoint in enumerate(piece.get("endpoints") or []):
         conditions = endpoint.get("conditions") or {}
         yield Endpoint(
             address=endpoint["addresses"][0],
@@ -190,5 +190,5 @@ def _endpoints(name: str, piece: Mapping[str, Any], port: int) -> Iterator[Endpo
             serving=conditions.get("serving") is not False,
             terminating=conditions.get("terminating") is True,
             slice=name,
-            index=index,
+            place=place,
         )

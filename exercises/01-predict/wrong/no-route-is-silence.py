@@ -1,0 +1,9 @@
+# expect: there
+"""A packet without a route vanishes."""
+
+
+def solve(exercise):
+    exercise.answer("address", f"10.244.{exercise.variant['place.whole_slice']}.2")
+    exercise.answer("closed", "refused")
+    exercise.answer("there", "timeout")
+    exercise.answer("back", "timeout")

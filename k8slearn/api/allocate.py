@@ -1,0 +1,197 @@
+"""Addresses and ports of Services: who gets which, and who is refused.
+
+The API server hands out ClusterIPs from the service range and NodePorts from 30000-32767. The lowest part of each range
+(the *static band*) is left for people who ask for a certain one; drawn ones come from the upper part first.
+The real draw is random; ours is derived from the seed and the Service's name, and takes the next free one.
+
+Left out: ServiceCIDR objects that add further ranges.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from k8slearn.api import status
+from k8slearn.journal import World, digest
+
+Obj = dict[str, Any]
+NODE_PORTS = range(30000, 32768)
+_STATIC_PORTS = 86
+
+
+def service(world: World, new: Obj, old: Obj | None) -> list[str]:
+    """Write addresses and ports into a fresh Service; returns the causes of a refusal."""
+    causes = _addresses(world, new, old)
+    return causes + _node_ports(world, new, old)
+
+
+@lru_cache(maxsize=16)
+def band(cidr: str) -> tuple[int, int, int]:
+    """(first address, size of the range, size of the static band) of a service range, as numbers.
+
+    The network's own address is left out, and IPv4's broadcast address. ``min(max(16, size/16), 256)``.
+    """
+    network = ipaddress.ip_network(cidr)
+    size = min(network.num_addresses, 2**16 if network.version == 6 else 2**32) - 1 - (network.version == 4)
+    whole = size + 1 + (network.version == 4)
+    return int(network.network_address) + 1, size, min(max(16, whole // 16), 256) if whole > 16 else 0
+
+
+def ranges(world: World) -> tuple[str, ...]:
+    """The service ranges of this cluster, the primary family first."""
+    settings = world.get(("cluster", "settings", ""))
+    text = getattr(settings, "service_cidr", "") or "10.96.0.0/12"
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _seed(world: World) -> int:
+    return int(getattr(world.get(("cluster", "settings", "")), "seed", 0) or 0)
+
+
+def _taken(services: dict[Any, Any]) -> dict[str, str]:
+    """Address -> the Service that has it."""
+    return {
+        ip: name for name, s in services.items() for ip in s["spec"].get("clusterIPs") or () if ip not in ("", "None")
+    }
+
+
+def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
+    spec = new["spec"]
+    if spec["type"] == "ExternalName":
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            spec.pop(field, None)
+        return []
+    asked = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
+    causes = _families(world, spec, asked)
+    if causes or asked == ["None"]:
+        spec["clusterIP"], spec["clusterIPs"] = "None", ["None"]
+        return causes
+    mine = set((old or {}).get("spec", {}).get("clusterIPs") or ())
+    taken = world.table("api", "services").index(_taken)
+    given: list[str] = []
+    for position, family in enumerate(spec["ipFamilies"]):
+        cidr = next(c for c in ranges(world) if _family(c) == family)
+        if position < len(asked):
+            given.append(asked[position])
+            causes += _may_have(asked, asked[position], cidr, taken, mine)
+        else:
+            given.append(_draw(world, new, cidr, taken))
+    spec["clusterIP"], spec["clusterIPs"] = given[0], given
+    return causes + ([] if all(given) else [f"spec.clusterIPs: Internal error: {_FULL}"])
+
+
+_FULL = "failed to allocate a serviceIP: range is full"
+
+
+def _family(text: str) -> str:
+    return "IPv6" if ":" in text else "IPv4"
+
+
+def _families(world: World, spec: Obj, asked: list[str]) -> list[str]:
+    """``ipFamilies`` and ``ipFamilyPolicy``: what the cluster has, in the order that is asked for."""
+    have = [_family(c) for c in ranges(world)]
+    wanted = spec.get("ipFamilies") or [_family(a) for a in asked if a != "None"] or have[:1]
+    policy = spec.setdefault("ipFamilyPolicy", "SingleStack" if len(wanted) < 2 else "RequireDualStack")
+    missing = [f for f in wanted if f not in have]
+    if missing:
+        return [status.bad("spec.ipFamilies[0]", missing[0], "not configured on this cluster")]
+    if policy == "RequireDualStack" and len(have) < 2:
+        return [status.bad("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")]
+    if policy != "SingleStack":
+        wanted = [*wanted, *(f for f in have if f not in wanted)]
+    spec["ipFamilies"] = list(wanted)
+    return []
+
+
+def _may_have(asked: list[str], ip: str, cidr: str, taken: dict[str, str], mine: set[str]) -> list[str]:
+    if ip in mine:
+        return []
+    why = ""
+    if ipaddress.ip_address(ip) not in ipaddress.ip_network(cidr):
+        why = f"the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
+    elif ip in taken:
+        why = "provided IP is already allocated"
+    return [status.bad("spec.clusterIPs", asked, f"failed to allocate IP {ip}: {why}")] if why else []
+
+
+def _draw(world: World, new: Obj, cidr: str, taken: dict[str, str]) -> str:
+    first, size, static = band(cidr)
+    metadata = new["metadata"]
+    number = int(digest("clusterIP", _seed(world), metadata.get("namespace"), metadata["name"], length=12), 16)
+    for offset in _order(size, static, number):
+        ip = str(ipaddress.ip_address(first + offset))
+        if ip not in taken:
+            return ip
+    return ""
+
+
+def _order(size: int, static: int, number: int) -> Iterator[int]:
+    """Every offset once: the upper band from the drawn one on, then the lower."""
+    static = min(static, size)
+    for i in range(size - static):
+        yield static + (number + i) % (size - static)
+    yield from range(static)
+
+
+def _ports_taken(services: dict[Any, Any]) -> dict[int, str]:
+    """NodePort -> the Service that has it."""
+    found: dict[int, str] = {}
+    for name, s in services.items():
+        numbers = [p.get("nodePort") for p in s["spec"].get("ports") or ()]
+        found.update({n: name for n in [*numbers, s["spec"].get("healthCheckNodePort")] if n})
+    return found
+
+
+def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
+    spec = new["spec"]
+    before = (old or {}).get("spec") or {}
+    mine = {p.get("nodePort") for p in before.get("ports") or ()} | {before.get("healthCheckNodePort")}
+    wanted = spec["type"] == "NodePort" or (
+        spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
+    )
+    if spec["type"] not in ("NodePort", "LoadBalancer"):
+        _release(spec, mine)
+        return []
+    taken = {n: who for n, who in world.table("api", "services").index(_ports_taken).items() if n not in mine}
+    causes: list[str] = []
+    here: dict[int, set[str]] = {}
+    for i, port in enumerate(spec.get("ports") or ()):
+        number = port.get("nodePort") or (_draw_port(world, new, i, taken, here) if wanted else 0)
+        if number:
+            causes += _port_free(f"spec.ports[{i}].nodePort", number, port["protocol"], taken, here)
+            port["nodePort"] = number
+            here.setdefault(number, set()).add(port["protocol"])
+    if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+        spec["healthCheckNodePort"] = spec.get("healthCheckNodePort") or _draw_port(world, new, -1, taken, here)
+    return causes
+
+
+def _release(spec: Obj, mine: set[Any]) -> None:
+    """A Service that is no longer of such a type gives its ports back; ports asked for anew stay, to be refused."""
+    for port in spec.get("ports") or ():
+        if port.get("nodePort") in mine | {0}:
+            port.pop("nodePort", None)
+    for field in ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"):
+        if mine - {None}:
+            spec.pop(field, None)
+
+
+def _port_free(path: str, number: int, protocol: str, taken: dict[int, str], here: dict[int, set[str]]) -> list[str]:
+    if number not in NODE_PORTS:
+        why = f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
+        return [status.bad(path, number, why)]
+    if number in taken or protocol in here.get(number, ()):
+        return [status.bad(path, number, "provided port is already allocated")]
+    return []
+
+
+def _draw_port(world: World, new: Obj, i: int, taken: dict[int, str], here: dict[int, set[str]]) -> int:
+    metadata = new["metadata"]
+    number = int(digest("nodePort", _seed(world), metadata.get("namespace"), metadata["name"], i, length=12), 16)
+    for offset in _order(len(NODE_PORTS), _STATIC_PORTS, number):
+        if NODE_PORTS[offset] not in taken and NODE_PORTS[offset] not in here:
+            return NODE_PORTS[offset]
+    return 0

@@ -1,0 +1,288 @@
+"""``k8slearn``: the command line (contract.md, "Command line").
+
+Each command is a row of `COMMANDS` and a function that imports what it needs when it runs, so that ``--help`` is
+instant. Exit status: 0 done; 1 the thing asked about failed; 2 wrong use or bad input, one sentence on standard error.
+
+Left out (so far): ``release`` and ``serve``, other machines (``--scheduler``) and hidden checks (``--hidden``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import k8slearn
+from k8slearn.errors import CommandError, Refused
+
+if TYPE_CHECKING:
+    from k8slearn.cluster import Cluster
+
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+        sys.stdout.flush()
+        return status
+    except (Refused, OSError) as wrong:
+        if isinstance(wrong, BrokenPipeError):
+            return _reader_left()
+        print(f"k8slearn {given.command}: {_sentence(wrong)}", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print(f"k8slearn {given.command}: interrupted", file=sys.stderr)
+        return FAILED
+
+
+def _sentence(wrong: Exception) -> str:
+    text = f"{wrong.filename}: {wrong.strerror}" if isinstance(wrong, OSError) and wrong.strerror else str(wrong)
+    return " ".join(text.split()) if not isinstance(wrong, CommandError) else text
+
+
+def _reader_left() -> int:
+    """``| head`` closed the pipe: that is no error of anybody's."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return DONE
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+def lab(given: argparse.Namespace) -> int:
+    from k8slearn.lab import open_lab
+
+    return open_lab(Path(given.directory), *given.options)
+
+
+def grade(given: argparse.Namespace) -> int:
+    from k8slearn.grading.report import write_reports
+    from k8slearn.grading.run import grade_run
+
+    for name in ("scheduler", "hidden"):
+        if getattr(given, name):
+            raise Refused(
+                f"--{name} is not there yet: this version grades on this machine, with the exercises' own checks"
+            )
+    rows = grade_run(Path(given.submissions), given.jobs, _path(given.roster), _bar if sys.stderr.isatty() else _quiet)
+    write_reports(rows, Path(given.out))
+    done = sum(row.status == "done" for row in rows)
+    print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
+    return DONE
+
+
+def check(given: argparse.Namespace) -> int:
+    from k8slearn.grading.laws import broken_laws
+    from k8slearn.grading.shelf import find, ids
+
+    exercises = given.exercises or ids()
+    for exercise in exercises:
+        find(exercise)
+    broken = 0
+    for exercise in exercises:
+        found = broken_laws(exercise)
+        broken += len(found)
+        print("\n".join(found) if found else f"{exercise}: the five laws hold", flush=True)
+    if not given.exercises:
+        broken += _stale_notebooks()
+    return FAILED if broken else DONE
+
+
+def trace(given: argparse.Namespace) -> int:
+    cluster = _cluster(given)
+    told = cluster.trace(getattr(given, "from"), given.to, given.port, given.protocol)
+    print(json.dumps(told.to_dict(), indent=1, sort_keys=True) if given.output == "json" else str(told))
+    return DONE if told.outcome == "connected" else FAILED
+
+
+def matrix(given: argparse.Namespace) -> int:
+    found = _cluster(given).reachability(port=given.port)
+    faces: dict[str, Callable[[], str]] = {
+        "json": lambda: json.dumps(found.to_dict(), indent=1, sort_keys=True),
+        "svg": found.svg,
+        "table": lambda: str(found),
+    }
+    print(faces[given.output]())
+    return DONE
+
+
+def export(given: argparse.Namespace) -> int:
+    sys.stdout.write(_cluster(given).export(given.to))
+    return DONE
+
+
+def later(given: argparse.Namespace) -> int:
+    raise Refused("this command comes with a later version of k8slearn")
+
+
+# -- what they share ---------------------------------------------------------------------------------------------------
+
+
+def _cluster(given: argparse.Namespace) -> Cluster:
+    """The cluster that the manifests describe, on nodes of ours."""
+    cluster = k8slearn.Cluster(nodes=given.nodes, network=None if given.network == "none" else given.network)
+    for name in given.files:
+        cluster.apply(sys.stdin.read() if name == "-" else Path(name))
+    return cluster
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+def _quiet(done: int, total: int) -> None:
+    """No terminal, no progress."""
+
+
+def _bar(done: int, total: int) -> None:
+    filled = 40 * done // total
+    end = "\n" if done == total else ""
+    print(f"\r[{'#' * filled}{'.' * (40 - filled)}] {done} of {total}", end=end, file=sys.stderr, flush=True)
+
+
+def _stale_notebooks() -> int:
+    """How many lessons are not what their text weaves to; an installed course has no text and cannot be stale."""
+    from k8slearn import lab, weave
+
+    names = weave.stale(lab.course()) if (lab.course() / "text").is_dir() else []
+    for name in names:
+        print(f"{name} is not what its text gives: run python -m k8slearn.weave")
+    return len(names)
+
+
+class Option(NamedTuple):
+    """One argument of a command, as argparse takes it."""
+
+    names: tuple[str, ...]
+    help: str
+    settings: dict[str, object]
+
+
+def _option(*names: str, help: str, **settings: object) -> Option:
+    return Option(names, help, settings)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10_000:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 9999, not {text!r}")
+    return int(text)
+
+
+_FILES = (
+    _option("files", nargs="+", metavar="FILE", help="manifests to apply, in this order; - is standard input"),
+    _option("--nodes", type=_positive, default=2, metavar="N", help="how many nodes the cluster has (default 2)"),
+    _option("--network", default="bridge", metavar="NAME", help="the wiring (default bridge)"),
+)
+_PORT = _option("--port", type=_port, default=80, metavar="P", help="the destination port (default 80)")
+
+
+class Command(NamedTuple):
+    """One command: what it does, and the arguments that it takes."""
+
+    run: Callable[[argparse.Namespace], int]
+    help: str
+    options: tuple[Option, ...]
+
+
+COMMANDS = {
+    "lab": Command(
+        lab,
+        "copy the course into a folder (never over a learner's work) and open JupyterLab there",
+        (
+            _option("directory", nargs="?", default=".", metavar="DIR", help="where to (default: here)"),
+            _option("options", nargs=argparse.REMAINDER, metavar="…", help="options for jupyter lab"),
+        ),
+    ),
+    "grade": Command(
+        grade,
+        "grade SUBMISSIONS/LEARNER/EXERCISE.ipynb into a folder of reports",
+        (
+            _option("submissions", metavar="SUBMISSIONS", help="a folder per learner, in it EXERCISE.ipynb"),
+            _option("--out", required=True, metavar="REPORT", help="the folder for the reports"),
+            _option("--jobs", type=_positive, metavar="N", help="worker processes (default: one per core)"),
+            _option("--roster", metavar="FILE", help="the class, one learner per line: who is missing gets zero"),
+            _option("--scheduler", metavar="ADDRESS", help="not there yet: other machines"),
+            _option("--hidden", metavar="DIR", help="not there yet: checks that learners do not have"),
+        ),
+    ),
+    "check": Command(
+        check,
+        "for authors: the five laws of exercises, and the notebooks woven and current",
+        (_option("exercises", nargs="*", metavar="EXERCISE", help="which ones (default: all, and the notebooks)"),),
+    ),
+    "release": Command(
+        later,
+        "not there yet: one variant per learner, for nbgrader too",
+        (_option("rest", nargs="*", help=argparse.SUPPRESS),),
+    ),
+    "serve": Command(
+        later, "not there yet: the cluster for the real kubectl", (_option("rest", nargs="*", help=argparse.SUPPRESS),)
+    ),
+    "trace": Command(
+        trace,
+        "the fate of a connection in the cluster that the manifests describe",
+        (
+            *_FILES,
+            _option("--from", required=True, metavar="ENDPOINT", help="NAMESPACE/POD, node:NAME, outside, …"),
+            _option("--to", required=True, metavar="ENDPOINT", help="the same, svc:NAMESPACE/NAME or an address"),
+            _PORT,
+            _option("--protocol", default="TCP", type=str.upper, choices=("TCP", "UDP"), help="TCP (default) or UDP"),
+            _option("-o", "--output", default="text", choices=("text", "json"), help="text (default) or json"),
+        ),
+    ),
+    "matrix": Command(
+        matrix,
+        "who can reach whom",
+        (
+            *_FILES,
+            _PORT,
+            _option(
+                "-o", "--output", default="table", choices=("json", "table", "svg"), help="table (default), json or svg"
+            ),
+        ),
+    ),
+    "export": Command(
+        export,
+        "the cluster as a script for a Linux machine, for kind, or as manifests",
+        (*_FILES, _option("--to", required=True, choices=("netns", "kind", "manifests"), help="what to write")),
+    ),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use is one sentence on standard error, without the usage in front of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="k8slearn", description="A cluster network in memory that tells you the truth and explains it."
+    )
+    parser.add_argument("--version", action="version", version=f"k8slearn {k8slearn.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.help, description=command.help)
+        one.set_defaults(run=command.run)
+        for option in command.options:
+            one.add_argument(*option.names, help=option.help, **option.settings)  # type: ignore[arg-type]  # argparse's own
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

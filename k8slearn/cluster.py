@@ -1,0 +1,315 @@
+"""`Cluster`: what people hold. Everything that can be asked of a cluster or done to it is a method here (contract.md).
+
+It decides nothing itself: a method turns what a person typed into an input of the `engine` (or a question to it) and hands back the
+answer. The rooms below are imported when they are asked for, so that ``import k8slearn`` stays fast.
+
+Left out (each says so when asked): the wirings of later versions, and what the NetworkPolicies' text alone allows.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import k8slearn.settings
+from k8slearn import endpoints, saving
+from k8slearn.api import load as manifests
+from k8slearn.api import requests
+from k8slearn.components import Settings
+from k8slearn.engine import Engine
+from k8slearn.errors import CommandError, Refused
+from k8slearn.journal import Journal, World
+from k8slearn.linux.program import Result
+from k8slearn.trace import Trace
+from k8slearn.verbs import VERBS, Asked
+
+if TYPE_CHECKING:
+    from k8slearn.compare import Comparison
+    from k8slearn.laws import Law
+    from k8slearn.reach import Matrix
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere to run a command: a node, a pod (one of its containers) or a host outside. It serves as an endpoint too."""
+
+    cluster: Cluster
+    endpoint: str
+    container: str = ""
+
+    def run(self, command: str, stdin: str = "", env: Mapping[str, str] | None = None, container: str = "") -> Result:
+        """Run a command here; returns what it printed and how it ended: Result(stdout, stderr, exit_code)."""
+        arguments = {"on": self.endpoint, "command": command, "stdin": stdin, "env": dict(env or {})}
+        within = container or self.container
+        result: Result = self.cluster.engine.do("run", {**arguments, **({"container": within} if within else {})})
+        return result
+
+    def __str__(self) -> str:
+        return self.endpoint
+
+    def __repr__(self) -> str:
+        return f"<{self.endpoint}>"
+
+
+Endpoint = str | Place
+
+
+class Cluster:
+    """A Kubernetes cluster whose network you can question, break and mend.
+
+    `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}. `network` is a
+    wiring ("bridge", "kubenet") or None: no network plugin yet, so the nodes are NotReady. The three CIDRs are the node, pod and
+    cluster networks. Raises `Refused` with one sentence when the arguments make no cluster.
+    """
+
+    def __init__(
+        self,
+        nodes: int | Iterable[str] | Mapping[str, str] = 3,
+        network: str | Mapping[str, Any] | None = "bridge",
+        node_cidr: str = "192.168.64.0/24",
+        pod_cidr: str = "10.244.0.0/16",
+        service_cidr: str = "10.96.0.0/12",
+        proxy: str | None = None,
+        kubernetes: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._hold(
+            k8slearn.settings.settings(
+                nodes, network, node_cidr, pod_cidr, service_cidr, proxy=proxy, kubernetes=kubernetes, seed=seed
+            )
+        )
+
+    def _hold(self, settings: Settings) -> None:
+        self.engine = Engine(settings, VERBS)
+        self._file: Path | None = None
+
+    @classmethod
+    def _of(cls, engine: Engine) -> Cluster:
+        cluster = cls.__new__(cls)
+        cluster.engine = engine
+        cluster._file = None
+        return cluster
+
+    # -- objects ---------------------------------------------------------------------------------------------------
+
+    def apply(self, source: Any, namespace: str = "default") -> list[dict[str, Any]]:
+        """Apply a manifest: YAML text, a Path, a dict or a list of dicts. Returns the objects as they are afterwards."""
+        keys = self.engine.do("apply", {"source": _source_text(source), "namespace": namespace})
+        return [copy.deepcopy(found) for key in keys if (found := self.world.get(key)) is not None]
+
+    def delete(self, resource: str, name: str, namespace: str = "default") -> None:
+        """Delete an object: ``cluster.delete("pod", "web")``."""
+        self.engine.do("delete", {"resource": resource, "name": name, "namespace": namespace})
+
+    def get(self, resource: str, name: str | None = None, namespace: str | None = "default") -> Any:
+        """Objects in API form: a list (`namespace` None: of all namespaces), or the one that is named."""
+        found = requests.get(self.world, resource, name, namespace)
+        return copy.deepcopy(found)
+
+    def kubectl(self, command: str, stdin: str = "") -> str:
+        """The text that kubectl prints. Raises `CommandError` (.stderr, .exit_code) when it fails."""
+        result: Result = self.engine.do("kubectl", {"command": command, "stdin": stdin})
+        if result.exit_code:
+            raise CommandError(result.stderr, result.exit_code, result.stdout)
+        return result.stdout
+
+    # -- places ----------------------------------------------------------------------------------------------------
+
+    def node(self, name: str) -> Place:
+        """A node, to run commands on: ``cluster.node("node-1").run("ip route")``."""
+        endpoints.resolve_source(self.world, f"node:{name}")
+        return Place(self, f"node:{name}")
+
+    def pod(self, name: str, namespace: str = "default", container: str = "") -> Place:
+        """A pod, to run commands in: ``cluster.pod("web").run("curl -s http://api:80")``."""
+        requests.get(self.world, "pods", name, namespace)
+        return Place(self, f"{namespace}/{name}", container)
+
+    def outside(self, address: str = "203.0.113.7") -> Place:
+        """A host beyond the node network (or, with an address of it, another machine on it)."""
+        self.engine.do("outside", {"address": address})
+        return Place(self, f"outside:{address}")
+
+    # -- packets ---------------------------------------------------------------------------------------------------
+
+    def trace(self, source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP") -> Trace:
+        """Ask what would become of a connection. Changes nothing."""
+        return self._trace(self.engine.ask("send", _question(source, destination, port, protocol)))
+
+    def send(self, source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP") -> Trace:
+        """Connect, and let the kernels remember what they learned from it."""
+        asked: Asked = self.engine.do("send", _question(source, destination, port, protocol))
+        return self._trace(replace(asked, revision=min(asked.revision, self.journal.revision)))
+
+    def _trace(self, asked: Asked) -> Trace:
+        from k8slearn.faces import faces
+
+        question = asked.question
+        return Trace(
+            question.source,
+            question.destination,
+            question.port,
+            question.protocol,
+            asked.revision,
+            asked.attempt,
+            faces(self.engine, asked),
+        )
+
+    def reachability(self, port: int = 80, protocol: str = "TCP") -> Matrix:
+        """Every pod to every pod: ``m.allowed("x/a", "y/b")``."""
+        from k8slearn.reach import matrix
+
+        return matrix(self.world, port, protocol)
+
+    def laws(self) -> list[Law]:
+        """The network model's rules as checks: each holds, or is broken by a named witness packet."""
+        from k8slearn.laws import laws
+
+        return laws(self.world)
+
+    def policy_allows(self, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> bool:
+        """What the NetworkPolicies' text alone says. Not built yet."""
+        raise Refused("policy_allows is not built yet: this version stores NetworkPolicies, and no wiring of it enforces them")
+
+    def compare(
+        self, networks: Iterable[str], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"
+    ) -> Comparison:
+        """The same objects and the same question under several wirings, side by side."""
+        from k8slearn.compare import compare
+
+        return compare(self, list(networks), str(source), str(destination), port, protocol)
+
+    # -- pictures --------------------------------------------------------------------------------------------------
+
+    def graph(self) -> Any:
+        """The topology as a networkx MultiDiGraph; nodes and edges carry the engine's keys."""
+        from k8slearn.widgets import picture
+
+        return picture.graph(self.world)
+
+    def draw(self) -> Any:
+        """The topology as a matplotlib figure."""
+        from k8slearn.widgets import picture
+
+        return picture.draw(self.world)
+
+    def svg(self) -> str:
+        """The topology as SVG text, without matplotlib."""
+        from k8slearn.widgets import picture
+
+        return picture.svg(self.world)
+
+    def text(self) -> str:
+        """The topology in words: the picture's text twin."""
+        from k8slearn.widgets import picture
+
+        return picture.text(self.world)
+
+    # -- time and history ------------------------------------------------------------------------------------------
+
+    @property
+    def world(self) -> World:
+        """Every row there is: ``cluster.world.table("node:node-1", "route")``."""
+        return self.engine.world
+
+    @property
+    def settings(self) -> Settings:
+        return self.engine.settings
+
+    @property
+    def journal(self) -> Journal:
+        """The entries: every input, and every row that somebody wrote or removed because of it."""
+        return self.engine.journal
+
+    def advance(self, seconds: float = 1) -> None:
+        """Let time pass on the logical clock; timers that come due on the way run."""
+        self.engine.do("advance", {"seconds": seconds})
+
+    def undo(self) -> None:
+        """Take the last input back, with all that followed from it."""
+        self.engine.undo()
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self.engine.redo()
+
+    def at(self, revision: int) -> Cluster:
+        """A cluster of its own that stands where this one stood after that entry of the journal."""
+        return Cluster._of(self.engine.at(revision))
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, follow: bool = False) -> None:
+        """Write what was done to this cluster into a file; with `follow`, each further input is appended as it happens."""
+        path = Path(path)
+        done = [{"kind": i.kind, "arguments": i.arguments} for i in self.engine.inputs()]
+        undone = [{"kind": u.kind, "arguments": u.arguments} for u in reversed(self.engine.undone)]
+        saving.write(path, self.settings, [*done, *undone, *({"kind": "undo"} for _ in undone)])
+        if follow:
+            if self._file is None:
+                self.engine.listeners.append(self._append)
+            self._file = path
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        try:
+            if self._file is not None:
+                saving.append(self._file, line)
+        except OSError as error:
+            warnings.warn(f"{self._file} cannot be written ({error.strerror}): this step is not saved", stacklevel=4)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Cluster:
+        """The cluster that a file describes: its inputs are done again. What is odd about the file is a warning."""
+        saved = saving.read(Path(path))
+        cluster = cls.__new__(cls)
+        cluster._hold(saved.settings)
+        odd = [*saved.odd, *cluster.engine.restore(saved.done, saved.undone)]
+        for sentence in odd:
+            warnings.warn(sentence, stacklevel=2)
+        return cluster
+
+    def export(self, to: str) -> str:
+        """The cluster for somewhere else: ``"netns"`` is a bash script that builds it on a real Linux machine."""
+        from k8slearn.export import exported
+
+        return exported(self.world, to)
+
+    @classmethod
+    def from_manifests(cls, path: str | Path) -> Cluster:
+        """A cluster like the one that ``kubectl get … -A -o yaml`` dumped."""
+        from k8slearn.importing import cluster_from
+
+        return cluster_from(cls, Path(path))
+
+    def __repr__(self) -> str:
+        pods = len(self.world.table("api", "pods"))
+        settings = self.settings
+        return (
+            f"<Cluster: {len(settings.nodes)} nodes, {pods} pods, network {settings.network!r}, "
+            f"Kubernetes {settings.kubernetes}, revision {self.journal.revision}>"
+        )
+
+
+def _question(source: Endpoint, destination: Endpoint, port: Any, protocol: Any) -> dict[str, Any]:
+    return {"source": _named(source), "destination": _named(destination), "port": port, "protocol": protocol}
+
+
+def _named(endpoint: Any) -> Any:
+    return endpoint.endpoint if isinstance(endpoint, Place) else endpoint
+
+
+def _source_text(source: Any) -> str:
+    """What is journalled of a manifest: the text itself; a dict becomes JSON, which is YAML too."""
+    if isinstance(source, str):
+        return source
+    if isinstance(source, Path):
+        return manifests.read(source)
+    try:
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": source} if isinstance(source, list | tuple) else source)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(f"this is no manifest: {error}") from None

@@ -1,0 +1,106 @@
+"""What a container runtime remembers: its sandboxes and containers, as ``crictl pods`` and ``crictl ps -a`` list them.
+
+A **sandbox** is a pod on its node: a network namespace and the pause container that holds it. The application's containers join it.
+The rows are in the node's scope: ``("node:node-1", "sandbox", ID)`` and ``("node:node-1", "container", ID)``. Whoever wants a container
+to die sets its state; the kubelet finds it so when it looks.
+
+Left out: images on disk, mounts, log files, exec and port-forward streams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from k8slearn.journal import Key, Table, World, digest
+
+READY, NOTREADY = "READY", "NOTREADY"
+"""A sandbox's state: NOTREADY when its pause container is dead."""
+CREATED, RUNNING, EXITED = "CREATED", "RUNNING", "EXITED"
+"""A container's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A pod sandbox. `pod` is ``namespace/name``, `netns` the scope of its network namespace."""
+
+    id: str
+    pod: str
+    uid: str
+    attempt: int
+    netns: str
+    state: str = READY
+    ip: str = ""
+    created: float = 0.0
+    """The second of the logical clock."""
+    image: str = ""
+    """The pause container's image."""
+    pid: int = 0
+    """The pause container's process on the node."""
+    host_network: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container in a sandbox. `attempt` counts its restarts; `sockets` are the keys of the sockets that it holds."""
+
+    id: str
+    pod: str
+    name: str
+    sandbox: str
+    image: str
+    image_id: str
+    attempt: int
+    state: str = CREATED
+    created: float = 0.0
+    started: float = 0.0
+    finished: float = 0.0
+    exit_code: int = 0
+    reason: str = ""
+    """Why it ended, in the kubelet's word: ``Error``, ``Completed``."""
+    log: str = ""
+    """What it printed."""
+    init: bool = False
+    program: str = ""
+    """The name of its process."""
+    sockets: tuple[tuple[str, str, int], ...] = ()
+    backoff: float = 0.0
+    """Seconds that the kubelet waits before it starts the next one, once this one is dead."""
+
+
+def sandbox_key(node: str, sandbox: Sandbox) -> Key:
+    """Where the world keeps this sandbox; `node` is the machine's scope."""
+    return (node, "sandbox", sandbox.id)
+
+
+def container_key(node: str, container: Container) -> Key:
+    """Where the world keeps this container."""
+    return (node, "container", container.id)
+
+
+def sandboxes(world: World, node: str, pod: str) -> list[Sandbox]:
+    """A pod's sandboxes on a machine, the newest last."""
+    return world.table(node, "sandbox").index(_sandboxes).get(pod, [])
+
+
+def containers(world: World, node: str, pod: str) -> list[Container]:
+    """A pod's containers on a machine, dead ones too, the newest of each name last."""
+    return world.table(node, "container").index(_containers).get(pod, [])
+
+
+def _sandboxes(rows: Table) -> dict[str, list[Sandbox]]:
+    found: dict[str, list[Sandbox]] = {}
+    for row in sorted(rows.values(), key=lambda row: (row.attempt, row.id)):
+        found.setdefault(row.pod, []).append(row)
+    return found
+
+
+def _containers(rows: Table) -> dict[str, list[Container]]:
+    found: dict[str, list[Container]] = {}
+    for row in sorted(rows.values(), key=lambda row: (row.created, row.attempt, row.id)):
+        found.setdefault(row.pod, []).append(row)
+    return found
+
+
+def process_id(identity: str) -> int:
+    """The number of a container's process on its node: derived, where Linux counts."""
+    return 1000 + int(digest("pid", identity, length=6), 16) % 4_000_000

@@ -1,0 +1,21 @@
+"""The CNI plugins that lie in /opt/cni/bin of every node, by name.
+
+Left out: what `k8slearn.cni` leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from k8slearn.cni.plugins.bridge import bridge
+from k8slearn.cni.plugins.host_local import host_local
+from k8slearn.cni.plugins.loopback import loopback
+from k8slearn.cni.plugins.portmap import portmap
+from k8slearn.linux.program import Program
+
+PLUGINS: Mapping[str, Program] = {
+    "bridge": bridge,
+    "host-local": host_local,
+    "loopback": loopback,
+    "portmap": portmap,
+}

@@ -1,0 +1,226 @@
+"""kube-proxy in iptables mode: on every node, it turns Services and EndpointSlices into netfilter rules.
+
+It is no proxy: no packet ever passes through it. It writes rules, and the kernel translates addresses by them. It
+writes in two ways. A *partial sync* follows a changed Service: the chains that all Services share are written anew,
+and of the chains that belong to one Service only those of the changed one. A *full sync* writes everything, and puts
+back the jumps from the built-in chains. It runs at the start, after a change of configuration, when a canary chain
+has vanished (looked for every ``syncPeriod``, 30 s: somebody has thrown the rules away), and else once an hour. So a
+single rule that you delete by hand stays deleted until then, or until its Service changes (proxier.go:
+``proxyutil.FullSyncPeriod``).
+
+Read `rules.py` for the rules, `service.py` for what they are made of.
+
+Left out: ``minSyncPeriod`` (syncs are not put off), session affinity, the health check server of
+``healthCheckNodePort``, clearing UDP connections to endpoints that are gone, IPv6; the modes nftables and ipvs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from k8slearn.components.kube_proxy import config as configuration
+from k8slearn.components.kube_proxy import rules, service
+from k8slearn.components.kube_proxy.config import Config
+from k8slearn.components.kube_proxy.rules import Line, PortRules
+from k8slearn.errors import Refused
+from k8slearn.journal import Commands, Key, Put, Remove, World
+from k8slearn.linux import ip
+from k8slearn.linux.iptables import parse_rule
+from k8slearn.linux.netfilter import Chain
+
+FULL_SYNC = 3600.0
+"""Seconds between full syncs when nothing asks for one."""
+OWN_CHAINS = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-")
+ROUTE_LOCALNET = "net.ipv4.conf.all.route_localnet"
+_WATCHES = {
+    "services": "the ports that rules translate",
+    "endpointslices": "where they translate to",
+    "nodes": "a kube-proxy runs on every node",
+    "configmaps": "its configuration, kube-system/kube-proxy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What one kube-proxy remembers: the row ``("node:NAME", "kube-proxy", "")``."""
+
+    config: Config
+    full_sync: float
+    """When it last wrote everything, in seconds of the logical clock."""
+    problem: str = ""
+    """Why it does nothing now: a configuration that it cannot start with. The rules stay as they are."""
+
+
+class KubeProxy:
+    """One kube-proxy per node. Keys: ``node-1`` (look after everything), ``node-1 default/web`` (one Service)."""
+
+    name = "kube-proxy"
+
+    def watches(self) -> Mapping[str, str]:
+        return _WATCHES
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        _, table, name = changed
+        if table == "nodes":
+            return [str(name)]
+        nodes = sorted(map(str, world.table("api", "nodes")))
+        if table == "configmaps":
+            return nodes if changed == configuration.CONFIG_MAP else []
+        return [f"{node} {_services_of(str(name), table, world.get(changed))}" for node in nodes]
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        node, _, changed = key.partition(" ")
+        if world.get(("api", "nodes", node)) is None:
+            return
+        synced: Synced | None = world.get(_memory(node))
+        try:
+            config = configuration.read(world)
+        except Refused as problem:
+            if synced is not None:
+                yield Put(_memory(node), replace(synced, problem=str(problem)), configuration.CONFIG_MAP)
+            return
+        if _wants_full_sync(world, node, synced, config):
+            yield from _full_sync(world, node, config)
+        elif changed:
+            yield from _sync(world, node, config, changed)
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        for name, node in _proxies(world):
+            yield node.full_sync + FULL_SYNC, name
+            if _canary_is_gone(world, name):
+                period = node.config.sync_period
+                yield node.full_sync + (int((world.clock - node.full_sync) // period) + 1) * period, name
+
+
+def _services_of(name: str, table: str, row: Any) -> str:
+    """What a changed row is about. A slice that is gone cannot say: all Services of its namespace (``default/``)."""
+    namespace = name.partition("/")[0]
+    labels = ((row or {}).get("metadata") or {}).get("labels") or {}
+    return name if table == "services" else f"{namespace}/{labels.get(service.SERVICE_NAME, '')}"
+
+
+def _is_about(changed: str, owner: str) -> bool:
+    return changed in ("", owner) or (changed.endswith("/") and owner.startswith(changed))
+
+
+def _memory(node: str) -> Key:
+    return (f"node:{node}", "kube-proxy", "")
+
+
+def _proxies(world: World) -> Iterator[tuple[str, Synced]]:
+    for node in sorted(map(str, world.table("api", "nodes"))):
+        synced = world.get(_memory(node))
+        if synced is not None:
+            yield node, synced
+
+
+def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Config) -> bool:
+    if synced is None or synced.config != config or synced.problem:
+        return True
+    since = world.clock - synced.full_sync
+    return since >= FULL_SYNC or (since > 0 and since % config.sync_period == 0 and _canary_is_gone(world, node))
+
+
+def _canary_is_gone(world: World, node: str) -> bool:
+    chains = world.table(f"node:{node}", "chain")
+    return any(("ip", table, rules.CANARY) not in chains for table in rules.CANARY_TABLES)
+
+
+# --- syncing -----------------------------------------------------------------------------------------
+
+
+def _full_sync(world: World, node: str, config: Config) -> Commands:
+    """Everything: kernel settings, canaries, jumps, all chains."""
+    scope, cause = f"node:{node}", ("api", "nodes", node)
+    if config.localhost_node_ports:
+        yield Put((scope, "sysctl", ROUTE_LOCALNET), "1", cause)
+    for table in rules.CANARY_TABLES:
+        yield Put((scope, "chain", ("ip", table, rules.CANARY)), Chain(), cause)
+    for table, source, target, matches in rules.JUMPS:
+        yield from _ensure_jump(world, scope, table, source, f"{matches}-j {target}", cause)
+    yield from _sync(world, node, config)
+    yield Put(_memory(node), Synced(config, world.clock), cause)
+
+
+def _ensure_jump(world: World, scope: str, table: str, source: str, text: str, cause: Key) -> Commands:
+    """``iptables -C`` and, if the rule is not there, ``iptables -I``."""
+    key = (scope, "chain", ("ip", table, source))
+    chain = world.get(key) or Chain(policy="ACCEPT")
+    rule = parse_rule(text, "kube-proxy")
+    if rule not in chain.rules:
+        yield Put(key, replace(chain, rules=(rule, *chain.rules)), cause)
+
+
+def _sync(world: World, node: str, config: Config, changed: str = "") -> Commands:
+    """Write the shared chains and the chains of what has `changed` (empty: all); drop the chains that nobody needs."""
+    scope = f"node:{node}"
+    cause = ("api", "services", changed) if changed and not changed.endswith("/") else ("api", "nodes", node)
+    wanted = set()
+    for written in everything(world, node, config):
+        wanted.add(written.chain)
+        if not written.service or _is_about(changed, written.service):
+            because = ("api", "services", written.service) if written.service else cause
+            yield Put((scope, "chain", ("ip", written.table, written.chain)), _chain(written.lines), because)
+    for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[1] == "nat"]:
+        if str(key[2]).startswith(OWN_CHAINS) and key[2] not in wanted:
+            yield Remove((scope, "chain", key), cause)
+
+
+class Written(NamedTuple):
+    """One chain as kube-proxy wants it. `service`: whose own chain it is; empty for those that all share."""
+
+    service: str
+    table: str
+    chain: str
+    lines: tuple[Line, ...]
+
+
+def everything(world: World, node: str, config: Config) -> list[Written]:
+    """Every chain that kube-proxy would have on this node, shared ones first."""
+    found = list(_port_rules(world, node, config))
+    shared: dict[tuple[str, str], list[Line]] = {(t, c): [] for t, names in rules.SHARED_CHAINS.items() for c in names}
+    last = rules.node_port_rules(config, _node_port_addresses(world, node, config))
+    for line in (*rules.base_rules(config), *(line for _, port in found for line in port.shared), *last):
+        shared[line.table, line.chain].append(line)
+    own = [Written(owner, "nat", chain, lines) for owner, port in found for chain, lines in port.own]
+    return [*(Written("", table, chain, tuple(lines)) for (table, chain), lines in shared.items()), *own]
+
+
+def _port_rules(world: World, node: str, config: Config) -> Iterator[tuple[str, PortRules]]:
+    """(Service, rules) for every port of every Service, in the order of their names."""
+    services, slices = world.table("api", "services"), world.table("api", "endpointslices")
+    behind = slices.index(service.endpoints)
+    large = sum(map(len, behind.values())) > rules.LARGE
+    own = _own_address(world, node)
+    for name, ports in services.index(service.ports).items():
+        for port in ports:
+            endpoints = behind.get((name, port.name, port.protocol), ())
+            within = any(ip.within(own, r) for r in port.source_ranges) if own else False
+            port = port._replace(affinity_seconds=0)
+            yield name, rules.port_rules(port, service.usable(port, endpoints, node), config, within, large)
+
+
+def _own_address(world: World, node: str) -> str:
+    status = (world.get(("api", "nodes", node)) or {}).get("status") or {}
+    return next((str(a["address"]) for a in status.get("addresses") or () if a.get("type") == "InternalIP"), "")
+
+
+def _node_port_addresses(world: World, node: str, config: Config) -> tuple[str, ...] | None:
+    """The node's addresses that take node ports, or None where all of its own do."""
+    networks = config.node_port_addresses
+    if not networks or ip.ANY in networks:
+        return None
+    if networks == ("primary",):
+        return (_own_address(world, node),)
+    own = sorted({row.address for row in world.table(f"node:{node}", "addr").values()}, key=ip.number)
+    allowed = [a for a in own if config.localhost_node_ports or not ip.is_loopback(a)]
+    return tuple(a for a in allowed if any(ip.within(a, n) for n in networks if ":" not in n))
+
+
+@lru_cache(maxsize=1 << 15)
+def _chain(lines: tuple[Line, ...]) -> Chain:
+    """The chain of these lines: one shared value wherever they are equal."""
+    return Chain(tuple(parse_rule(line.text, line.because) for line in lines))

@@ -1,0 +1,171 @@
+"""A trace in sentences: what happened, what decided, who wrote that and why, and the smallest change that flips it.
+
+Everything said here is read off the trace, the journal and the world; nothing is guessed. The change is found by
+trying: `repair.py` makes
+a copy of the world, changes one thing, asks again, and says only what then really came out differently.
+
+Left out: more than one explanation; where several rows would have to change, the first set that works is named.
+"""
+
+from __future__ import annotations
+
+from k8slearn import repair
+from k8slearn.journal import Change, Journal, Key, World
+from k8slearn.linux import ip
+from k8slearn.repair import Question
+from k8slearn.trace import Leg, Step, Trace
+
+ENDS = ("drop", "refuse")
+OUTCOMES = {
+    "connected": "the answer arrived",
+    "refused": "somebody said no (ECONNREFUSED)",
+    "unreachable": "the client was told that there is no way",
+    "timeout": "the client heard nothing for 4.5 seconds",
+    "unresolved": "the name has no address here",
+}
+"""Each outcome in the words of the client."""
+
+
+def explain(trace: Trace, world: World, journal: Journal, question: Question | None) -> str:
+    """The whole explanation, one fact a line. `world` is the one that the trace was made in."""
+    lines = [_headline(trace)]
+    if question is None:
+        return "\n".join([*lines, f"{trace.destination}: {OUTCOMES['unresolved']}."])
+    lines += _way(trace)
+    step = decisive(trace)
+    if trace.outcome == "connected":
+        lines += _translations(trace)
+        lines += _seen(trace)
+        lines += _rests_on(trace, world, question)
+    elif step is not None:
+        lines += _decided(trace, step, world, journal)
+        lines += _flip(trace, world, journal, question)
+    return "\n".join(lines)
+
+
+def _headline(trace: Trace) -> str:
+    what = f"{trace.source} -> {trace.destination}" + (f":{trace.port}" if trace.port else "")
+    who = f", answered by {trace.answered_by}" if trace.answered_by else ""
+    return f"{what} ({trace.protocol}): {trace.outcome}{who}: {OUTCOMES[trace.outcome]}."
+
+
+def decisive(trace: Trace) -> Step | None:
+    """The step at which the last attempt came to its end, or None where it did not."""
+    if not trace.legs:
+        return None
+    last = trace.legs[-1].attempt
+    ends = [s for leg in trace.legs if leg.attempt == last for s in leg.steps if s.what in ENDS]
+    return ends[0] if ends else None
+
+
+def _way(trace: Trace) -> list[str]:
+    """The places that the first packet passed, and how far the conversation came."""
+    first = trace.legs[0]
+    places = [
+        trace.faces.place(s.where)
+        for s in first.steps
+        if s.what in ("send", "receive", "route", "bridge", "deliver", "rule")
+    ]
+    seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
+    names = ", ".join(leg.name for leg in trace.legs)
+    return [
+        f"The {first.name} went: {' -> '.join(seen)}." if len(seen) > 1 else f"It never left {trace.source}.",
+        f"Packets: {names}.",
+    ]
+
+
+def _translations(trace: Trace) -> list[str]:
+    out = []
+    rule: Step | None = None
+    for step in trace.legs[0].steps:
+        if step.what == "rule" and step.because is not None:
+            rule = step
+        if step.what == "nat":
+            decided = (
+                f" by {rule.because.text}{_author(trace, rule.because.key)}"
+                if rule is not None and rule.because
+                else ""
+            )
+            out.append(f"On {trace.faces.place(step.where)}, {step.hook}: {step.says}{decided}.")
+    return out
+
+
+def _seen(trace: Trace) -> list[str]:
+    """Which address the answerer saw, and whether it is the client's own."""
+    sent = next((s.before.src for s in trace.steps if s.what == "send"), "")
+    if not trace.source_seen:
+        return []
+    own = "its own address" if trace.source_seen == sent else f"not its own, {sent}: somebody translated it"
+    return [f"{trace.answered_by or trace.destination} saw the client as {trace.source_seen}: {own}."]
+
+
+def _rests_on(trace: Trace, world: World, question: Question) -> list[str]:
+    found = repair.keystone(trace.attempt, world, question)
+    if found is None:
+        return []
+    step, outcome = found
+    assert step.because is not None
+    where = trace.faces.place(step.where)
+    row = f"{step.because.text}{_author(trace, step.because.key)}"
+    return [f"It rests on this row of {where}: {row}. Without it: {outcome}."]
+
+
+def _decided(trace: Trace, step: Step, world: World, journal: Journal) -> list[str]:
+    leg = _leg_of(trace, step)
+    lines = [f"The {leg.name} ended on {trace.faces.place(step.where)}{_at(step)}: {step.says}."]
+    if step.because is not None:
+        lines.append(f"What decided: {step.because.text}{_author(trace, step.because.key)}.")
+        lines += _rule_reason(step, world)
+    else:
+        lines += _missing(trace, step, journal)
+    return lines
+
+
+def _leg_of(trace: Trace, step: Step) -> Leg:
+    return next(leg for leg in reversed(trace.legs) if any(s is step for s in leg.steps))
+
+
+def _at(step: Step) -> str:
+    parts = [f"device {step.dev}" if step.dev else "", f"hook {step.hook}" if step.hook else ""]
+    words = ", ".join(p for p in parts if p)
+    return f" ({words})" if words else ""
+
+
+def _author(trace: Trace, key: Key) -> str:
+    cause = trace.faces.cause(key)
+    if cause is None:
+        return ""
+    why = f" because of {cause.cause}" if cause.cause else ""
+    return f" (written by {cause.author}{why}, revision {cause.revision})"
+
+
+def _rule_reason(step: Step, world: World) -> list[str]:
+    """A rule knows the line of YAML that its author wrote it for."""
+    because = step.because
+    if because is None or because.key[1] != "chain" or not because.position:
+        return []
+    chain = world.get(because.key)
+    rules = chain.rules if chain is not None else ()
+    reason = rules[because.position - 1].because if because.position <= len(rules) else ""
+    return [f"Why that rule is there: {reason}."] if reason else []
+
+
+def _missing(trace: Trace, step: Step, journal: Journal) -> list[str]:
+    """Nothing was found: did somebody remove what would have been?"""
+    for entry in reversed(journal.entries[: trace.revision]):
+        if not isinstance(entry, Change) or entry.value is not None or entry.key[:2] != (step.where, "route"):
+            continue
+        if ip.within(step.before.dst, entry.before.dst):
+            cause = trace.faces.cause(entry.key)
+            why = f" because of {cause.cause}" if cause is not None and cause.cause else ""
+            text = repair.row_text(entry.key, entry.before)
+            return [f"There was a row once: {text}. {entry.author} removed it{why}, revision {entry.revision}."]
+    return []
+
+
+def _flip(trace: Trace, world: World, journal: Journal, question: Question) -> list[str]:
+    found = repair.search(world, journal, question, trace.attempt)
+    if not found:
+        return ["No change of one to three rows that we know of makes it connect."]
+    places = [f"on {trace.faces.place(r.where)}: {r.says}" if r.where else r.says for r in found]
+    return ["The smallest change that makes it connect (tried on a copy): " + "; then ".join(places) + "."]

@@ -1,0 +1,122 @@
+"""What a trace shows of itself, and where each of its faces comes from.
+
+A `Trace` is a value from the lower floors; to explain and draw itself it needs rooms that stand above it. Here they are
+handed to it. A trace belongs to a revision: what is asked of it later is answered as of then.
+
+Left out: traces of a history that was undone (they say so).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from k8slearn.engine import Engine
+from k8slearn.errors import Refused
+from k8slearn.journal import Change, Input, Key, World
+from k8slearn.linux import socket
+from k8slearn.trace import Cause, Faces, Fate, Trace
+from k8slearn.verbs import Asked
+
+KINDS = {"endpointslices": "EndpointSlice", "configmaps": "ConfigMap", "networkpolicies": "NetworkPolicy"}
+
+
+def faces(engine: Engine, asked: Asked) -> Faces:
+    """The faces of one trace of this engine."""
+    then = _Then(engine, asked.revision)
+    return Faces(
+        place=lambda scope: place(then.world(), scope),
+        cause=then.cause,
+        fates=lambda: _fates(then.world(), asked),
+        explain=lambda trace: _explain(then, asked, trace),
+        draw=_lazily("draw_trace", then),
+        svg=_lazily("svg_trace", then),
+        text=_lazily("text_trace", then),
+        mimebundle=_lazily("mimebundle_trace", then),
+    )
+
+
+class _Then:
+    """The engine's world as it was when a trace was made."""
+
+    def __init__(self, engine: Engine, revision: int) -> None:
+        self.engine = engine
+        self.revision = revision
+        self.entry = engine.journal.entries[revision - 1]
+
+    def world(self) -> World:
+        entries = self.engine.journal.entries
+        if len(entries) < self.revision or entries[self.revision - 1] is not self.entry:
+            raise Refused(f"this trace was made at revision {self.revision}, which has been undone: ask again")
+        return self.engine.world if len(entries) == self.revision else self.engine.at(self.revision).world
+
+    def cause(self, key: Key) -> Cause | None:
+        """Who had written this row, at that time."""
+        change = self.engine.journal.origin(key)
+        while change is not None and change.revision > self.revision:
+            change = change.previous
+        return None if change is None else Cause(change.author, self._why(change), change.revision)
+
+    def _why(self, change: Change) -> str:
+        if change.cause is not None:
+            return words(change.cause)
+        source = self.engine.journal.entries[change.source - 1]
+        assert isinstance(source, Input)
+        return typed(source)
+
+
+def place(world: World, scope: str) -> str:
+    """A scope in a person's words: ``node:node-1/cni-…`` is ``default/web``."""
+    netns = world.get((scope, "netns", ""))
+    return scope if netns is None or scope.startswith("outside:") else str(netns.name)
+
+
+def words(key: Key) -> str:
+    """A key in a person's words: ``("api", "services", "default/web")`` is ``Service default/web``."""
+    scope, table, name = key
+    if scope == "api":
+        return f"{KINDS.get(table) or table.removesuffix('s').capitalize()} {name}"
+    return f"{table} {name} of {scope.removeprefix('node:')}"
+
+
+def typed(source: Input) -> str:
+    """An input in a person's words: ``node-1: ip route del 10.244.1.0/24``."""
+    said = source.arguments
+    forms: dict[str, Callable[[], str]] = {
+        "cluster": lambda: "the cluster's installation",
+        "run": lambda: f"{str(said['on']).removeprefix('node:')}: {said['command']}",
+        "kubectl": lambda: f"kubectl {str(said['command']).removeprefix('kubectl ')}",
+        "apply": lambda: "an applied manifest",
+        "delete": lambda: f"kubectl delete {said['resource']} {said['name']}",
+        "send": lambda: f"a packet from {said['source']} to {said['destination']}",
+        "outside": lambda: f"the outside host {said['address']}",
+        "advance": lambda: f"{said['seconds']} s on the clock",
+    }
+    return forms.get(source.kind, lambda: source.kind)()
+
+
+def _fates(world: World, asked: Asked) -> list[Fate]:
+    question = asked.question
+    if question.address is None:
+        return socket.certain(asked.attempt.ending)
+    return socket.fates(world, question.netns, question.address, question.port, question.proto)
+
+
+def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
+    from k8slearn.explain import explain
+    from k8slearn.repair import Question
+
+    question = asked.question
+    row = None
+    if question.address is not None:
+        row = Question(question.netns, question.address, question.port, question.proto)
+    return explain(trace, then.world(), then.engine.journal, row)
+
+
+def _lazily(name: str, then: _Then) -> Callable[[Trace], Any]:
+    def face(trace: Trace) -> Any:
+        from k8slearn.widgets import picture
+
+        return getattr(picture, name)(then.world(), trace)
+
+    return face

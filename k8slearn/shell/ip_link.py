@@ -1,0 +1,182 @@
+"""``ip link show``: the network devices of a namespace, as iproute2 prints them.
+
+Flags are partly a person's (UP), partly the device's (LOWER_UP: it has a carrier). A veth's other end is named after the ``@``;
+when it lives in another namespace only its index is known (``eth0@if5``), and the namespace by the name that this machine gave
+it (``link-netns``) or by a number of this namespace's own (``link-netnsid``).
+
+Left out: ``-s`` (nobody counts bytes here), alternative names, groups other than the default one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from k8slearn.journal import Table, World
+from k8slearn.linux.device import carrier, operstate, peer_of
+from k8slearn.linux.program import Running
+from k8slearn.linux.rows import Link
+from k8slearn.shell.ip_details import detail_fields, detail_text
+from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, wrong
+from k8slearn.shell.process import Process
+
+KINDS = {"loopback": "loopback", "veth": "ether", "bridge": "ether"}
+BROADCAST = {"loopback": "00:00:00:00:00:00", "ether": "ff:ff:ff:ff:ff:ff"}
+
+
+@dataclass(slots=True)
+class Filter:
+    """Which links (and addresses) a person asked for."""
+
+    dev: str = ""
+    up: bool = False
+    master: str = ""
+    kind: str = ""
+
+    def takes(self, link: Link) -> bool:
+        return (
+            self.dev in ("", link.name)
+            and (link.up or not self.up)
+            and self.master in ("", link.master)
+            and self.kind in ("", link.kind if link.kind != "loopback" else "-")
+        )
+
+
+def show(process: Process, options: Options, words: Words) -> Running:
+    """``ip link show [DEV] [up] [master BRIDGE] [type KIND]``."""
+    yield from ()
+    wanted = Filter()
+    while words:
+        word = words.take()
+        if not filter_word(process, wanted, word, words):
+            dev_word(wanted, word, words)
+    rows = [link_fields(process, options, link, True) for link in chosen(process, wanted)]
+    if options.brief:
+        return answer(options, [brief_fields(row) for row in rows] if options.json else rows, brief_text)
+    return answer(options, rows, lambda row: head_text(row) + hardware_text(process, row))
+
+
+def filter_word(process: Process, wanted: Filter, word: str, words: Words) -> bool:
+    """Read a filter that ``ip link`` and ``ip addr`` share; False where the word is none of them."""
+    if word == "up":
+        wanted.up = True
+    elif word == "master":
+        wanted.master = words.take()
+        if wanted.master not in process.world.table(process.netns, "link"):
+            wrong(wanted.master, "Device does not exist")
+    elif word == "type":
+        wanted.kind = words.take()
+    elif word == "group":
+        words.take()
+    else:
+        return False
+    return True
+
+
+def dev_word(wanted: Filter, word: str, words: Words) -> None:
+    """Whatever is no keyword is the device."""
+    name = words.take() if word == "dev" else word
+    if wanted.dev:
+        garbage("dev", name)
+    wanted.dev = name
+
+
+def chosen(process: Process, wanted: Filter) -> list[Link]:
+    """The links that the filter takes, by index."""
+    links: Table = process.world.table(process.netns, "link")
+    if wanted.dev and wanted.dev not in links:
+        raise CommandError(f'Device "{wanted.dev}" does not exist.\n', 1)
+    return [link for link in sorted(links.values(), key=lambda link: link.index) if wanted.takes(link)]
+
+
+def link_fields(process: Process, options: Options, link: Link, mode: bool) -> Fields:
+    """A link in iproute2's JSON form; `mode` as ``ip link`` has it and ``ip addr`` has not."""
+    kind = KINDS[link.kind]
+    peer = peer_of(process.world, link)
+    here = link.peer is not None and link.peer[0] == process.netns
+    row: Fields = {"ifindex": link.index}
+    if peer is not None:
+        row |= {"link": peer.name} if here else {"link_index": peer.index}
+    row |= {"ifname": link.name, "flags": flags(process.world, process.netns, link), "mtu": link.mtu}
+    row |= {"qdisc": "noqueue" if link.up else "noop"}
+    row |= {"master": link.master} if link.master else {}
+    row |= {"operstate": operstate(process.world, process.netns, link)}
+    row |= {"linkmode": "DEFAULT"} if mode else {}
+    row |= {"group": "default", "txqlen": 1000}
+    if options.family == "":
+        row |= {"link_type": kind, "address": link.mac, "broadcast": BROADCAST[kind]}
+        if peer is not None and link.peer is not None and not here:
+            row["link_netnsid"] = netns_ids(process.world, process.netns)[link.peer[0]]
+        row |= detail_fields(process.world, process.netns, link, mode) if options.details else {}
+    return row
+
+
+def flags(world: World, netns: str, link: Link) -> list[str]:
+    """What stands between ``<`` and ``>``, in iproute2's order."""
+    running = carrier(world, netns, link)
+    peer = peer_of(world, link)
+    words = {
+        "NO-CARRIER": link.up and not running,
+        "LOOPBACK": link.kind == "loopback",
+        "BROADCAST": link.kind != "loopback",
+        "MULTICAST": link.kind != "loopback",
+        "PROMISC": link.promisc,
+        "UP": link.up,
+        "LOWER_UP": link.up and running,
+        "M-DOWN": link.peer is not None and link.peer[0] == netns and peer is not None and not peer.up,
+    }
+    return [word for word, is_so in words.items() if is_so]
+
+
+def netns_ids(world: World, netns: str) -> dict[str, int]:
+    """The numbers by which this namespace knows those that its links lead to."""
+    links: list[Link] = sorted(world.table(netns, "link").values(), key=lambda link: link.index)
+    far = dict.fromkeys(link.peer[0] for link in links if link.peer is not None and link.peer[0] != netns)
+    return {scope: number for number, scope in enumerate(far)}
+
+
+def netns_name(process: Process, number: int) -> str:
+    """The name in /var/run/netns of the namespace with this number, or empty."""
+    scope = next((s for s, n in netns_ids(process.world, process.netns).items() if n == number), "")
+    machine, _, name = scope.partition("/")
+    return name if process.on_machine and machine == process.machine else ""
+
+
+def brief_fields(row: Fields) -> Fields:
+    """What ``ip -br -j link`` keeps."""
+    kept = ("link", "link_index", "ifname", "operstate", "address", "flags")
+    return {name: row[name] for name in kept if name in row}
+
+
+def full_name(row: Fields) -> str:
+    """``eth0@if5``: the device and its other end."""
+    far = row.get("link") or (f"if{row['link_index']}" if "link_index" in row else "")
+    return f"{row['ifname']}@{far}" if far else str(row["ifname"])
+
+
+def head_text(row: Fields) -> str:
+    """The first line of a link."""
+    master = f"master {row['master']} " if "master" in row else ""
+    mode = f"mode {row['linkmode']} " if "linkmode" in row else ""
+    return (
+        f"{row['ifindex']}: {full_name(row)}: <{','.join(row['flags'])}> mtu {row['mtu']} qdisc {row['qdisc']} "
+        f"{master}state {row['operstate']} {mode}group {row['group']} qlen {row['txqlen']}\n"
+    )
+
+
+def hardware_text(process: Process, row: Fields) -> str:
+    """The second line of a link: its MAC, and in which namespace its other end is."""
+    if "link_type" not in row:
+        return ""
+    words = f"    link/{row['link_type']} {row['address']} brd {row['broadcast']}"
+    if "link_netnsid" in row:
+        name = netns_name(process, row["link_netnsid"])
+        words += f" link-netns {name}" if name else f" link-netnsid {row['link_netnsid']}"
+    return words + detail_text(row) + "\n"
+
+
+def brief_text(row: Fields) -> str:
+    """``ip -br link``: name, state, MAC and flags."""
+    return f"{full_name(row):<16} {row['operstate']:<14} {row['address']} <{','.join(row['flags'])}> \n"
+
+
+COMMANDS = {"show": show, "list": show, "lst": show}

@@ -1,0 +1,161 @@
+"""The kinds of inputs that a cluster takes: what a person can do to it, each as a generator of commands.
+
+Arguments are plain JSON, as the person typed them (a manifest is YAML text, a command is a command line), so that a journal can be
+saved, shared and replayed. The engine runs a verb twice over: `Engine.do` journals what it yields, `Engine.ask` throws it away.
+
+Left out: verbs of the API that write one field (``kubectl scale`` and the like are commands, and stay so).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from k8slearn import endpoints, ground, shell
+from k8slearn.api import load as manifests
+from k8slearn.api import requests
+from k8slearn.engine import Verb
+from k8slearn.errors import Refused
+from k8slearn.journal import Command, Key, Put, World
+from k8slearn.linux import socket
+from k8slearn.linux.program import Result
+from k8slearn.trace import Attempt, Ending
+
+Arguments = Mapping[str, Any]
+Doing = Generator[Command, None, Any]
+PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A source, a destination and a port, understood: who sends, and to which address."""
+
+    source: str
+    destination: str
+    port: int
+    protocol: str
+    netns: str
+    address: str | None
+
+    @property
+    def proto(self) -> str:
+        return PROTOCOLS[self.protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `send` returns: the question, the attempt, and the revision at which it was made."""
+
+    question: Question
+    attempt: Attempt
+    revision: int
+
+
+def apply(world: World, arguments: Arguments) -> Generator[Command, None, list[Key]]:
+    """``kubectl apply -f -``: returns the keys of the objects, in their order."""
+    keys = []
+    for obj in manifests.load(arguments["source"], arguments["namespace"]):
+        keys.append((yield from requests.apply(world, obj)))
+    return keys
+
+
+def delete(world: World, arguments: Arguments) -> Doing:
+    """``kubectl delete RESOURCE NAME``."""
+    yield from requests.delete(world, arguments["resource"], arguments["name"], arguments["namespace"])
+
+
+def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
+    """A command on a node, in a pod or on an outside host."""
+    on = arguments["on"]
+    yield from _outside(world, on)
+    scope = endpoints.resolve_source(world, on)
+    return (yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), arguments.get("env", {})))
+
+
+def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
+    """A kubectl command, on the administrator's own machine."""
+    control_plane = f"node:{world.get(ground.SETTINGS).nodes[0][0]}"
+    words = ["kubectl", *_words(arguments["command"])]
+    return (yield from shell.run(world, control_plane, words, arguments.get("stdin", "")))
+
+
+def send(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
+    """One whole attempt to connect; what the kernels learn from it is what it yields."""
+    yield from _outside(world, arguments["source"])
+    yield from _outside(world, arguments["destination"])
+    asked = question(world, **arguments)
+    revision = world.revision
+    if asked.address is None:
+        return Asked(asked, Attempt((), Ending("unresolved", error="Could not resolve host"), ()), revision)
+    attempt = yield from socket.connect(world, asked.netns, asked.address, port=asked.port, proto=asked.proto)
+    return Asked(asked, attempt, revision)
+
+
+def outside(world: World, arguments: Arguments) -> Doing:
+    """A host beyond the node network (or another machine on it) is plugged in."""
+    yield from ground.ensure_outside(world, arguments["address"])
+
+
+def answer(world: World, arguments: Arguments) -> Doing:
+    """A learner's answer to a question of an exercise: it is journalled, and changes nothing else."""
+    yield Put(("exercise", "answers", arguments["question"]), arguments["value"])
+
+
+def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:
+    """Understand a question. Raises `Refused` with one sentence."""
+    protocol = _protocol(protocol)
+    port = _port(port)
+    netns = endpoints.resolve_source(world, source)
+    return Question(source, destination, port, protocol, netns, endpoints.resolve_destination(world, destination, netns))
+
+
+def _protocol(protocol: Any) -> str:
+    if not isinstance(protocol, str) or protocol.upper() not in PROTOCOLS:
+        raise Refused(f"protocol is TCP or UDP, not {protocol!r}")
+    return protocol.upper()
+
+
+def _port(port: Any) -> int:
+    if isinstance(port, str) and port.isdecimal():
+        port = int(port)
+    if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
+        raise Refused(f"a port is a number from 1 to 65535, not {port!r}")
+    return port
+
+
+def _outside(world: World, endpoint: Any) -> Generator[Command, None, None]:
+    """Naming an outside host is enough for it to be there."""
+    address = endpoints.outside_of(endpoint) if isinstance(endpoint, str) else None
+    if address is not None:
+        yield from ground.ensure_outside(world, address)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise Refused("the command has a quotation mark without its partner") from None
+    return words[1:] if words[:1] == ["kubectl"] else words
+
+
+def _program(arguments: Arguments) -> str:
+    """The program that a command line starts: the author of what it writes."""
+    words = str(arguments["command"]).split()
+    return words[0].rpartition("/")[2] if words else "sh"
+
+
+def _named(name: str) -> Callable[[Arguments], str]:
+    return lambda arguments: name
+
+
+VERBS: Mapping[str, Verb] = {
+    "apply": Verb(apply, _named("kubectl")),
+    "delete": Verb(delete, _named("kubectl")),
+    "run": Verb(run, _program),
+    "kubectl": Verb(kubectl, _named("kubectl")),
+    "send": Verb(send, _named("kernel")),
+    "outside": Verb(outside, _named("installer")),
+    "answer": Verb(answer, _named("learner")),
+}

@@ -1,0 +1,76 @@
+"""What stands under the nodes: the switch as a bar, the router, other machines of the node network, and outside.
+
+Left out: more than one switch or router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from k8slearn.widgets.board import EDGE, Board
+from k8slearn.widgets.marks import Rect, Thing, Words
+from k8slearn.widgets.scene import Scene, Space
+
+
+def draw_ground(board: Board, scene: Scene, span: tuple[float, float], y: float, width: float) -> tuple[float, float]:
+    """Switch, router and what is beyond; returns the foot of the node network's band and of the picture."""
+    switches, routers, beyond = scene.of_kind("switch"), scene.of_kind("router"), scene.of_kind("outside")
+    for switch in switches[:1]:
+        _switch(board, switch.root, span, y)
+    y += 24 + 26
+    on_switch = {p.peer[0] for m in switches for p in m.root.ports if p.peer}
+    near = [m.root for m in routers] + [m.root for m in beyond if m.root.scope in on_switch]
+    far = [m.root for m in beyond if m.root.scope not in on_switch]
+    foot = y
+    if near:
+        foot = _row(board, near, y + 26, width) + 12
+    if far:
+        return foot, _row(board, far, foot + 26, width) + EDGE
+    return foot, foot + EDGE
+
+
+def _switch(board: Board, root: Space, span: tuple[float, float], y: float) -> None:
+    left, right = span
+    top = y + 24
+    bridge = next((p for p in root.ports if p.kind == "bridge"), None)
+    for port in root.ports:
+        if port.kind in ("loopback", "bridge"):
+            continue
+        other = (port.peer[0], str(port.peer[2])) if port.peer else ("", "")
+        above = board.ports.get(other)
+        board.rails[root.scope, port.name] = top + 13
+        board.place(port, (above[0], top) if above else (left + 40, top + 26))
+    if bridge is not None:
+        board.rails[root.scope, bridge.name] = top + 13
+        board.place(bridge, ((left + right) / 2, top + 13))
+    board.homes[root.scope] = ((left + right) / 2, top + 13)
+    board.badges[root.scope] = (left + 72, top + 13)
+    marks = (Rect("switch", left, top, right - left, 26, 5), Words("name", left + 12, top + 17, "switch"))
+    says = f"switch, {sum(p.kind == 'veth' for p in root.ports)} ports: joins the machines of the node network"
+    board.things.append(Thing(root.scope, says, marks, root.scope))
+
+
+def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float:
+    """Boxes beside each other, in the middle of the picture; returns their foot."""
+    card, gap = 196.0, 24.0
+    left = (width - len(spaces) * (card + gap) + gap) / 2
+    for i, space in enumerate(spaces):
+        x = left + i * (card + gap)
+        nic = next((p for p in space.ports if p.kind != "loopback"), None)
+        for j, port in enumerate(p for p in space.ports if p.kind != "loopback"):
+            up = port.name == "eth0"
+            board.place(port, (x + card / 2, y) if up else (x + card / 2 + (j - 1) * 30, y + 44))
+            if up and port.peer and (peer := (port.peer[0], str(port.peer[2]))) in board.ports:
+                below = board.ports[peer][1] > y - 60
+                board.ports[peer] = (x + card / 2, board.ports[peer][1]) if below else board.ports[peer]
+        board.homes[space.scope] = (x + card / 2, y + 22)
+        board.badges[space.scope] = (x, y + 22)
+        name = "outside" if space.kind == "outside" else space.name
+        address = nic.addresses[0] if nic and nic.addresses else space.address or "no address"
+        marks = (
+            Rect(space.kind, x, y, card, 44, 8),
+            Words("name", x + card / 2, y + 18, name, "middle"),
+            Words("address", x + card / 2, y + 34, address, "middle"),
+        )
+        board.things.append(Thing(space.scope, f"{name}, {address}", marks, space.scope))
+    return y + 44
