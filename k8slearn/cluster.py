@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import k8slearn.settings
-from k8slearn import endpoints, saving
-from k8slearn.api import load as manifests
-from k8slearn.api import requests
+from k8slearn import api, endpoints, saving
 from k8slearn.components import Settings
 from k8slearn.engine import Engine
 from k8slearn.errors import CommandError, Refused
@@ -108,7 +106,7 @@ class Cluster:
 
     def get(self, resource: str, name: str | None = None, namespace: str | None = "default") -> Any:
         """Objects in API form: a list (`namespace` None: of all namespaces), or the one that is named."""
-        found = requests.get(self.world, resource, name, namespace)
+        found = api.get(self.world, resource, name, namespace)
         return copy.deepcopy(found)
 
     def kubectl(self, command: str, stdin: str = "") -> str:
@@ -127,7 +125,7 @@ class Cluster:
 
     def pod(self, name: str, namespace: str = "default", container: str = "") -> Place:
         """A pod, to run commands in: ``cluster.pod("web").run("curl -s http://api:80")``."""
-        requests.get(self.world, "pods", name, namespace)
+        api.get(self.world, "pods", name, namespace)
         return Place(self, f"{namespace}/{name}", container)
 
     def outside(self, address: str = "203.0.113.7") -> Place:
@@ -308,7 +306,7 @@ def _source_text(source: Any) -> str:
     if isinstance(source, str):
         return source
     if isinstance(source, Path):
-        return manifests.read(source)
+        return api.read(source)
     try:
         return json.dumps({"apiVersion": "v1", "kind": "List", "items": source} if isinstance(source, list | tuple) else source)
     except (TypeError, ValueError, RecursionError) as error:

@@ -83,10 +83,12 @@ class World:
 
     def table(self, scope: str, table: str) -> Table:
         """The one door to rows: do not change what it returns."""
-        found = self._tables.get((scope, table))
-        if found is not None:
-            return found
-        return self._base.table(scope, table) if self._base is not None else _NOTHING
+        place, world = (scope, table), self
+        while (found := world._tables.get(place)) is None:
+            if world._base is None:
+                return _NOTHING
+            world = world._base
+        return found
 
     def get(self, key: Key) -> Any:
         """The value of a key, or None."""

@@ -13,9 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from k8slearn import endpoints, ground, shell
-from k8slearn.api import load as manifests
-from k8slearn.api import requests
+from k8slearn import api, endpoints, ground, shell
 from k8slearn.engine import Verb
 from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, Put, World
@@ -56,14 +54,14 @@ class Asked:
 def apply(world: World, arguments: Arguments) -> Generator[Command, None, list[Key]]:
     """``kubectl apply -f -``: returns the keys of the objects, in their order."""
     keys = []
-    for obj in manifests.load(arguments["source"], arguments["namespace"]):
-        keys.append((yield from requests.apply(world, obj)))
+    for obj in api.load(arguments["source"], arguments["namespace"]):
+        keys.append((yield from api.apply(world, obj)))
     return keys
 
 
 def delete(world: World, arguments: Arguments) -> Doing:
     """``kubectl delete RESOURCE NAME``."""
-    yield from requests.delete(world, arguments["resource"], arguments["name"], arguments["namespace"])
+    yield from api.delete(world, arguments["resource"], arguments["name"], arguments["namespace"])
 
 
 def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:

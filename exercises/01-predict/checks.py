@@ -35,4 +35,6 @@ def foretold(work: Work) -> None:
     touched = work.inputs[0].revision if work.inputs else None
     late = [a.question for a in work.answers.values() if touched is not None and a.revision > touched]
     if late or not work.answers:
-        raise Failed(f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send.")
+        raise Failed(
+            f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
+        )

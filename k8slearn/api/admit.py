@@ -2,8 +2,8 @@
 
 The API server decodes, sets defaults, lets its admission plugins add to it, validates, hands out addresses,
 and stamps the metadata (uid, creationTimestamp, resourceVersion, generation). `admit` is ``kubectl apply``
-(create, or merge over what exists); `create` and `update` are the requests that it consists of. Each returns the object as it
-should be put; nothing is written here. An object equal to what exists is returned as it is.
+(create, or merge over what exists); `create` and `update` are the requests that it consists of. Each returns the
+object as it should be put; nothing is written here. An object equal to what exists is returned as it is.
 
 Left out: dry runs, finalizers of creations, quotas, and who may do what (everybody is an administrator).
 """
@@ -35,7 +35,7 @@ def admit(world: World, obj: Obj, namespace: str = "default") -> Obj:
     annotations = wanted["metadata"].pop("annotations", None) or {}
     annotations.pop(merge.LAST_APPLIED, None)
     wanted["metadata"]["annotations"] = annotations
-    text = kinds.compact({k: v for k, v in wanted.items() if k != "status"}) + "\n"
+    text = _as_applied(obj, wanted["metadata"], annotations)
     live = world.get(key_of(kind, wanted))
     if live is None:
         wanted["metadata"]["annotations"] = {**annotations, merge.LAST_APPLIED: text}
@@ -45,6 +45,14 @@ def admit(world: World, obj: Obj, namespace: str = "default") -> Obj:
     metadata = merged["metadata"]
     merged["metadata"] = {**metadata, "annotations": {**metadata.get("annotations", {}), merge.LAST_APPLIED: text}}
     return _updated(world, kind, merged, live)
+
+
+def _as_applied(obj: Obj, settled: Obj, annotations: Obj) -> str:
+    """The object as the person wrote it: what the next apply compares with."""
+    metadata = {**(obj.get("metadata") or {}), "annotations": annotations}
+    if "namespace" in settled:
+        metadata["namespace"] = settled["namespace"]
+    return kinds.compact({**obj, "metadata": metadata}) + "\n"
 
 
 def create(world: World, obj: Obj, namespace: str = "default") -> Obj:
@@ -114,11 +122,8 @@ def _created(world: World, kind: Kind, wanted: Obj) -> Obj:
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, wanted, None)
     if causes:
-        raise status.invalid(kind.kind if not kind.group or kind.table == kind.plural else kind.kind, metadata["name"], causes)
-    if kind.kind == "Pod":
-        defaults.admit_pod(wanted)
-    elif kind.kind in ("Service", "Ingress"):
-        wanted["status"] = {"loadBalancer": {}}
+        raise status.invalid(kind.kind, metadata["name"], causes)
+    defaults.finish(wanted)
     return wanted
 
 
@@ -175,6 +180,8 @@ def _updated(world: World, kind: Kind, wanted: Obj, live: Obj) -> Obj:
         new["status"] = live["status"]
     validate.metadata(kind, new)
     defaults.fill(new)
+    if kind.kind == "Service":
+        allocate.release(new, live)
     causes = validate.updated(kind, new, live)
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, new, live)

@@ -18,6 +18,7 @@ from k8slearn.api import status
 from k8slearn.journal import World, digest
 
 Obj = dict[str, Any]
+EXTERNAL = ("NodePort", "LoadBalancer")
 NODE_PORTS = range(30000, 32768)
 _STATIC_PORTS = 86
 
@@ -26,6 +27,33 @@ def service(world: World, new: Obj, old: Obj | None) -> list[str]:
     """Write addresses and ports into a fresh Service; returns the causes of a refusal."""
     causes = _addresses(world, new, old)
     return causes + _node_ports(world, new, old)
+
+
+def release(new: Obj, old: Obj) -> None:
+    """Before a changed Service is judged: what its old type had and its new one cannot have is given back.
+
+    Only what is unchanged goes silently; what was asked for anew stays, to be refused.
+    """
+    spec, before = new["spec"], old["spec"]
+    if spec.get("clusterIP") != before.get("clusterIP") and spec.get("clusterIPs") == before.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]] if spec.get("clusterIP") else []
+    if spec["type"] == "ExternalName" and before["type"] != "ExternalName":
+        gone: tuple[str, ...] = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
+        _drop_same(spec, before, gone)
+    if spec["type"] not in EXTERNAL and before["type"] in EXTERNAL:
+        _drop_same(spec, before, ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"))
+        mine = {p.get("nodePort") for p in before.get("ports") or ()}
+        for port in spec.get("ports") or ():
+            if port.get("nodePort") in mine | {0}:
+                port.pop("nodePort", None)
+    if spec["type"] != "LoadBalancer" and before["type"] == "LoadBalancer":
+        _drop_same(spec, before, ("allocateLoadBalancerNodePorts", "healthCheckNodePort", "loadBalancerClass"))
+
+
+def _drop_same(spec: Obj, before: Obj, fields: tuple[str, ...]) -> None:
+    for field in fields:
+        if field in spec and spec[field] == before.get(field):
+            del spec[field]
 
 
 @lru_cache(maxsize=16)
@@ -152,8 +180,7 @@ def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
     wanted = spec["type"] == "NodePort" or (
         spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
     )
-    if spec["type"] not in ("NodePort", "LoadBalancer"):
-        _release(spec, mine)
+    if spec["type"] not in EXTERNAL:
         return []
     taken = {n: who for n, who in world.table("api", "services").index(_ports_taken).items() if n not in mine}
     causes: list[str] = []
@@ -167,16 +194,6 @@ def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
     if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
         spec["healthCheckNodePort"] = spec.get("healthCheckNodePort") or _draw_port(world, new, -1, taken, here)
     return causes
-
-
-def _release(spec: Obj, mine: set[Any]) -> None:
-    """A Service that is no longer of such a type gives its ports back; ports asked for anew stay, to be refused."""
-    for port in spec.get("ports") or ():
-        if port.get("nodePort") in mine | {0}:
-            port.pop("nodePort", None)
-    for field in ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts"):
-        if mine - {None}:
-            spec.pop(field, None)
 
 
 def _port_free(path: str, number: int, protocol: str, taken: dict[int, str], here: dict[int, set[str]]) -> list[str]:

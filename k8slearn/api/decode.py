@@ -221,7 +221,9 @@ def _custom(value: Any, path: str, unknown: list[str]) -> Any:
     rest = {k: v for k, v in value.items() if k != "metadata" and v is not None}
     found = {**_anything(rest, path, unknown)}
     if value.get("metadata") is not None:
-        found["metadata"] = _in_struct("PartialObjectMetadata", _of("ObjectMeta"))(value["metadata"], "metadata", unknown)
+        found["metadata"] = _in_struct("PartialObjectMetadata", _of("ObjectMeta"))(
+            value["metadata"], "metadata", unknown
+        )
     return found
 
 

@@ -119,7 +119,12 @@ def _pod(pod: Obj) -> None:
             resources["requests"] = {**resources["limits"], **(resources.get("requests") or {})}
 
 
-def admit_pod(pod: Obj) -> None:
+def finish(obj: Obj) -> None:
+    """What a valid new object gets that depends on its uid, and the status that it starts with."""
+    _FINISH.get(obj["kind"], _nothing)(obj)
+
+
+def _admit_pod(pod: Obj) -> None:
     """What the admission plugins ServiceAccount, DefaultTolerationSeconds and Priority add to a new Pod."""
     spec = pod["spec"]
     spec.setdefault("serviceAccountName", "default")
@@ -150,7 +155,11 @@ _TOKEN = {
     "sources": [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {"configMap": {"items": [{"key": "ca.crt", "path": "ca.crt"}], "name": "kube-root-ca.crt"}},
-        {"downwardAPI": {"items": [{"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}, "path": "namespace"}]}},
+        {
+            "downwardAPI": {
+                "items": [{"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}, "path": "namespace"}]
+            }
+        },
     ],
 }
 
@@ -180,10 +189,8 @@ def _service(service: Obj) -> None:
         client.setdefault("timeoutSeconds", 10800)
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
-        if "port" in port and spec.get("clusterIP") != "None":
+        if "port" in port:
             port.setdefault("targetPort", port["port"])
-        elif "port" in port and port.get("targetPort") is None:
-            port["targetPort"] = port["port"]
     if spec["type"] in ("NodePort", "LoadBalancer"):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
@@ -339,6 +346,43 @@ def _definition(definition: Obj) -> None:
         _set(names, {"singular": names["kind"].lower(), "listKind": names["kind"] + "List"})
 
 
+def _balanced(obj: Obj) -> None:
+    obj["status"] = {"loadBalancer": {}}
+
+
+def _job_labels(job: Obj) -> None:
+    """A Job finds its Pods by its own uid, unless it was told a selector."""
+    spec = job["spec"]
+    if spec.get("manualSelector"):
+        return
+    uid = job["metadata"]["uid"]
+    template = spec["template"].setdefault("metadata", {})
+    own = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": job["metadata"]["name"]}
+    old = {"controller-uid": uid, "job-name": job["metadata"]["name"]}
+    template["labels"] = {**(template.get("labels") or {}), **own, **old}
+    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+
+
+def _established(definition: Obj) -> None:
+    spec, when = definition["spec"], definition["metadata"]["creationTimestamp"]
+    conditions = [
+        {"lastTransitionTime": when, "message": message, "reason": reason, "status": "True", "type": kind}
+        for kind, reason, message in (
+            ("NamesAccepted", "NoConflicts", "no conflicts found"),
+            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        )
+    ]
+    stored = [v["name"] for v in spec["versions"] if v.get("storage")]
+    definition["status"] = {"acceptedNames": spec["names"], "conditions": conditions, "storedVersions": stored}
+
+
+_FINISH: dict[str, Callable[[Obj], None]] = {
+    "Pod": _admit_pod,
+    "Service": _balanced,
+    "Ingress": _balanced,
+    "Job": _job_labels,
+    "CustomResourceDefinition": _established,
+}
 _BY_KIND: dict[str, Callable[[Obj], None]] = {
     "Pod": _pod,
     "Service": _service,

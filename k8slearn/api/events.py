@@ -17,11 +17,23 @@ from k8slearn.journal import Key, Put, World, digest
 Obj = dict[str, Any]
 
 
-def event(world: World, about: Obj, reason: str, message: str, component: str, kind: str = "Normal", host: str = "") -> Put:
-    """The command that records an Event about an object; `kind` is ``Normal`` or ``Warning``."""
+def event(
+    world: World,
+    about: Obj,
+    reason: str,
+    message: str,
+    component: str,
+    kind: str = "Normal",
+    host: str = "",
+    field: str = "",
+) -> Put:
+    """The command that records an Event about an object, or about a `field` of it (``spec.containers{app}``).
+
+    `kind` is ``Normal`` or ``Warning``.
+    """
     metadata = about["metadata"]
     namespace = metadata.get("namespace") or "default"
-    name = f"{metadata['name']}.{digest('event', metadata.get('uid'), reason, message, component, host, length=16)}"
+    name = f"{metadata['name']}.{digest('event', metadata.get('uid'), reason, message, component, host, field, length=16)}"
     key: Key = ("api", "events", f"{namespace}/{name}")
     now = timestamp(world.clock)
     before: Obj | None = world.get(key)
@@ -45,6 +57,7 @@ def event(world: World, about: Obj, reason: str, message: str, component: str, k
             **({"namespace": metadata["namespace"]} if metadata.get("namespace") else {}),
             "uid": metadata.get("uid", ""),
             "resourceVersion": metadata.get("resourceVersion", ""),
+            **({"fieldPath": field} if field else {}),
         },
         "type": kind,
         "reason": reason,

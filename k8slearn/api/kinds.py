@@ -150,7 +150,9 @@ def of(world: World, obj: dict[str, Any]) -> Kind:
     found = BY_KIND.get((group, kind)) or custom(world).get((group, kind))
     if found is None and (api_version, kind) in _ALSO_SERVED:
         found = _by_name()[kind]
-    if found is None or (version != found.version and (api_version, kind) not in _ALSO_SERVED and not _crd_serves(world, found, version)):
+    if found is None or (
+        version != found.version and (api_version, kind) not in _ALSO_SERVED and not _crd_serves(world, found, version)
+    ):
         raise unknown(obj)
     return found
 
@@ -206,6 +208,4 @@ def _group_means(kind: Kind, group: str) -> bool:
 
 @cache
 def _by_word() -> dict[str, Kind]:
-    return {
-        word: kind for kind in reversed(BUILT_IN) for word in (kind.plural, kind.singular, *kind.short)
-    }
+    return {word: kind for kind in reversed(BUILT_IN) for word in (kind.plural, kind.singular, *kind.short)}

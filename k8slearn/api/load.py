@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from k8slearn.api import kinds, yamltext
+from k8slearn.api import jsontext, kinds, yamltext
 from k8slearn.errors import Refused
 
 LONGEST = 16 * 1024 * 1024
@@ -36,7 +36,7 @@ def load(source: Source, namespace: str = "default") -> list[dict[str, Any]]:
 
 def _objects(source: Source) -> Iterator[dict[str, Any]]:
     if isinstance(source, Path):
-        source = _read(source)
+        source = read(source)
     if isinstance(source, bytes):
         source = _decoded(source, "the text")
     if isinstance(source, str):
@@ -50,7 +50,8 @@ def _objects(source: Source) -> Iterator[dict[str, Any]]:
         raise Refused(f"cannot load a {type(source).__name__}: give YAML text, a Path, a dict or a list of dicts")
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """The text of a file; raises `Refused` for one that is missing, too long or no text."""
     try:
         if path.stat().st_size > LONGEST:
             raise _too_long(str(path), path.stat().st_size)
@@ -83,7 +84,10 @@ def _from_text(text: str) -> tuple[dict[str, Any], ...]:
 
 @lru_cache(maxsize=128)
 def _parsed(text: str) -> tuple[dict[str, Any], ...]:
-    return tuple(obj for document in yamltext.documents(text) if document is not None for obj in _flat(document))
+    documents = jsontext.document(text) if text.lstrip()[:1] == "{" else None
+    if documents is None:
+        documents = yamltext.documents(text)
+    return tuple(obj for document in documents if document is not None for obj in _flat(document))
 
 
 def _flat(document: Any) -> Iterator[dict[str, Any]]:
@@ -100,7 +104,9 @@ def _flat(document: Any) -> Iterator[dict[str, Any]]:
 def _identified(document: Any) -> None:
     if not isinstance(document, dict):
         what = "array" if isinstance(document, list) else type(document).__name__.replace("str", "string")
-        raise Refused(f"a manifest is a mapping with apiVersion and kind: this document is of type {what}: {document!r:.60}")
+        raise Refused(
+            f"a manifest is a mapping with apiVersion and kind: this document is of type {what}: {document!r:.60}"
+        )
     for word in ("kind", "apiVersion"):
         if not isinstance(document.get(word), str) or not document[word]:
             raise Refused(f"Object '{'Kind' if word == 'kind' else word}' is missing in '{_glimpse(document)}'")

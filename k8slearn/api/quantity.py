@@ -27,9 +27,7 @@ def parse(text: str) -> Fraction:
 def _parts(text: str) -> tuple[Fraction, str, str]:
     found = _FORM.fullmatch(text)
     if found is None or len(text) > 40:
-        raise ValueError(
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-        )
+        raise ValueError("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
     number, suffix, exponent = found[1], found[2] or "", found[3] or ""
     if suffix in _BINARY:
         return Fraction(number) * 2 ** _BINARY[suffix], suffix, exponent

@@ -69,7 +69,9 @@ def parse(text: str) -> Sequence[Requirement]:
     while position < len(text):
         term = _TERM.match(text, position)
         if term is None or (term.end() < len(text) and text[term.end()] != ","):
-            raise Refused(f"error: unable to parse requirement: found '{text[position:]}', expected: ',' or 'end of string'")
+            raise Refused(
+                f"error: unable to parse requirement: found '{text[position:]}', expected: ',' or 'end of string'"
+            )
         found.append(_requirement(term))
         position = term.end() + 1
     return found
@@ -96,5 +98,5 @@ def written(selector: Mapping[str, Any] | None) -> str:
 
 def _expression(e: Mapping[str, Any]) -> str:
     key, operator, values = e["key"], e["operator"], ",".join(sorted(e.get("values") or ()))
-    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
+    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": str(key)}
     return forms.get(operator, f"!{key}")

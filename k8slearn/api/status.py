@@ -42,6 +42,10 @@ def not_found(resource: str, name: str) -> ApiError:
     return ApiError("NotFound", f'{resource} "{name}" not found')
 
 
+def no_such_resource(word: str) -> Refused:
+    return Refused(f'error: the server doesn\'t have a resource type "{word}"')
+
+
 def already_exists(resource: str, name: str) -> ApiError:
     return ApiError("AlreadyExists", f'{resource} "{name}" already exists')
 

@@ -120,10 +120,10 @@ class _Builder:
             self.anchors.pop(anchor, None)
         self.stack.append(_Open(value, anchor, line))
 
-    def alias(self, name: str, line: int) -> tuple[Any, int, int]:
+    def alias(self, name: str | None, line: int) -> tuple[Any, int, int]:
         if any(o.anchor == name for o in self.stack):
             raise BadYaml(f"anchor '{name}' value contains itself", line, 0)
-        if name not in self.anchors:
+        if name is None or name not in self.anchors:
             raise BadYaml(f"unknown anchor '{name}' referenced", line, 0)
         return self.anchors[name]
 
@@ -216,7 +216,7 @@ def _wrong_tag(text: str, tag: str, line: int) -> NoReturn:
 
 
 def plain(text: str) -> Any:
-    """What an unquoted word means: ``plain("yes")`` is True, ``plain("017")`` is 15, ``plain("2026-01-01")`` is text."""
+    """What an unquoted word means: ``yes`` is True, ``017`` is 15, ``2026-01-01`` is text."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789" or len(text) > 400:

@@ -107,11 +107,12 @@ class Definition:
 
 def load(exercise: str) -> Definition:
     """The definition of an exercise on the shelf; raises `Refused` with one sentence when it cannot be read."""
-    return _read(shelf.find(exercise))
+    return read_folder(shelf.find(exercise))
 
 
 @lru_cache(maxsize=256)
-def _read(folder: Path) -> Definition:
+def read_folder(folder: Path) -> Definition:
+    """The definition in this folder, read once per process."""
     try:
         card = tomllib.loads((folder / "exercise.toml").read_text(encoding="utf-8"))
         return _definition(folder, card)

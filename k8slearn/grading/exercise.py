@@ -116,7 +116,7 @@ class Exercise:
         return Said(f"Hint {number + 1} of {len(hints)}: {fill(hints[number], self.variant)}")
 
     def reset(self) -> None:
-        """Begin again: `exercise.cluster` is a new cluster at the start. What was saved is kept beside, as ``NAME~``."""
+        """Begin again: `exercise.cluster` is a new cluster at the start. What was saved is kept as ``NAME~``."""
         left = self.cluster
         self.cluster = start(self._definition, self.variant)
         if self._file is not None:

@@ -36,24 +36,29 @@ def newest_record(path: Path) -> Any:
 def _read(path: Path) -> str:
     """The text of a regular file that is not too large: no link is followed, no pipe is waited for."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
     except OSError as wrong:
         raise Refused(f"the notebook cannot be opened: {wrong.strerror}") from wrong
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise Refused("the notebook is not a regular file")
-        if status.st_size > MOST_BYTES:
-            raise Refused(
-                f"the notebook has {status.st_size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} are read"
-            )
-        raw = file.read(MOST_BYTES + 1)
+    try:
+        raw = _bytes(handle)
+    finally:
+        os.close(handle)
     if not raw.strip():
         raise Refused("the notebook is an empty file")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as wrong:
         raise Refused(f"the notebook is not UTF-8: byte {wrong.start} cannot be read") from wrong
+
+
+def _bytes(handle: int) -> bytes:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused("the notebook is not a regular file")
+    if status.st_size > MOST_BYTES:
+        raise Refused(f"the notebook has {status.st_size // 1_000_000} MB; at most {MOST_BYTES // 1_000_000} are read")
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        return file.read(MOST_BYTES)
 
 
 def _parse(text: str) -> Any:

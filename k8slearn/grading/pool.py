@@ -24,9 +24,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
-_METHOD: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
+if sys.platform == "linux":
+    _CONTEXT = multiprocessing.get_context("fork")
+else:
+    _CONTEXT = multiprocessing.get_context("spawn")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,10 +87,9 @@ class Pool(Generic[T, R]):
                 self._dismiss(worker)
 
     def _hire(self) -> None:
-        context = multiprocessing.get_context(_METHOD)
-        ours, theirs = context.Pipe()
-        inherited = [ours, *(w.pipe for w in self.workers)] if _METHOD == "fork" else []
-        process = context.Process(target=_serve, args=(theirs, inherited, self.work, self.allowance), daemon=True)
+        ours, theirs = _CONTEXT.Pipe()
+        inherited = [ours, *(w.pipe for w in self.workers)] if sys.platform == "linux" else []
+        process = _CONTEXT.Process(target=_serve, args=(theirs, inherited, self.work, self.allowance), daemon=True)
         process.start()
         theirs.close()
         self.workers.append(Worker(process, ours))

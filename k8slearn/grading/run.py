@@ -71,18 +71,19 @@ def grade_run(
     tasks = find_tasks(submissions, read_roster(roster) if roster else ())
     for exercise in {t.exercise for t in tasks} & set(shelf.ids()):
         load(exercise)  # warm: a worker is a fork, and begins with what is read here
-    rows: dict[int, Row] = {}
+    rows = {task: _zero(task, "missing", "no notebook was handed in") for task in tasks}
+    handed_in = [task for task in tasks if task.path]
     pool: Pool[Task, Row] = Pool(grade, jobs or os.cpu_count() or 1, allowance or Allowance())
-    for number, result in pool.run(tasks):
-        rows[number] = _zero(tasks[number], "limit", result.says) if isinstance(result, Broken) else result
-        progress(len(rows), len(tasks))
-    return [rows[number] for number in range(len(tasks))]
+    for count, (number, result) in enumerate(pool.run(handed_in), 1):
+        task = handed_in[number]
+        rows[task] = _zero(task, "limit", result.says) if isinstance(result, Broken) else result
+        progress(count, len(handed_in))
+    return list(rows.values())
 
 
 def grade(task: Task) -> Row:
     """Grade one submission. Whatever is wrong with it is a row with zero points and a sentence."""
-    if task.path is None:
-        return _zero(task, "missing", "no notebook was handed in")
+    assert task.path is not None
     try:
         return _graded(task, task.path)
     except Refused as refused:

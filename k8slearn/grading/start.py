@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 from k8slearn.grading.checks import Answer
-from k8slearn.grading.definition import Definition, load
+from k8slearn.grading.definition import Definition, read_folder
 from k8slearn.grading.record import Record, canonical
 from k8slearn.grading.variant import Variant, fill
 from k8slearn.journal import Input
@@ -25,15 +26,15 @@ from k8slearn.journal import Input
 
 def start(definition: Definition, variant: Variant) -> Cluster:
     """A fresh cluster at the start of this variant; nothing before its `engine.floor` can be undone."""
-    base = _base(definition.id, canonical(variant))
+    base = _base(definition.folder, canonical(variant))
     cluster = base.at(base.journal.revision)
     cluster.engine.floor = cluster.journal.revision
     return cluster
 
 
 @lru_cache(maxsize=48)
-def _base(exercise: str, variant_text: str) -> Cluster:
-    definition, variant = load(exercise), json.loads(variant_text)
+def _base(folder: Path, variant_text: str) -> Cluster:
+    definition, variant = read_folder(folder), json.loads(variant_text)
     cluster = Cluster(**fill(definition.start, variant))
     manifest = fill(definition.manifest, variant)
     if manifest.strip():

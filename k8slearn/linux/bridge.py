@@ -37,7 +37,11 @@ def ports(net: Net, netns: str, name: str) -> tuple[Link, ...]:
 def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
     """A frame has come in by a port (`br_input.c: br_handle_frame`)."""
     device = fib.link(net.world, netns, port.master)
-    if device is None or not device.up:
+    if device is None:
+        return
+    if not device.up:
+        why = path.link_because(netns, device)
+        yield Step(netns, "drop", f"{device.name} is down: its ports take nothing", frame, frame, why, port.name)
         return
     skb = Skb(netns, frame, device.name, physin=port.name)
     shown = frame.proto != "arp" and sysctl.is_on(net.world, netns, SWITCH)

@@ -125,12 +125,8 @@ def select_source(world: World, netns: str, dev: str, towards: str) -> str:
 
 def source_for(world: World, netns: str, found: Found, dst: str) -> str:
     """The source address of a packet that the machine itself sends to `dst`."""
-    if found.kind == "local":
-        return (
-            dst
-            if found.address is None or found.address.dev != "lo"
-            else (dst if ip.is_loopback(dst) else found.address.address)
-        )
+    if found.address is not None:
+        return found.address.address
     if found.route is not None and found.route.src:
         return found.route.src
     return select_source(world, netns, found.dev, found.via or dst)

@@ -88,6 +88,7 @@ MATCHES: Mapping[str, Mapping[str, Option]] = {
     },
     "tcp": {"--dport": Option(), "--sport": Option(), "--syn": Option(0)},
     "udp": {"--dport": Option(), "--sport": Option()},
+    "sctp": {"--dport": Option(), "--sport": Option()},
     "icmp": {"--icmp-type": Option(normal=_icmp_type)},
     "multiport": {"--dports": Option(), "--sports": Option(), "--ports": Option()},
     "physdev": {
@@ -266,7 +267,7 @@ def rule_text(rule: Rule) -> str:
             module = match.module
         words += ["!"] if match.negated else []
         words += [match.option] if match.option else []
-        words += [_quote(match.value)] if match.value else []
+        words += [_quote(match.value) if match.option == "--comment" else match.value] if match.value else []
     if rule.target:
         words += ["-g" if rule.goto else "-j", rule.target]
     for option, value in rule.options:
@@ -275,10 +276,8 @@ def rule_text(rule: Rule) -> str:
 
 
 def _quote(value: str) -> str:
-    if (
-        value.replace("-", "").replace("_", "").isalnum()
-        or value.replace(".", "").replace("/", "").replace(",", "").replace(":", "").isalnum()
-    ):
+    """xtables.c: xtables_save_string() leaves only letters, digits, ``-`` and ``_`` without quotes."""
+    if value.isascii() and value.replace("-", "").replace("_", "").isalnum():
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'") + '"'
 

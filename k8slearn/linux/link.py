@@ -141,7 +141,7 @@ def set_up(world: World, netns: str, name: str) -> Commands:
     link = find(world, netns, name)
     if link.up:
         return
-    yield Put(key(netns, name), replace(link, up=True))
+    yield Put(key(netns, name), replace(link, up=True, opened=True))
     if link.kind == "loopback" and not addr.on(world, netns, name):
         own = Address(name, "127.0.0.1", 8, "host")
         yield Put(addr.key(netns, own), own)
@@ -248,7 +248,7 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
     yield from _forget(world, netns, link)
     free = link.index not in {other.index for other in world.table(target, "link").values()}
     index = link.index if free else next_index(world, target)
-    yield Put(key(target, name), replace(link, index=index, up=False, master="", hairpin=False))
+    yield Put(key(target, name), replace(link, index=index, up=False, master="", hairpin=False, opened=False))
     peer = peer_of(world, link)
     if peer is not None and link.peer is not None:
         yield Put(key(*link.peer), replace(peer, peer=(target, name)))

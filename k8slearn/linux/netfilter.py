@@ -298,6 +298,8 @@ MATCHES: Mapping[tuple[str, str], Callable[[str], Test]] = {
     ("tcp", "--syn"): lambda value: lambda net, skb, key: skb.packet.flags == "SYN",
     ("udp", "--dport"): _ports("dport"),
     ("udp", "--sport"): _ports("sport"),
+    ("sctp", "--dport"): _ports("dport"),
+    ("sctp", "--sport"): _ports("sport"),
     ("multiport", "--dports"): _ports("dport"),
     ("multiport", "--sports"): _ports("sport"),
     ("multiport", "--ports"): _ports("sport", "dport"),

@@ -54,9 +54,11 @@ def run(net: Net) -> Walk[None]:
 def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
     """A frame has come in by a device (`dev.c: __netif_receive_skb_core`)."""
     link = fib.link(net.world, netns, dev)
-    if link is None or not link.up:
+    if link is None:
         return
-    if link.master:
+    if not link.up:
+        yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
+    elif link.master:
         yield from bridge.handle_frame(net, netns, link, frame)
     else:
         yield from receive_up(net, Skb(netns, frame, dev), link)
@@ -71,7 +73,7 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
         yield from ip_receive(net, skb)
     else:
         says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
-        yield Step(skb.netns, "drop", says, frame, frame, _link_because(skb.netns, link), link.name)
+        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name)
 
 
 def ip_receive(net: Net, skb: Skb) -> Walk[None]:
@@ -206,22 +208,22 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
 def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """A device sends a frame: a veth to its peer, a bridge to one of its ports."""
     if not link.up:
-        yield Step(netns, "drop", f"{link.name} is down", frame, frame, _link_because(netns, link), link.name)
+        yield Step(netns, "drop", f"{link.name} is down", frame, frame, link_because(netns, link), link.name)
     elif link.kind == "bridge":
         yield from bridge.transmit(net, netns, link, frame)
     elif link.peer is not None:
         far = fib.link(net.world, *link.peer)
         if far is None or not far.up:
             says = f"{link.name} has no carrier: its peer is down"
-            why = _link_because(link.peer[0], far) if far else _link_because(netns, link)
+            why = link_because(link.peer[0], far) if far else link_because(netns, link)
             yield Step(netns, "drop", says, frame, frame, why, link.name)
             return
         if frame.proto != "arp":
-            yield Step(netns, "transmit", f"out of {link.name}", frame, frame, _link_because(netns, link), link.name)
+            yield Step(netns, "transmit", f"out of {link.name}", frame, frame, link_because(netns, link), link.name)
         net.wire.append((*link.peer, frame))
 
 
-def _link_because(netns: str, link: Link) -> Because:
+def link_because(netns: str, link: Link) -> Because:
     words = ["up" if link.up else "down", *([f"master {link.master}"] if link.master else [])]
     return Because((netns, "link", link.name), f"{link.name}: {', '.join(words)}, mac {link.mac}")
 

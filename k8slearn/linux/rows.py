@@ -41,6 +41,8 @@ class Link:
     promisc: bool = False
     pinned: bool = False
     """Somebody set the MAC: a bridge then keeps it, whatever its ports have."""
+    opened: bool = False
+    """It has been up once: the kernel gave it a queue then, and it keeps that (``qdisc noqueue``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The real tools' words, in and out: what a person types on a node or in a pod, and what it prints.
 
-On a real machine ``ip route`` is a program that asks the kernel over netlink and prints the answer. Here it is a `Program` that
-reads the world's rows and prints them as iproute2 6.1, iptables 1.8.9, conntrack-tools 1.4.7, iputils and curl 7.88 do; what it
-changes goes through the same configuration operations (`linux/link.py`, `linux/route.py`, ...) that CNI plugins use.
-``tests/shell`` holds the output against the real programs in real network namespaces, byte for byte.
+On a real machine ``ip route`` is a program that asks the kernel over netlink and prints the answer. Here it is a
+`Program` that reads the world's rows and prints them as iproute2 6.1, iptables 1.8.9, conntrack-tools 1.4.7, iputils
+and curl 7.88 do; what it changes goes through the same configuration operations (`linux/link.py`, `linux/route.py`,
+...) that CNI plugins use. ``tests/shell`` holds the output against the real programs in real network namespaces, byte
+for byte.
 
 `run` is the way in; the table of programs is in `process.py`.
 

@@ -7,7 +7,7 @@ Left out: IPv6, tunnels, VLANs, policy rules but the kernel's own three, and eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from k8slearn.errors import CommandError
@@ -48,7 +48,7 @@ def _netns(process: Process, name: str) -> str:
     return scope
 
 
-def _object(tool: str, default: str, commands: dict[str, Command]) -> Command:
+def _object(tool: str, default: str, commands: Mapping[str, Command]) -> Command:
     """An object of ``ip``: its commands by name, in the order in which iproute2 tries a shortened word."""
 
     def run(process: Process, options: Options, words: Words) -> Running:
@@ -90,11 +90,11 @@ def _help(process: Process, options: Options, words: Words) -> Running:
 OBJECTS: dict[str, Command] = {
     "address": _object("ip address", "show", ip_addr.COMMANDS),
     "maddress": _unknown_here("maddress"),
-    "route": _object("ip route", "show", ip_route.COMMANDS | ip_route_get.COMMANDS | ip_route_set.COMMANDS),
+    "route": _object("ip route", "show", {**ip_route.COMMANDS, **ip_route_get.COMMANDS, **ip_route_set.COMMANDS}),
     "rule": _rule,
     "neighbor": _object("ip neigh", "show", ip_neigh.COMMANDS),
     "neighbour": _object("ip neigh", "show", ip_neigh.COMMANDS),
-    "link": _object("ip link", "show", ip_link_set.COMMANDS | ip_link.COMMANDS),
+    "link": _object("ip link", "show", {**ip_link_set.COMMANDS, **ip_link.COMMANDS}),
     "tunnel": _unknown_here("tunnel"),
     "tuntap": _unknown_here("tuntap"),
     "monitor": _unknown_here("monitor"),

@@ -1,7 +1,7 @@
 """What ``ip -d link`` and ``bridge -d link`` add: the kind of a device and the settings of its kind.
 
-Most of it is the kernel's own default, which nothing here can change; `hairpin` is the one that matters in this network. Timers
-are shown as 0.00: the logical clock does not move while a bridge counts.
+Most of it is the kernel's own default, which nothing here can change; `hairpin` is the one that matters in this
+network. Timers are shown as 0.00: the logical clock does not move while a bridge counts.
 
 Left out: every kind but veth, bridge and loopback.
 """
@@ -59,7 +59,8 @@ def detail_text(row: Fields) -> str:
     """The same as text; it follows the MAC on the second line of a link."""
     if "promiscuity" not in row:
         return ""
-    text = f" promiscuity {row['promiscuity']}  allmulti {row['allmulti']} minmtu {row['min_mtu']} maxmtu {row['max_mtu']} "
+    text = f" promiscuity {row['promiscuity']}  allmulti {row['allmulti']} "
+    text += f"minmtu {row['min_mtu']} maxmtu {row['max_mtu']} "
     kind = row.get("linkinfo", {})
     if kind:
         text += f"\n    {kind['info_kind']} {_words(BRIDGE_WORDS, kind.get('info_data', {}))}"
@@ -104,7 +105,15 @@ def _bridge(link: Link) -> list[Detail]:
 
 
 PORT: Fields = {
-    **{"state": "", "priority": 32, "cost": 2, "hairpin": False, "guard": False, "root_block": False, "fastleave": False},
+    **{
+        "state": "",
+        "priority": 32,
+        "cost": 2,
+        "hairpin": False,
+        "guard": False,
+        "root_block": False,
+        "fastleave": False,
+    },
     **{"learning": True, "flood": True, "id": "", "no": "", "designated_port": 0, "designated_cost": 0},
     **{"bridge_id": "", "root_id": "", "hold_timer": 0.0, "message_age_timer": 0.0, "forward_delay_timer": 0.0},
     **{"topology_change_ack": 0, "config_pending": 0, "proxy_arp": False, "proxy_arp_wifi": False},

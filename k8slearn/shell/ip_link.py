@@ -1,8 +1,8 @@
 """``ip link show``: the network devices of a namespace, as iproute2 prints them.
 
-Flags are partly a person's (UP), partly the device's (LOWER_UP: it has a carrier). A veth's other end is named after the ``@``;
-when it lives in another namespace only its index is known (``eth0@if5``), and the namespace by the name that this machine gave
-it (``link-netns``) or by a number of this namespace's own (``link-netnsid``).
+Flags are partly a person's (UP), partly the device's (LOWER_UP: it has a carrier). A veth's other end is named after
+the ``@``; when it lives in another namespace only its index is known (``eth0@if5``), and the namespace by the name
+that this machine gave it (``link-netns``) or by a number of this namespace's own (``link-netnsid``).
 
 Left out: ``-s`` (nobody counts bytes here), alternative names, groups other than the default one.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from k8slearn.errors import CommandError
 from k8slearn.journal import Table, World
 from k8slearn.linux.device import carrier, operstate, peer_of
 from k8slearn.linux.program import Running
@@ -97,7 +98,7 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
     if peer is not None:
         row |= {"link": peer.name} if here else {"link_index": peer.index}
     row |= {"ifname": link.name, "flags": flags(process.world, process.netns, link), "mtu": link.mtu}
-    row |= {"qdisc": "noqueue" if link.up else "noop"}
+    row |= {"qdisc": "noqueue" if link.up or link.opened else "noop"}
     row |= {"master": link.master} if link.master else {}
     row |= {"operstate": operstate(process.world, process.netns, link)}
     row |= {"linkmode": "DEFAULT"} if mode else {}

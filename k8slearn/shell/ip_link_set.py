@@ -1,7 +1,7 @@
 """``ip link add|set|del``: what a person may change about a network device.
 
-One ``ip link set`` is one request to the kernel: it moves the device first, then sets its address, size, name and bridge, and
-brings it up or down last (rtnetlink.c: do_setlink). `SETTINGS` stands in that order.
+One ``ip link set`` is one request to the kernel: it moves the device first, then sets its address, size, name and
+bridge, and brings it up or down last (rtnetlink.c: do_setlink). `SETTINGS` stands in that order.
 
 Left out: kinds but veth and bridge, and settings that no packet here would notice (queue lengths, groups, aliases).
 """
@@ -15,6 +15,7 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, World
 from k8slearn.linux import link
 from k8slearn.linux.program import Result, Running
+from k8slearn.linux.rename import rename
 from k8slearn.shell.iproute import Options, Words, garbage, match, not_modelled, wrong
 from k8slearn.shell.process import Process
 from k8slearn.shell.wrappers import named_netns
@@ -27,7 +28,7 @@ SETTINGS: Mapping[str, tuple[int, Setting]] = {
     "netns": (1, link.set_netns),
     "address": (1, link.set_mac),
     "mtu": (1, lambda world, netns, dev, value: link.set_mtu(world, netns, dev, int(value))),
-    "name": (1, link.rename),
+    "name": (1, rename),
     "master": (1, link.set_master),
     "nomaster": (0, lambda world, netns, dev, value: link.set_nomaster(world, netns, dev)),
     "hairpin": (1, lambda world, netns, dev, value: link.set_hairpin(world, netns, dev, value == "on")),
@@ -36,7 +37,19 @@ SETTINGS: Mapping[str, tuple[int, Setting]] = {
     "down": (0, lambda world, netns, dev, value: link.set_down(world, netns, dev)),
 }
 """Each setting: how many words follow it, and what does it; in the order in which the kernel does them."""
-ELSEWHERE = ("txqueuelen", "txqlen", "qlen", "group", "alias", "arp", "multicast", "allmulticast", "carrier", "mode", "vf")
+ELSEWHERE = (
+    "txqueuelen",
+    "txqlen",
+    "qlen",
+    "group",
+    "alias",
+    "arp",
+    "multicast",
+    "allmulticast",
+    "carrier",
+    "mode",
+    "vf",
+)
 KINDS = ("veth", "bridge")
 NO_EFFECT = {"bridge": {"stp_state": "0", "forward_delay": None, "ageing_time": None, "mcast_snooping": None}}
 
@@ -88,7 +101,9 @@ def _value(process: Process, word: str, words: Words) -> str:
 def _mac(process: Process, value: str) -> str:
     if MAC.fullmatch(value) is None:
         length = len(re.findall(r"(?:^|:)[0-9a-fA-F]", value))
-        complaint = f"Invalid address length {length} - must be 6 bytes\n" if length else f'"{value}" is invalid lladdr.\n'
+        complaint = (
+            f"Invalid address length {length} - must be 6 bytes\n" if length else f'"{value}" is invalid lladdr.\n'
+        )
         raise CommandError(complaint, 1)
     return ":".join(f"{int(byte, 16):02x}" for byte in value.split(":"))
 
@@ -114,7 +129,7 @@ def _master(process: Process, value: str) -> str:
 
 def _name(process: Process, value: str) -> str:
     if not value or "/" in value or len(value) > 15 or any(letter.isspace() for letter in value):
-        wrong(value, '"name" not a valid ifname')
+        wrong(value, '"name" not a valid ifname', "\n")
     return value
 
 
@@ -168,7 +183,7 @@ def _description(process: Process, words: Words, wanted: dict[str, str], until: 
             if "name" in wanted:
                 garbage("name", name)
             if "/" in name:
-                wrong(name, '"dev" not a valid ifname')
+                wrong(name, '"dev" not a valid ifname', "\n")
             wanted["name"] = name
     if until == "type":
         raise CommandError('Not enough information: "type" argument is required\n', 1)

@@ -1,6 +1,7 @@
 """``ip neigh``: who has which address on a link (the ARP table).
 
-The kernel writes REACHABLE, STALE and FAILED entries itself when it has asked; a person's entry is PERMANENT and is never asked about.
+The kernel writes REACHABLE, STALE and FAILED entries itself when it has asked; a person's entry is PERMANENT and is
+never asked about.
 
 Left out: proxy entries, counters, ``get``.
 """

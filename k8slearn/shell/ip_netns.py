@@ -1,7 +1,8 @@
 """``ip netns``: network namespaces with a name on this machine.
 
-``ip netns add x`` makes the file /run/netns/x, which stands for the namespace; ``ip netns exec x COMMAND`` runs a command in it,
-with the machine's files. A container's own namespace has such a file too (``cni-...``), put there by the runtime.
+``ip netns add x`` makes the file /run/netns/x, which stands for the namespace; ``ip netns exec x COMMAND`` runs a
+command in it, with the machine's files. A container's own namespace has such a file too (``cni-...``), put there by
+the runtime.
 
 Left out: ``attach``, ``set``, ``identify``, ``pids``, ``monitor``, and files under /etc/netns.
 """

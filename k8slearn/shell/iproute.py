@@ -1,7 +1,8 @@
 """What every iproute2 command shares: options, words that may be cut short, complaints, and JSON.
 
-iproute2 takes any prefix of a command (``ip a s``), reads its arguments as pairs of a keyword and a value, and prints either text or
-JSON out of the same fields. So do we: a tool makes dicts in iproute2's JSON form, and the text is written from those.
+iproute2 takes any prefix of a command (``ip a s``), reads its arguments as pairs of a keyword and a value, and prints
+either text or JSON out of the same fields. So do we: a tool makes dicts in iproute2's JSON form, and the text is
+written from those.
 
 Left out: ``-batch``, ``-stats``, colours, and the long usage texts.
 """
@@ -103,7 +104,15 @@ FLAGS = {
     "-netns": ("netns", None),
     "-pretty": ("pretty", True),
 }
-REFUSED = {"-family": "", "-statistics": "counters", "-batch": "", "-force": "", "-all": "", "-resolve": "", "-human": ""}
+REFUSED = {
+    "-family": "",
+    "-statistics": "counters",
+    "-batch": "",
+    "-force": "",
+    "-all": "",
+    "-resolve": "",
+    "-human": "",
+}
 ALIASES = {"-br": "-brief", "-n": "-netns", "-p": "-pretty", "-s": "-statistics", "-c": "-color", "-a": "-all"}
 
 

@@ -1,8 +1,8 @@
 """A command line becomes a running program, as a machine's shell would start it.
 
-A real shell splits the line, looks the first word up in $PATH and hands the rest to that program. Here the path is `PROGRAMS`,
-and a program is a generator (`linux/program.py`). A `Process` is a `Call` with what a child inherits from its
-parent: whose files it sees (``ip netns exec`` changes the network and not the files) and how long it may run.
+A real shell splits the line, looks the first word up in $PATH and hands the rest to that program. Here the path is
+`PROGRAMS`, and a program is a generator (`linux/program.py`). A `Process` is a `Call` with what a child inherits from
+its parent: whose files it sees (``ip netns exec`` changes the network and not the files) and how long it may run.
 
 Left out: pipes, redirections, variables, loops, job control; images: a pod's container has every network tool here.
 """
@@ -46,7 +46,7 @@ class Process(Call):
 PROGRAMS: Mapping[str, str] = {
     "arp": "neighbours:arp",
     "bridge": "bridge:program",
-    "brctl": "bridge:brctl",
+    "brctl": "brctl:program",
     "cat": "files:cat",
     "conntrack": "conntrack:program",
     "crictl": "crictl:program",

@@ -38,11 +38,11 @@ def timeout(process: Process) -> Running:
     amount = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", words[0])
     if amount is None:
         hint = "Try 'timeout --help' for more information.\n"
-        raise CommandError(f"timeout: invalid time interval ‘{words[0]}’\n{hint}", 125)
+        raise CommandError(f"timeout: invalid time interval \u2018{words[0]}\u2019\n{hint}", 125)
     limit = float(amount[1]) * SECONDS[amount[2]]
     result = yield from execute(replace(process, limit=min(limit, process.limit)), words[1:])
     if result.exit_code == 127 and result.stderr.startswith("sh: 1: "):
-        return Result("", f"timeout: failed to run command ‘{words[1]}’: No such file or directory\n", 127)
+        return Result("", f"timeout: failed to run command \u2018{words[1]}\u2019: No such file or directory\n", 127)
     return result
 
 

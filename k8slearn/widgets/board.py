@@ -15,7 +15,10 @@ from k8slearn.widgets.scene import Port
 ROOM = 968.0
 """The width that a picture has before it is scaled down: an output cell of JupyterLab on a laptop."""
 EDGE, GAP, PAD = 14.0, 12.0, 12.0
-HEADER, BAR, PILL, CHIP = 38.0, 30.0, 26.0, 38.0
+HEADER, BAR, PILL, CHIP = 44.0, 36.0, 26.0, 38.0
+TRACK = 9.0
+"""How far below its upper edge a bridge's frames travel: above its words."""
+NARROWEST = 250.0
 NIC = 66.0
 """From the node network's upper edge to a machine's foot."""
 

@@ -35,19 +35,18 @@ def space_thing(space: Space, card: Card, at: Point) -> tuple[Thing, Point, list
     """The box, where its programs are, and the places of its links' tabs (loopback has none)."""
     x, y = at
     ports = [p for p in space.ports if p.kind != "loopback"]
-    step = card.width / (len(ports) + 1)
-    tabs = [(x + step * (i + 1), y + card.height) for i in range(len(ports))]
+    pitch = 50.0 if card.lines > 1 else 10.0
+    tabs = [(x + card.width - 16 - i * pitch, y + card.height) for i in range(len(ports))]
     marks: list[Mark] = [Rect(ROLES.get(space.kind, "netns"), x, y, card.width, card.height)]
     marks += _lines(space, card, x, y)
     if card.lines > 1:
         for port, (tab_x, tab_y) in zip(ports, tabs, strict=True):
-            half = min(19.0, step / 2)
-            marks.append(Rect("tab" if port.up else "tab-down", tab_x - half, tab_y - 7, 2 * half, 14, 4))
-            marks.append(Words("tab-words", tab_x, tab_y + 3.5, cut(port.name, 2 * half, 5.2), "middle"))
+            marks.append(Rect("tab" if port.up else "tab-down", tab_x - 34, tab_y - 7, 44, 14, 4))
+            marks.append(Words("tab-words", tab_x - 30, tab_y + 3.5, cut(port.name, 26, 5.2)))
         tabs = [(tab_x, tab_y + 7) for tab_x, tab_y in tabs]
     return (
         Thing(space.scope, _says(space), tuple(marks), space.scope),
-        (x + card.width / 2, y + card.height * 0.45),
+        (x + card.width - 16, y + card.height * 0.56),
         tabs,
     )
 

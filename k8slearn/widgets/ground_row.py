@@ -52,25 +52,26 @@ def _switch(board: Board, root: Space, span: tuple[float, float], y: float) -> N
 
 def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float:
     """Boxes beside each other, in the middle of the picture; returns their foot."""
-    card, gap = 196.0, 24.0
-    left = (width - len(spaces) * (card + gap) + gap) / 2
+    card, gap = 236.0, 24.0
+    stem = card / 2 + 10
+    left = (width - len(spaces) * (card + gap) + gap) / 2 + card / 2 - stem
     for i, space in enumerate(spaces):
         x = left + i * (card + gap)
         nic = next((p for p in space.ports if p.kind != "loopback"), None)
         for j, port in enumerate(p for p in space.ports if p.kind != "loopback"):
             up = port.name == "eth0"
-            board.place(port, (x + card / 2, y) if up else (x + card / 2 + (j - 1) * 30, y + 44))
+            board.place(port, (x + stem, y) if up else (x + stem - (j - 1) * 26, y + 44))
             if up and port.peer and (peer := (port.peer[0], str(port.peer[2]))) in board.ports:
                 below = board.ports[peer][1] > y - 60
-                board.ports[peer] = (x + card / 2, board.ports[peer][1]) if below else board.ports[peer]
-        board.homes[space.scope] = (x + card / 2, y + 22)
+                board.ports[peer] = (x + stem, board.ports[peer][1]) if below else board.ports[peer]
+        board.homes[space.scope] = (x + stem, y + 22)
         board.badges[space.scope] = (x, y + 22)
         name = "outside" if space.kind == "outside" else space.name
         address = nic.addresses[0] if nic and nic.addresses else space.address or "no address"
         marks = (
             Rect(space.kind, x, y, card, 44, 8),
-            Words("name", x + card / 2, y + 18, name, "middle"),
-            Words("address", x + card / 2, y + 34, address, "middle"),
+            Words("name", x + 16, y + 18, name),
+            Words("address", x + 16, y + 34, address),
         )
         board.things.append(Thing(space.scope, f"{name}, {address}", marks, space.scope))
     return y + 44

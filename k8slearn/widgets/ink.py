@@ -1,4 +1,4 @@
-"""How a mark's role looks: fill, line, dash, size. One table for the still pictures; a widget's stylesheet overrides it.
+"""How a mark's role looks: fill, line, dash, size. One table for the still pictures; widgets override the colours.
 
 Nothing is told by colour alone: what is down is dashed and says "down", a reply is dashed where a request is solid, a
 band has its title. The palette keeps its meaning for people who do not see red and green apart.
@@ -70,9 +70,11 @@ INKS = {
     "down": Ink(RED, size=10.5, bold=True),
     "listens": Ink(DIM, size=10.5, mono=True),
     "address": Ink(WORD, size=11, mono=True),
-    "address-dim": Ink(DIM, size=9.5, mono=True),
+    "address-dim": Ink(DIM, size=9, mono=True),
     "request": Ink("", REQUEST, 3.5),
+    "request-head": Ink("", REQUEST, 2.5),
     "reply": Ink("", REPLY, 3.0, "8 5"),
+    "reply-head": Ink("", REPLY, 2.5),
     "badge-request": Ink(REQUEST, PAPER, 1.5),
     "badge-reply": Ink(REPLY, PAPER, 1.5),
     "badge-words": Ink(PAPER, size=10, bold=True),

@@ -1,18 +1,19 @@
 """Where everything in a topology picture stands: a pure function from a scene to a sheet.
 
-The picture has the three networks of Kubernetes as three bands. On top the cluster network: Services, which no
-wire carries. Below it the pod network: pods, their veth pairs, the bridge. Below that the node network: each machine's
+The picture has the three networks of Kubernetes as three bands. On top the cluster network: Services, which no wire
+carries. Below it the pod network: pods, their veth pairs, the bridge. Below that the node network: each machine's
 eth0, the switch, the router. A machine's box stands in the lower two, and between them is its routing: the one place
 where a packet can change networks. Outside is below everything.
 
-Left out: crossing-free wires for veth pairs that a learner draws between any two namespaces (they are drawn straight).
+Left out: crossing-free wires for veth pairs that a learner draws between any two namespaces (they are drawn
+straight).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from k8slearn.widgets.board import BAR, EDGE, GAP, HEADER, NIC, PAD, ROOM, Board, Frame
+from k8slearn.widgets.board import BAR, EDGE, GAP, HEADER, NARROWEST, NIC, PAD, ROOM, Board, Frame
 from k8slearn.widgets.cards import CARDS
 from k8slearn.widgets.ground_row import draw_ground
 from k8slearn.widgets.machine_box import draw_node, rails_of
@@ -66,7 +67,7 @@ def _frame(nodes: Sequence[Machine]) -> Frame:
         if rows <= card.most_rows:
             break
     trailing = GAP / 2 if rows > 1 else GAP
-    width = max(columns * (card.width + GAP + lanes) - trailing + 2 * PAD, 214.0)
+    width = max(columns * (card.width + GAP + lanes) - trailing + 2 * PAD, NARROWEST)
     return Frame(card, columns, rows, max(1, rails), width, lanes)
 
 
@@ -89,7 +90,7 @@ def _band(role: str, y: float, height: float, width: float, above: str, below: s
     if above:
         marks.append(Words(f"title-{role}", EDGE + PAD, y + 20, above))
     if below:
-        marks.append(Words(f"title-{role}", EDGE + PAD, y + height - 14, below))
+        marks.append(Words(f"title-{role}", EDGE + PAD, y + NIC + 24 + 26 + 18, below))
     return Thing(f"band {role}", above or below, tuple(marks))
 
 
@@ -112,6 +113,6 @@ def _wire(board: Board) -> None:
         if not up:
             marks.append(Words("down", x + 5, y - 8, "✕ down"))
         elif other[1].startswith("veth") and len(points) == 2 and board.labels:
-            marks.append(Words("veth", x + 5, y - 6, other[1]))
+            marks.append(Words("veth", x - 5, y - 6, other[1], "end"))
         says = f"veth pair: {end[0]} {end[1]} and {other[0]} {other[1]}, {'up' if up else 'down'}"
         board.wiring.append(Thing(f"wire {end[0]} {end[1]}", says, tuple(marks)))

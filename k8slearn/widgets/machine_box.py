@@ -1,14 +1,14 @@
 """A node's box: its pods, the bridge or bridges under them, its routing, its eth0.
 
-From top to bottom a packet that leaves passes: eth0 in the pod, the veth's host end, the bridge, the machine's routing,
-eth0. The rows stand in that order in every box, so that the eye can compare two machines.
+From top to bottom a packet that leaves passes: eth0 in the pod, the veth's host end, the bridge, the machine's
+routing, eth0. The rows stand in that order in every box, so that the eye can compare two machines.
 
 Left out: a machine's second network card.
 """
 
 from __future__ import annotations
 
-from k8slearn.widgets.board import BAR, GAP, HEADER, NIC, PAD, PILL, Board, Frame
+from k8slearn.widgets.board import BAR, GAP, HEADER, NIC, PAD, PILL, TRACK, Board, Frame
 from k8slearn.widgets.cards import space_thing
 from k8slearn.widgets.marks import Line, Mark, Point, Rect, Thing, Words, cut
 from k8slearn.widgets.scene import Machine, Port, Space
@@ -18,7 +18,7 @@ def draw_node(board: Board, machine: Machine, frame: Frame, x: float, top: float
     root = machine.root
     middle = x + frame.width / 2
     board.homes[root.scope] = (middle, turn + 14)
-    board.badges[root.scope] = (middle - 80, turn + 14)
+    board.badges[root.scope] = (middle - 96, turn + 14)
     board.things.append(_box(machine, x, top, frame.width, turn + 28 + NIC - top - 8))
     rails = rails_of(machine)
     first = top + HEADER + frame.pods_height
@@ -38,11 +38,8 @@ def _box(machine: Machine, x: float, y: float, width: float, height: float) -> T
         Words("note", x + PAD, y + 32, _extras(machine, width)),
     ]
     for i, words in enumerate(filter(None, lines)):
-        marks.append(
-            Words(
-                "address-dim" if i == 0 and machine.pod_cidr else "note", x + width - PAD, y + 18 + 14 * i, words, "end"
-            )
-        )
+        ink = "address-dim" if i == 0 and machine.pod_cidr else "note"
+        marks.append(Words(ink, x + width - PAD, y + 18 + 14 * i, words, "end"))
     says = ", ".join(filter(None, [f"node {root.name}", root.address, role, lines[0], f"{machine.pods} pods"]))
     return Thing(f"box {root.scope}", says, tuple(marks))
 
@@ -69,7 +66,7 @@ def _pods(board: Board, machine: Machine, frame: Frame, x: float, y: float) -> N
         thing, home, tabs = space_thing(space, frame.card, at)
         board.things.append(thing)
         board.homes[space.scope] = home
-        board.badges[space.scope] = (at[0] + 6, at[1] + 2)
+        board.badges[space.scope] = (at[0] + 10, at[1] - 3)
         lane = at[0] + frame.card.width + GAP / 2 + max(0.0, frame.lane - 4.0 * row)
         for port, tab in zip([p for p in space.ports if p.kind != "loopback"], tabs, strict=True):
             board.place(port, tab)
@@ -101,7 +98,7 @@ def _crowd(board: Board, machine: Machine, frame: Frame, at: Point) -> None:
     height = next((h for (scope, _), h in board.rails.items() if scope == machine.root.scope), foot + 20)
     x = at[0] + card.width / 2 - 2
     wire = (
-        Line("wire-bundle", ((x, foot), (x, height - BAR / 2))),
+        Line("wire-bundle", ((x, foot), (x, height - TRACK))),
         Words("note", x + 6, foot + 14, f"{machine.hidden} veth pairs"),
     )
     board.wiring.append(Thing(f"wires {machine.root.scope}", f"{machine.hidden} veth pairs", wire))
@@ -111,29 +108,30 @@ def _rail(board: Board, machine: Machine, name: str, at: Point, width: float) ->
     """A bridge as a bar that its ports stand on; or, without a bridge, a line that says so."""
     root, (x, y) = machine.root, at
     members = [p for p in root.ports if _is_host_end(p) and (p.master == name if name else not p.master)]
-    middle = y + BAR / 2
+    track = y + TRACK
     for i, port in enumerate(members):
         board.drawn[root.scope, port.name] = port
-        board.rails[root.scope, port.name] = middle
-        board.ports[root.scope, port.name] = (x + 30 + i * 12 % max(1, width - 60), y if name else middle)
+        board.rails[root.scope, port.name] = track
+        board.ports[root.scope, port.name] = (x + 30 + i * 12 % max(1, width - 60), y if name else track)
     bridge = root.port(name) if name else None
     if bridge is None:
         words = "no bridge: routed to each veth" if members else "no bridge"
         marks: tuple[Mark, ...] = (
-            Line("no-bridge", ((x, middle), (x + width, middle))),
-            Words("note", x, middle - 5, words),
+            Line("no-bridge", ((x, track), (x + width, track))),
+            Words("note", x, track + 16, words),
         )
         board.things.append(Thing(f"{root.scope} rail", f"{root.name}: {words}", marks))
         return
-    board.rails[root.scope, name] = middle
-    board.place(bridge, (x + width / 2, middle))
+    board.rails[root.scope, name] = track
+    board.place(bridge, (x + width / 2, track))
+    board.badges[f"{root.scope} {name}"] = (x + width / 2 - 16, y + BAR - 12)
     state = "" if bridge.up else "  ✕ down"
     address = bridge.addresses[0] if bridge.addresses else "no address"
     marks = (
         Rect("bridge" if bridge.up else "bridge-down", x, y, width, BAR, 5),
-        Words("name", x + 10, middle + 4, cut(name, 80, 7) + state),
-        Words("note", x + 12 + 7 * len(cut(name, 80, 7) + state), middle + 4, " bridge"),
-        Words("address", x + width - 10, middle + 4, address, "end"),
+        Words("name", x + 10, y + BAR - 8, cut(name, 80, 7) + state),
+        Words("note", x + 14 + 7 * len(cut(name, 80, 7) + state), y + BAR - 8, "" if state else "bridge"),
+        Words("address", x + width - 10, y + BAR - 8, address, "end"),
     )
     says = (
         f"bridge {name} on {root.name}, {address}, {bridge.mac}, {'up' if bridge.up else 'down'}, {len(members)} ports"
@@ -144,26 +142,28 @@ def _rail(board: Board, machine: Machine, name: str, at: Point, width: float) ->
 def _routing(board: Board, machine: Machine, x: float, y: float, rail: float) -> None:
     """A machine's routing (between its bridge and its eth0), and the eth0 itself."""
     root = machine.root
-    words = "routing · ip_forward=1" if root.forwards else "✕ routing · ip_forward=0"
+    words = f"ip_forward={int(root.forwards)}"
     role = "wire-inner" if root.forwards else "wire-cut"
     eth0 = root.port("eth0")
     stem = (Line(role, ((x, rail), (x, y - PILL / 2))), Line(role, ((x, y + PILL / 2), (x, y + 28))))
     pill = (
-        Rect("routing" if root.forwards else "routing-off", x - 80, y - PILL / 2, 160, PILL, 13),
-        Words("pill", x, y + 4, words, "middle"),
+        Rect("routing" if root.forwards else "routing-off", x - 108, y - PILL / 2, 216, PILL, 13),
+        Words("note", x - 10, y + 4, "routing" if root.forwards else "✕ routing", "end"),
+        Words("pill", x + 10, y + 4, words),
     )
     board.wiring.append(Thing(f"stem {root.scope}", "", stem))
     listens = f", listens on {', '.join(root.listens[:6])}" if root.listens else ""
-    board.things.append(Thing(f"{root.scope}", f"{root.name}: {words}{listens}", pill, root.scope))
+    board.things.append(Thing(f"{root.scope}", f"{root.name}: routing, {words}{listens}", pill, root.scope))
     if eth0 is None:
         return
     top = y + 28
     address = eth0.addresses[0] if eth0.addresses else "no address"
     marks = (
-        Rect("nic" if eth0.up else "nic-down", x - 92, top, 184, 36, 5),
-        Words("name", x - 82, top + 15, "eth0" + ("" if eth0.up else "  ✕ down")),
-        Words("address", x + 82, top + 15, address, "end"),
-        Words("address-dim", x + 82, top + 29, eth0.mac, "end"),
+        Rect("nic" if eth0.up else "nic-down", x - 118, top, 236, 36, 5),
+        Words("name", x - 109, top + 15, "eth0" + ("" if eth0.up else "  ✕ down")),
+        Words("address-dim", x - 109, top + 29, eth0.mac),
+        Words("address", x + 111, top + 15, address, "end"),
+        Words("note", x + 111, top + 29, "node network", "end"),
     )
     says = f"eth0 of {root.name}, {address}, {eth0.mac}, {'up' if eth0.up else 'down'}"
     board.things.append(Thing(f"{root.scope} eth0", says, marks, root.scope))

@@ -31,11 +31,10 @@ class Rect(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line through these points; `arrow` puts a head at its end."""
+    """A line through these points."""
 
     role: str
     points: tuple[Point, ...]
-    arrow: bool = False
 
 
 class Words(NamedTuple):

@@ -65,7 +65,6 @@ def _add(args: Args) -> Printed:
         except (CniError, CommandError):
             yield from delegate(args, config.ipam, "DEL")
             raise
-    yield Put((args.node, "fdb", (config.bridge, cable.pod.mac)), Fdb(config.bridge, cable.pod.mac, cable.host.name))
     now = link.find(args.world, args.node, config.bridge)
     result["interfaces"] = [
         {"name": now.name, "mac": now.mac},
@@ -92,6 +91,7 @@ def _bridge(args: Args, config: Config) -> Any:
 
 
 def _cable(args: Args, config: Config, netns: str) -> Any:
+    """The veth pair, plugged in. (As soon as it is up the pod's kernel says hello to its neighbours: the bridge learns its MAC.)"""
     world, node = args.world, args.node
     if world.get(link.key(netns, args.ifname)) is not None:
         raise CniError(f"container veth name provided ({args.ifname}) already exists")
@@ -102,7 +102,9 @@ def _cable(args: Args, config: Config, netns: str) -> Any:
     yield from link.set_master(world, node, host, config.bridge)
     if config.hairpin:
         yield from link.set_hairpin(world, node, host, True)
-    return Cable(link.find(world, node, host), link.find(world, netns, args.ifname), netns)
+    cable = Cable(link.find(world, node, host), link.find(world, netns, args.ifname), netns)
+    yield Put((node, "fdb", (config.bridge, cable.pod.mac)), Fdb(config.bridge, cable.pod.mac, host))
+    return cable
 
 
 def _free_name(args: Args) -> str:

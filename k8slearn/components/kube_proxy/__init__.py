@@ -199,7 +199,7 @@ def _port_rules(world: World, node: str, config: Config) -> Iterator[tuple[str, 
         for port in ports:
             endpoints = behind.get((name, port.name, port.protocol), ())
             within = any(ip.within(own, r) for r in port.source_ranges) if own else False
-            port = port._replace(affinity_seconds=0)
+            port = port if config.recent else port._replace(affinity_seconds=0)
             yield name, rules.port_rules(port, service.usable(port, endpoints, node), config, within, large)
 
 

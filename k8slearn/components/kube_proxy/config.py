@@ -34,6 +34,8 @@ class Config(NamedTuple):
     """iptables 1.6.2 and newer can."""
     counters: tuple[str, ...] = ()
     """nfacct counters that the kernel has; none unless the module nfnetlink_acct is loaded."""
+    recent: bool = False
+    """Has the kernel the match ``recent``, which session affinity needs? Ours has not."""
     conntrack_tcp_liberal: bool = False
     sync_period: float = CANARY_PERIOD
 

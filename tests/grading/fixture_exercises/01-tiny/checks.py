@@ -14,5 +14,4 @@ def answers(work: Work) -> None:
 
 @check("quiet", asks="The pod answers on no other port.")
 def quiet(work: Work) -> None:
-    if work.pods("default"):
-        work.blocked("node:node-2", work.pods("default")[0], int(work.variant["shut"]))
+    work.blocked("node:node-2", f"default/{work.variant['app']}", work.variant["shut"])

@@ -1,0 +1,88 @@
+"""kubenet: the network that the kubelet made by itself, before Kubernetes 1.24.
+
+It is a bridge ``cbr0`` and host-local, called by the kubelet with a configuration of its own and without any file in /etc/cni/net.d. It wires
+pods of one node only: the way to other nodes' pods is a route in the node network, which a cloud's controller puts there. cbr0 is promiscuous, so
+that a pod may reach itself through a Service (hairpin mode ``promiscuous-bridge``).
+
+Left out: the ebtables rules that drop the duplicates of hairpinned packets, hostPorts, bandwidth limits, dual-stack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from functools import lru_cache
+
+from k8slearn.cni import chains, runtime, spec
+from k8slearn.cni.runtime import Attachment, Network
+from k8slearn.journal import Command, Commands, Put, World
+from k8slearn.linux import ip, link
+from k8slearn.linux.rows import Link
+
+BRIDGE = "cbr0"
+NON_MASQUERADE_CIDR = "10.0.0.0/8"
+"""``--non-masquerade-cidr``: what is sent anywhere else leaves with the node's address."""
+SMALLEST_MTU, DEFAULT_MTU = 576, 1460
+NO_POD_CIDR = "Kubenet does not have netConfig. This is most likely due to lack of PodCIDR"
+LOOPBACK = Network(
+    '{"cniVersion":"0.1.0","name":"kubenet-loopback","plugins":[{"type":"loopback"}]}',
+    "kubenet-loopback",
+    "0.1.0",
+    ("loopback",),
+)
+
+
+def start(world: World, node: str) -> Commands:
+    """What kubenet does when the kubelet starts: bridged packets pass iptables, and the masquerade rule is there."""
+    yield Put((node, "sysctl", "net.bridge.bridge-nf-call-iptables"), "1")
+    yield from _masquerade(world, node)
+
+
+def add(world: World, pod_cidr: str, to: Attachment) -> Generator[Command, None, spec.Result]:
+    """Wire a pod: ``lo`` first, then the bridge. Raises CniError."""
+    yield from runtime.add(world, LOOPBACK, to._replace(ifname="lo"))
+    result = yield from runtime.add(world, _network(world, to.node, pod_cidr), to)
+    yield from link.set_promisc(world, to.node, BRIDGE, True)
+    yield from _masquerade(world, to.node)
+    return result
+
+
+def delete(world: World, pod_cidr: str, to: Attachment) -> Commands:
+    """Take a pod's wire away. Raises CniError."""
+    yield from runtime.delete(world, _network(world, to.node, pod_cidr), to)
+
+
+def _network(world: World, node: str, pod_cidr: str) -> Network:
+    text = config(pod_cidr, mtu(world, node))
+    return Network(f'{{"cniVersion":"0.1.0","name":"kubenet","plugins":[{text}]}}', "kubenet", "0.1.0", ("bridge",))
+
+
+@lru_cache(maxsize=8192)
+def config(pod_cidr: str, mtu: int, hairpin: bool = False) -> str:
+    """kubenet's configuration, field by field as in its template; `hairpin` only for ``--hairpin-mode=hairpin-veth``."""
+    base, _ = ip.network(pod_cidr)
+    ipam = {
+        "type": "host-local",
+        "subnet": pod_cidr,
+        "gateway": ip.text(base + 1),
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    fields = {"bridge": BRIDGE, "mtu": mtu, "addIf": "eth0", "isGateway": True, "ipMasq": False, "hairpinMode": hairpin}
+    return json.dumps({"cniVersion": "0.1.0", "name": "kubenet", "type": "bridge", **fields, "ipam": ipam})
+
+
+def mtu(world: World, node: str) -> int:
+    """The smallest MTU of the node's links that are up; once cbr0 is there, its own."""
+    bridge: Link | None = world.get(link.key(node, BRIDGE))
+    if bridge is not None:
+        return bridge.mtu
+    found = [row.mtu for row in world.table(node, "link").values() if row.up and row.kind != "loopback"]
+    smallest = min(found, default=0)
+    return smallest if smallest >= SMALLEST_MTU else DEFAULT_MTU
+
+
+def _masquerade(world: World, node: str) -> Commands:
+    """It stands in POSTROUTING itself and is meant for any source: the node's own traffic too."""
+    said = '-m comment --comment "kubenet: SNAT for outbound traffic from cluster"'
+    rule = f"! -d {NON_MASQUERADE_CIDR} {said} -m addrtype ! --dst-type LOCAL -j MASQUERADE"
+    yield from chains.ensure(world, node, "POSTROUTING", (rule,))

@@ -1,0 +1,121 @@
+"""The wiring between nodes under ``network="bridge"``: what an administrator does by hand on every node.
+
+The CNI bridge plugin joins the pods of one node, and that is all it does. Somebody must tell each node the rest, and in a cluster that is
+set up the hard way this somebody is a person at a shell (a daemon like flannel's host-gw does the same)::
+
+    /etc/cni/net.d/10-bridge.conflist                                            which plugins to call, with this node's pod range
+    ip route add 10.244.1.0/24 via 192.168.64.12 dev eth0                        one for every other node
+    iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE     only what leaves the cluster
+
+A person does each thing once. What has been wired is noted, so a route or a rule that is deleted later stays deleted.
+
+Left out: taking routes away when a node goes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from k8slearn.components import Settings
+from k8slearn.errors import CommandError
+from k8slearn.journal import Commands, Key, Put, World
+from k8slearn.linux import route
+from k8slearn.linux.iptables import parse_rule
+from k8slearn.linux.netfilter import Chain, Rule
+from k8slearn.linux.rows import Route
+
+CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
+BRIDGE = "cni0"
+POSTROUTING = ("ip", "nat", "POSTROUTING")
+Obj = dict[str, Any]
+
+
+class NodeRoutes:
+    """Keys: nodes, by name. What is done is noted in ``("node:NAME", "wired", WHAT)``."""
+
+    name = "administrator"
+
+    def watches(self) -> Mapping[str, str]:
+        return {"nodes": "their pod CIDRs and addresses"}
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        """A node that is ready to be wired concerns every node: each gets a route to it."""
+        node = world.get(changed)
+        if node is None or _wire(node) is None or world.get(_note(str(changed[2]), "itself")) is not None:
+            return ()
+        return sorted(map(str, world.table("api", "nodes")))
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        nodes = world.table("api", "nodes")
+        own = _wire(nodes.get(key))
+        if own is None:
+            return
+        if world.get(_note(key, "itself")) is None:
+            yield from _itself(world, key, own)
+        for name in sorted(map(str, nodes)):
+            other = _wire(nodes[name])
+            if name != key and other is not None and world.get(_note(key, name)) != other:
+                yield from _towards(world, key, name, other)
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        return ()
+
+
+Wire = tuple[str, str]
+"""(pod CIDR, address) of a node."""
+
+
+def _wire(node: Obj | None) -> Wire | None:
+    if node is None:
+        return None
+    cidr = (node.get("spec") or {}).get("podCIDR")
+    address = next((a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None)
+    return (cidr, address) if cidr and address else None
+
+
+def _note(node: str, what: str) -> Key:
+    return (f"node:{node}", "wired", what)
+
+
+def _itself(world: World, name: str, own: Wire) -> Commands:
+    settings: Settings = world.get(("cluster", "settings", ""))
+    scope, cause = f"node:{name}", ("api", "nodes", name)
+    yield Put((scope, "file", CONFLIST), conflist(own[0]), cause)
+    chain: Chain = world.get((scope, "chain", POSTROUTING)) or Chain(policy="ACCEPT")
+    yield Put((scope, "chain", POSTROUTING), Chain((*chain.rules, masquerade(settings.pod_cidr)), chain.policy), cause)
+    yield Put(_note(name, "itself"), own, cause)
+
+
+def _towards(world: World, name: str, other: str, wire: Wire) -> Commands:
+    cidr, address = wire
+    cause = ("api", "nodes", other)
+    try:
+        for command in route.replace(world, f"node:{name}", Route(cidr, via=address, dev="eth0", proto="static")):
+            yield command._replace(cause=cause)
+    except CommandError:
+        return
+    yield Put(_note(name, other), wire, cause)
+
+
+@lru_cache(maxsize=8)
+def masquerade(pod_cidr: str) -> Rule:
+    """Pods talk to each other without translation; what leaves the cluster gets the node's address, for others know no way back."""
+    return parse_rule(
+        f'-A POSTROUTING -s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE'
+    )
+
+
+def conflist(pod_cidr: str) -> str:
+    """The CNI configuration of one node: the bridge plugin with host-local addresses, then portmap."""
+    bridge = {
+        "type": "bridge",
+        "bridge": BRIDGE,
+        "isGateway": True,
+        "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return json.dumps({"cniVersion": "1.0.0", "name": "bridge", "plugins": [bridge, portmap]}, indent=2) + "\n"

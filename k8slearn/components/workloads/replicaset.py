@@ -1,0 +1,64 @@
+"""The ReplicaSet controller: as many pods as ``spec.replicas`` says, never mind which.
+
+Too few: it creates some. Too many: it deletes some, those that are not ready first, then the youngest.
+
+Left out: ``minReadySeconds``, pod-deletion-cost, spreading deletions over nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from k8slearn.api import conditions
+from k8slearn.components.workloads import owning
+from k8slearn.journal import Commands, Key, World
+
+Obj = dict[str, Any]
+
+
+class ReplicaSets:
+    """Keys: ReplicaSets, as ``namespace/name``."""
+
+    name = "replicaset-controller"
+
+    def watches(self) -> Mapping[str, str]:
+        return {"replicasets": "how many pods", "pods": "those it owns"}
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        owner = str(changed[2]) if changed[1] == "replicasets" else owning.owner_key(world, changed, "ReplicaSet")
+        return (owner,) if owner in world.table("api", "replicasets") else ()
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        where: Key = ("api", "replicasets", key)
+        own = world.get(where)
+        if own is None or own["metadata"].get("deletionTimestamp"):
+            return
+        pods = owning.active(owning.owned(world, "pods", own))
+        missing = own["spec"]["replicas"] - len(pods)
+        for _ in range(missing):
+            yield from owning.create_pod(world, own, self.name)
+        for pod in sorted(pods, key=_dispensable)[: max(-missing, 0)]:
+            yield from owning.delete_pod(world, own, pod, self.name)
+        yield from owning.put_status(world, where, own, _status(world, own))
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        return ()
+
+
+def _dispensable(pod: Obj) -> tuple[bool, bool, int, str]:
+    """The pods that are deleted first: without a node, not ready, young."""
+    metadata = pod["metadata"]
+    young = -int(metadata.get("resourceVersion", 0)) if not conditions.holds(pod, "Ready") else 0
+    return bool(pod["spec"].get("nodeName")), conditions.holds(pod, "Ready"), young, metadata["name"]
+
+
+def _status(world: World, own: Obj) -> Obj:
+    pods = owning.active(owning.owned(world, "pods", own))
+    ready = len(owning.ready(pods))
+    counts = {"fullyLabeledReplicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
+    return {
+        "replicas": len(pods),
+        **{name: count for name, count in counts.items() if count},
+        "observedGeneration": own["metadata"].get("generation", 1),
+    }

@@ -1,0 +1,54 @@
+"""``ip link set OLD name NEW``: a device gets another name, and every row that speaks of it follows.
+
+dev.c: dev_change_name(). The kernel knows devices by index, so routes, addresses and neighbours stay where they are;
+here their rows carry the name, and are written again under the new one.
+
+Left out: alternative names. Firewall rules keep the old name, as they do on Linux: they match text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
+
+from k8slearn.journal import Commands, Put, Remove, World
+from k8slearn.linux.device import error, find, ports, refused
+from k8slearn.linux.rows import Link
+
+
+def rename(world: World, netns: str, name: str, new: str) -> Commands:
+    """Rename a device. Raises CommandError when the name is taken or is none."""
+    link = find(world, netns, name)
+    if new == name:
+        return
+    if world.get((netns, "link", new)) is not None:
+        raise refused("File exists")
+    if not new or len(new) > 15 or "/" in new:
+        raise error("Attribute failed policy validation.")
+    yield from _row(netns, link, new)
+    for port in ports(world, netns, name):
+        yield Put((netns, "link", port.name), replace(port, master=new))
+    for table in ("addr", "route", "neigh", "fdb"):
+        for key, row in list(world.table(netns, table).items()):
+            yield from _follow(netns, table, key, row, name, new)
+    if link.peer is not None:
+        far: Link | None = world.get((link.peer[0], "link", link.peer[1]))
+        if far is not None:
+            yield Put((link.peer[0], "link", far.name), replace(far, peer=(netns, new)))
+
+
+def _row(netns: str, link: Link, new: str) -> Commands:
+    yield Remove((netns, "link", link.name))
+    yield Put((netns, "link", new), replace(link, name=new))
+
+
+def _follow(netns: str, table: str, key: Hashable, row: Any, name: str, new: str) -> Commands:
+    """A row whose key or fields name the device."""
+    fields = ("port", "bridge") if table == "fdb" else ("dev",)
+    told = {field: new for field in fields if getattr(row, field) == name}
+    if told:
+        yield Remove((netns, table, key))
+        words = key if isinstance(key, tuple) else (key,)
+        place = tuple(new if word == name else word for word in words)
+        yield Put((netns, table, place), replace(row, **told))

@@ -1,0 +1,88 @@
+"""``cat`` and ``ls``: the files that matter to a network, on a machine or in a container.
+
+A machine's files are rows (``file`` table): CNI configuration, results that the runtime caches, /etc/hosts. The
+kernel's own "files" under /proc/sys are its settings, always those of the namespace that the program runs in;
+/var/run/netns lists namespaces.
+
+Left out: every other file, permissions, sizes and times.
+"""
+
+from __future__ import annotations
+
+import posixpath
+
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell import sysctl
+from k8slearn.shell.process import Process
+
+PROC = "/proc/sys/"
+RUN = {"/var/run/netns": "/run/netns"}
+
+
+def cat(process: Process) -> Running:
+    """``cat FILE...``; without a file, standard input."""
+    yield from ()
+    out, complaints = "", ""
+    paths = [word for word in process.argv if not word.startswith("-") or word == "-"]
+    for path in paths or ["-"]:
+        text = process.stdin if path == "-" else read(process, path)
+        if text is None:
+            words = "Is a directory" if is_directory(process, path) else "No such file or directory"
+            complaints += f"cat: {path}: {words}\n"
+        out += text or ""
+    return Result(out, complaints, 1 if complaints else 0)
+
+
+def read(process: Process, path: str) -> str | None:
+    """A file's text, or None."""
+    path = posixpath.normpath(posixpath.join("/", path))
+    if path.startswith(PROC):
+        value = sysctl.value_of(process, path.removeprefix(PROC).replace("/", "."))
+        return None if value is None else f"{value}\n"
+    text: str | None = process.world.get((process.files, "file", path))
+    return text
+
+
+def everything(process: Process) -> set[str]:
+    """Every path there is."""
+    mine = {str(path) for path in process.world.table(process.files, "file")}
+    settings = {PROC + name.replace(".", "/") for name in sysctl.names(process)}
+    machine = f"{process.machine}/"
+    scopes = process.world.scopes("netns") if process.on_machine else []
+    return mine | settings | {f"/run/netns/{s.removeprefix(machine)}" for s in scopes if s.startswith(machine)}
+
+
+def is_directory(process: Process, path: str) -> bool:
+    """Is there anything below this path?"""
+    path = _real(path)
+    return path in ("/", "/etc", "/run/netns") or any(name.startswith(f"{path}/") for name in everything(process))
+
+
+def _real(path: str) -> str:
+    path = posixpath.normpath(posixpath.join("/", path))
+    return RUN.get(path, path)
+
+
+def ls(process: Process) -> Running:
+    """``ls [PATH...]``: names only."""
+    yield from ()
+    out, complaints = [], ""
+    paths = [word for word in process.argv if not word.startswith("-")] or ["/"]
+    for path in paths:
+        names = _names(process, path)
+        if names is None:
+            complaints += f"ls: cannot access '{path}': No such file or directory\n"
+            continue
+        title = f"{path}:\n" if len(paths) > 1 and is_directory(process, path) else ""
+        out.append(title + "".join(f"{name}\n" for name in names))
+    return Result("\n".join(out), complaints, 2 if complaints else 0)
+
+
+def _names(process: Process, path: str) -> list[str] | None:
+    real = _real(path)
+    if not is_directory(process, real):
+        return [path] if real in everything(process) else None
+    below = real.rstrip("/") + "/"
+    return sorted(
+        {name.removeprefix(below).partition("/")[0] for name in everything(process) if name.startswith(below)}
+    )
