@@ -3,7 +3,7 @@
 A real cluster never rests because its parts run side by side: each watches some tables of the API and is woken by a change.
 Here the same parts take turns. An input (`Engine.do`) is one entry of the journal; whatever it changed wakes
 the components that watch those tables, each for the keys that it names; what they write wakes others; at rest, `do` returns.
-The order is fixed: the first component of the roster that has work goes first, and its keys in the order of their waking.
+The order is fixed: the components of the roster one after the other, round and round, each with its keys in the order of their waking.
 
 Time stands still between inputs. ``do("advance", {"seconds": 5})`` moves the logical clock, and stops at every timer on the way.
 
@@ -215,14 +215,16 @@ class Engine:
                 self._waiting[index][key] = None
 
     def _settle(self) -> None:
+        """Go round the components until nobody has work: each does all of its own before the next one's turn."""
         turns: Counter[tuple[int, str]] = Counter()
-        while (index := next((i for i, keys in enumerate(self._waiting) if keys), None)) is not None:
-            key = next(iter(self._waiting[index]))
-            del self._waiting[index][key]
-            turns[index, key] += 1
-            component = self.components[index]
-            assert turns[index, key] <= TURNS, f"{component.name} cannot come to rest over {key}"
-            self._reconcile(component, key)
+        while any(self._waiting):
+            for component, keys in zip(self.components, self._waiting, strict=True):
+                while keys:
+                    key = next(iter(keys))
+                    del keys[key]
+                    turns[id(component), key] += 1
+                    assert turns[id(component), key] <= TURNS, f"{component.name} cannot come to rest over {key}"
+                    self._reconcile(component, key)
 
     def _reconcile(self, component: Component, key: str) -> None:
         for command in component.reconcile(self.world, key):

@@ -11,18 +11,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from k8slearn import ground
+from k8slearn import ground, installer
 from k8slearn.components import Component, Settings
+from k8slearn.components.cloud_routes import CloudRoutes
+from k8slearn.components.endpointslice import EndpointSlices
+from k8slearn.components.kube_proxy import KubeProxy
+from k8slearn.components.node_ipam import NodeIpam
+from k8slearn.components.node_lifecycle import NodeLifecycle
+from k8slearn.components.node_routes import NodeRoutes
+from k8slearn.components.scheduler import Scheduler
+from k8slearn.components.workloads import DaemonSets, Deployments, GarbageCollector, Jobs, Namespaces, ReplicaSets, StatefulSets
 from k8slearn.journal import Commands, Put, World
+
+try:
+    from k8slearn.components.kubelet import Kubelet
+except ImportError:
+    Kubelet = None
+
+WIRING: dict[str | None, tuple[type[Component], ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
+"""Who connects the nodes' pod ranges, under each wiring."""
+PROXY: dict[str, tuple[type[Component], ...]] = {"iptables": (KubeProxy,), "none": ()}
 
 
 @lru_cache(maxsize=64)
 def components(settings: Settings) -> tuple[Component, ...]:
     """The components of such a cluster, upstream first."""
-    return ()
+    controllers = (Namespaces, GarbageCollector, Deployments, StatefulSets, Jobs, ReplicaSets, DaemonSets)
+    nodes = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
+    kubelet = () if Kubelet is None else (Kubelet,)
+    everyone = (*nodes, *controllers, Scheduler, *kubelet, EndpointSlices, *PROXY[settings.proxy])
+    return tuple(component() for component in everyone)
 
 
 def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     """(author, what it writes) of everything that is there before the components run."""
     yield "installer", iter([Put(ground.SETTINGS, settings), Put(("clock", "now", ""), 0.0)])
     yield "installer", ground.build(world, settings)
+    yield "kubeadm", installer.objects(world, settings)

@@ -104,7 +104,7 @@ def _towards(world: World, name: str, other: str, wire: Wire) -> Commands:
 def masquerade(pod_cidr: str) -> Rule:
     """Pods talk to each other without translation; what leaves the cluster gets the node's address, for others know no way back."""
     return parse_rule(
-        f'-A POSTROUTING -s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE'
+        f'-s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE'
     )
 
 

@@ -177,7 +177,8 @@ def _links(world: World, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _end(link: Link) -> str:
-    return f"name {link.name} address {link.mac} mtu {link.mtu} index {link.index}"
+    mac = f" address {link.mac}" if int(link.mac.replace(":", ""), 16) else ""
+    return f"name {link.name}{mac} mtu {link.mtu} index {link.index}"
 
 
 def _in_order(world: World, scope: str) -> list[Link]:

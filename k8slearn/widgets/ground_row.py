@@ -65,7 +65,7 @@ def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float
                 below = board.ports[peer][1] > y - 60
                 board.ports[peer] = (x + stem, board.ports[peer][1]) if below else board.ports[peer]
         board.homes[space.scope] = (x + stem, y + 22)
-        board.badges[space.scope] = (x, y + 22)
+        board.badges[space.scope] = (x + card - 46, y + 22)
         name = "outside" if space.kind == "outside" else space.name
         address = nic.addresses[0] if nic and nic.addresses else space.address or "no address"
         marks = (

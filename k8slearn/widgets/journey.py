@@ -78,25 +78,38 @@ def hops(sheet: Sheet, steps: Sequence[StepDict]) -> list[Hop]:
     return found
 
 
-def told(steps: Sequence[StepDict]) -> list[StepDict]:
-    """The steps of the two legs that tell the story: there and back. Without ARP, which has a way of its own.
+def told(trace: Mapping[str, Any]) -> list[StepDict]:
+    """The steps of the one or two legs that tell the story: the packet that decided the outcome, and what it answers.
 
-    Where the attempt connected those are its first two; where it failed, the last of each direction.
+    Without ARP, which has a way of its own.
     """
-    spoken = [s for s in steps if s["before"].get("proto") != "arp" and s["what"] != "arp"]
-    legs = list(dict.fromkeys((s["direction"], s["leg"], s["time"]) for s in spoken))
-    delivered = {(s["direction"], s["leg"], s["time"]) for s in spoken if s["what"] == "deliver"}
-    chosen = []
-    for direction in ("request", "reply"):
-        own = [leg for leg in legs if leg[0] == direction]
-        whole = [leg for leg in own if leg in delivered]
-        chosen += (whole[:1] if len(whole) == len(own) or len(whole) > 1 else own[-1:]) if own else []
-    return [s for leg in chosen for s in spoken if (s["direction"], s["leg"], s["time"]) == leg]
+    legs: dict[tuple[str, str, float], list[StepDict]] = {}
+    for step in trace["steps"]:
+        if step["before"].get("proto") != "arp" and step["what"] != "arp":
+            legs.setdefault((step["direction"], step["leg"], step["time"]), []).append(step)
+    order = list(legs.values())
+    deciding = _deciding(trace, order)
+    before = [leg for leg in order[:deciding] if leg[0]["direction"] == "request"]
+    chosen = order[deciding : deciding + 1]
+    if chosen and chosen[0][0]["direction"] == "reply":
+        chosen = before[-1:] + chosen
+    return [step for leg in chosen for step in leg]
+
+
+def _deciding(trace: Mapping[str, Any], legs: Sequence[Sequence[StepDict]]) -> int:
+    """Which leg decides: the answer that the client got, or the first packet that was lost."""
+    client = trace["steps"][0]["where"] if trace["steps"] else ""
+    replies = [i for i, leg in enumerate(legs) if leg[0]["direction"] == "reply"]
+    heard = [i for i in replies if any(s["what"] == "deliver" and s["where"] == client for s in legs[i])]
+    lost = [i for i, leg in enumerate(legs) if any(s["what"] == "drop" for s in leg)]
+    if trace["outcome"] == "connected":
+        return (heard or [0])[0]
+    return (lost or heard or [0])[0] if trace["outcome"] == "timeout" else (heard[-1:] or lost or [0])[0]
 
 
 def overlay(sheet: Sheet, trace: Mapping[str, Any]) -> list[Thing]:
     """The way as things to paint over the picture: a solid line there, a dashed one back, numbers, and how it ended."""
-    steps = told(trace["steps"])
+    steps = told(trace)
     drawn = hops(sheet, steps)
     things: list[Thing] = []
     last: Hop | None = None

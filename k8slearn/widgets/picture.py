@@ -34,7 +34,7 @@ def svg(world: World, trace: TraceDict | None = None) -> str:
 def text(world: World, trace: TraceDict | None = None) -> str:
     """The topology in words; with a trace, the packet's way in words."""
     if trace is not None:
-        return words.trace_lines(trace, journey.told(trace["steps"]))
+        return words.trace_lines(trace, journey.told(trace))
     return words.topology(scene(world))
 
 

@@ -39,7 +39,7 @@ def html(trace: TraceDict, world: World) -> str:
 
 def table(trace: TraceDict) -> str:
     """The hops as an HTML table; its numbers are the picture's."""
-    told = journey.told(trace["steps"])
+    told = journey.told(trace)
     if not told:
         return ""
     head = "".join(

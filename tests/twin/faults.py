@@ -1,0 +1,141 @@
+"""Things that break in a cluster's network, each as a person (or bad luck) would do it on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from random import Random
+
+from k8slearn.journal import Put, World
+from k8slearn.linux import addr, link, route
+from k8slearn.linux.rows import Address, Link, Route
+
+from .wired import play
+
+Fault = Callable[[World, Random], str]
+"""Breaks something in the world, and says what."""
+
+
+def inject(world: World, random: Random, count: int) -> list[str]:
+    """So many faults, one after the other."""
+    return [random.choice(FAULTS)(world, random) for _ in range(count)]
+
+
+def _machines(world: World) -> list[str]:
+    return [s for s in world.scopes("netns") if s.startswith("node:") and "/" not in s]
+
+
+def _pods(world: World) -> list[str]:
+    return [s for s in world.scopes("netns") if s.startswith("node:") and "/" in s]
+
+
+def _links(world: World, scope: str, wanted: Callable[[Link], bool]) -> list[Link]:
+    rows: list[Link] = list(world.table(scope, "link").values())
+    return [row for row in rows if wanted(row)]
+
+
+def _bridges(world: World) -> Iterator[tuple[str, Link]]:
+    for scope in _machines(world):
+        for row in _links(world, scope, lambda r: r.kind == "bridge"):
+            yield scope, row
+
+
+def _route_deleted(world: World, random: Random) -> str:
+    rows: list[tuple[str, Route]] = [
+        (scope, row) for scope in (*_machines(world), *_pods(world), "router") for row in world.table(scope, "route").values()
+    ]
+    scope, row = random.choice(rows)
+    play(world, route.delete(world, scope, row.dst, dev=row.dev))
+    return f"{scope}: ip route del {row.dst} dev {row.dev}"
+
+
+def _forwarding_off(world: World, random: Random) -> str:
+    scope = random.choice([*_machines(world), "router"])
+    world.apply(Put((scope, "sysctl", "net.ipv4.ip_forward"), "0"))
+    return f"{scope}: sysctl -w net.ipv4.ip_forward=0"
+
+
+def _bridge_nf_off(world: World, random: Random) -> str:
+    scope = random.choice(_machines(world))
+    world.apply(Put((scope, "sysctl", "net.bridge.bridge-nf-call-iptables"), "0"))
+    return f"{scope}: sysctl -w net.bridge.bridge-nf-call-iptables=0"
+
+
+def _link_down(world: World, random: Random) -> str:
+    choices = [(scope, row.name) for scope in _machines(world) for row in _links(world, scope, lambda r: r.kind != "loopback")]
+    choices += [(scope, "eth0") for scope in _pods(world)]
+    scope, name = random.choice(choices)
+    play(world, link.set_down(world, scope, name))
+    return f"{scope}: ip link set {name} down"
+
+
+def _wrong_address(world: World, random: Random) -> str:
+    """Another host's address, one from a foreign network, or the right one with a wrong prefix."""
+    choices = [(scope, "eth0") for scope in _pods(world)] + [(scope, row.name) for scope, row in _bridges(world)]
+    scope, dev = random.choice(choices)
+    mine: list[Address] = addr.on(world, scope, dev)
+    if not mine:
+        return f"{scope}: {dev} had no address"
+    old = mine[0]
+    net = old.address.rpartition(".")[0]
+    new = random.choice([f"{net}.{random.randint(2, 4)}/24", f"{net}.77/24", "10.99.9.9/24", f"{old.address}/28"])
+    routes: list[Route] = list(world.table(scope, "route").values())
+    play(world, addr.delete(world, scope, dev, f"{old.address}/{old.prefix}"))
+    play(world, addr.add(world, scope, dev, new))
+    for row in routes:
+        if row.dst == "0.0.0.0/0" and random.random() < 0.7:
+            play(world, route.replace(world, scope, replace(row, onlink=True)))
+    return f"{scope}: ip addr replace {old.address}/{old.prefix} by {new} dev {dev}"
+
+
+def _rule_deleted(world: World, random: Random) -> str:
+    scope = random.choice(_machines(world))
+    chains = [(key, chain) for key, chain in world.table(scope, "chain").items() if chain.rules]
+    if not chains:
+        return f"{scope}: no rule to delete"
+    key, chain = random.choice(chains)
+    gone = random.randrange(len(chain.rules))
+    rules = chain.rules[:gone] + chain.rules[gone + 1 :]
+    world.apply(Put((scope, "chain", key), replace(chain, rules=rules)))
+    return f"{scope}: iptables -t {key[1]} -D {key[2]} {gone + 1}"
+
+
+def _forward_drop(world: World, random: Random) -> str:
+    scope = random.choice(_machines(world))
+    key = (scope, "chain", ("ip", "filter", "FORWARD"))
+    chain = world.get(key)
+    if chain is None:
+        return f"{scope}: no FORWARD chain"
+    world.apply(Put(key, replace(chain, policy="DROP")))
+    return f"{scope}: iptables -P FORWARD DROP"
+
+
+def _hairpin_off(world: World, random: Random) -> str:
+    ports = [(scope, row) for scope in _machines(world) for row in _links(world, scope, lambda r: bool(r.master))]
+    if not ports:
+        return "no bridge port"
+    scope, row = random.choice(ports)
+    play(world, link.set_hairpin(world, scope, row.name, not row.hairpin))
+    return f"{scope}: bridge link set dev {row.name} hairpin {'off' if row.hairpin else 'on'}"
+
+
+def _unplugged(world: World, random: Random) -> str:
+    ports = [(scope, row) for scope in _machines(world) for row in _links(world, scope, lambda r: bool(r.master))]
+    if not ports:
+        return "no bridge port"
+    scope, row = random.choice(ports)
+    play(world, link.set_nomaster(world, scope, row.name))
+    return f"{scope}: ip link set {row.name} nomaster"
+
+
+FAULTS: tuple[Fault, ...] = (
+    _route_deleted,
+    _forwarding_off,
+    _bridge_nf_off,
+    _link_down,
+    _wrong_address,
+    _rule_deleted,
+    _forward_drop,
+    _hairpin_off,
+    _unplugged,
+)

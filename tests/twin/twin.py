@@ -1,0 +1,120 @@
+"""One cluster asked twice: the engine's fates, and what a real kernel does with the same probe."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from k8slearn.endpoints import resolve_source
+from k8slearn.export import exported
+from k8slearn.journal import World
+from k8slearn.linux import socket
+from k8slearn.trace import Fate
+
+
+class Probe(NamedTuple):
+    """One question: an endpoint, an address, a port, ``TCP`` or ``UDP``."""
+
+    source: str
+    address: str
+    port: int
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.source} -> {self.address}:{self.port}/{self.protocol}"
+
+
+class Answer(NamedTuple):
+    """What a client sees, in the words of a Trace."""
+
+    outcome: str
+    answered_by: str | None
+    source_seen: str | None
+
+
+@contextmanager
+def kernel(world: World, directory: Path) -> Iterator[Path]:
+    """The world in real network namespaces; the script that built them."""
+    script = directory / "cluster.sh"
+    script.write_text(exported(world, "netns"))
+    try:
+        run(script, "up")
+        yield script
+    finally:
+        run(script, "down")
+
+
+def run(script: Path, *arguments: str, stdin: str = "") -> str:
+    done = subprocess.run(["bash", str(script), *arguments], input=stdin, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{script.name} {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def ask_kernel(script: Path, probes: list[Probe]) -> list[Answer]:
+    """All at once: those that time out wait together."""
+    lines = "".join(f"{p.source} {p.address} {p.port} {p.protocol}\n" for p in probes)
+    found = [json.loads(line) for line in run(script, "probes", stdin=lines).splitlines()]
+    return [Answer(f["outcome"], f["answered_by"], f["source_seen"]) for f in found]
+
+
+def ask_engine(world: World, probe: Probe) -> list[Fate]:
+    netns = resolve_source(world, probe.source)
+    return socket.fates(world, netns, probe.address, probe.port, probe.protocol.lower())
+
+
+def disagreements(world: World, probes: list[Probe], directory: Path) -> list[str]:
+    """A report for each probe whose real answer is not among the engine's fates (or not equal to the only one)."""
+    with kernel(world, directory) as script, ThreadPoolExecutor(1) as beside:
+        fates = beside.submit(lambda: [ask_engine(world, probe) for probe in probes])
+        answers = ask_kernel(script, probes)
+        reports = []
+        for probe, answer, possible in zip(probes, answers, fates.result(), strict=True):
+            if answer not in {Answer(f.outcome, f.answered_by, f.source_seen) for f in possible}:
+                reports.append(report(world, probe, answer, possible))
+    return reports
+
+
+def report(world: World, probe: Probe, answer: Answer, possible: list[Fate]) -> str:
+    """The question, both answers, and every step of the engine's walk."""
+    fork = world.fork()
+    walk = socket.connect(fork, resolve_source(world, probe.source), probe.address, probe.port, probe.protocol.lower())
+    attempt: Any = None
+    while attempt is None:
+        try:
+            fork.apply(next(walk))
+        except StopIteration as done:
+            attempt = done.value
+    lines = [f"{probe}", f"  kernel: {tuple(answer)}"]
+    lines += [f"  engine: {f.probability} {(f.outcome, f.answered_by, f.source_seen)}" for f in possible]
+    for leg in attempt.legs:
+        lines.append(f"    {leg.time:g}s {leg.name} ({leg.direction})")
+        lines += [f"      {s.where:30} {s.hook:11} {s.dev:12} {s.what:10} {s.says} | {s.after}" for s in leg.steps]
+    return "\n".join(lines)
+
+
+def probes(world: World, random: Random, count: int) -> list[Probe]:
+    """Questions of every kind: pods, nodes, Services, oneself through a Service, outside, closed ports, TCP and UDP."""
+    pods = sorted((str(name), pod["status"]["podIP"]) for name, pod in world.table("api", "pods").items() if pod["status"].get("podIP"))
+    nodes = [(f"node:{name}", node["status"]["addresses"][0]["address"]) for name, node in sorted(world.table("api", "nodes").items())]
+    services = [
+        (spec["clusterIP"], port["port"], port.get("protocol", "TCP"))
+        for spec in (s["spec"] for _, s in sorted(world.table("api", "services").items()))
+        if spec.get("clusterIP", "None") != "None"
+        for port in spec["ports"]
+    ]
+    found: list[Probe] = []
+    for _ in range(count):
+        source = random.choice([*pods, *pods, *pods, *nodes, ("outside", "")])[0]
+        if services and random.random() < 0.45:
+            found.append(Probe(source, *random.choice(services)))
+        else:
+            address = random.choice([*pods, *pods, *nodes, ("", "203.0.113.7"), ("", "203.0.113.99"), ("", "10.96.3.3")])[1]
+            port, protocol = random.choice([(80, "TCP"), (80, "TCP"), (80, "TCP"), (81, "TCP"), (22, "TCP"), (53, "UDP"), (54, "UDP")])
+            found.append(Probe(source, address, port, protocol))
+    return list(dict.fromkeys(found))
