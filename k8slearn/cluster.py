@@ -1,7 +1,7 @@
 """`Cluster`: what people hold. Everything that can be asked of a cluster or done to it is a method here (contract.md).
 
-It decides nothing itself: a method turns what a person typed into an input of the `engine` (or a question to it) and hands back the
-answer. The rooms below are imported when they are asked for, so that ``import k8slearn`` stays fast.
+It decides nothing itself: a method turns what a person typed into an input of the `engine` (or a question to it) and
+hands back the answer. The rooms below are imported when they are asked for, so that ``import k8slearn`` stays fast.
 
 Left out (each says so when asked): the wirings of later versions, and what the NetworkPolicies' text alone allows.
 """
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere to run a command: a node, a pod (one of its containers) or a host outside. It serves as an endpoint too."""
+    """Somewhere to run a command: a node, a pod (or one of its containers), a host outside. It is an endpoint too."""
 
     cluster: Cluster
     endpoint: str
@@ -60,9 +60,10 @@ Endpoint = str | Place
 class Cluster:
     """A Kubernetes cluster whose network you can question, break and mend.
 
-    `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}. `network` is a
-    wiring ("bridge", "kubenet") or None: no network plugin yet, so the nodes are NotReady. The three CIDRs are the node, pod and
-    cluster networks. Raises `Refused` with one sentence when the arguments make no cluster.
+    `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}.
+    `network` is a wiring ("bridge", "kubenet") or None: no network plugin yet, so the nodes are NotReady. The three
+    CIDRs are the node, pod and cluster networks. Raises `Refused` with one sentence when the arguments make no
+    cluster.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Cluster:
     # -- objects ---------------------------------------------------------------------------------------------------
 
     def apply(self, source: Any, namespace: str = "default") -> list[dict[str, Any]]:
-        """Apply a manifest: YAML text, a Path, a dict or a list of dicts. Returns the objects as they are afterwards."""
+        """Apply a manifest: YAML text, a Path, a dict or a list of dicts. Returns the objects as they are then."""
         keys = self.engine.do("apply", {"source": _source_text(source), "namespace": namespace})
         return [copy.deepcopy(found) for key in keys if (found := self.world.get(key)) is not None]
 
@@ -172,7 +173,9 @@ class Cluster:
 
     def policy_allows(self, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> bool:
         """What the NetworkPolicies' text alone says. Not built yet."""
-        raise Refused("policy_allows is not built yet: this version stores NetworkPolicies, and no wiring of it enforces them")
+        raise Refused(
+            "policy_allows is not built yet: this version stores NetworkPolicies, and no wiring of it enforces them"
+        )
 
     def compare(
         self, networks: Iterable[str], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"
@@ -243,7 +246,7 @@ class Cluster:
     # -- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, follow: bool = False) -> None:
-        """Write what was done to this cluster into a file; with `follow`, each further input is appended as it happens."""
+        """Write what was done to this cluster into a file; with `follow`, what is done next is appended as it happens."""
         path = Path(path)
         done = [{"kind": i.kind, "arguments": i.arguments} for i in self.engine.inputs()]
         undone = [{"kind": u.kind, "arguments": u.arguments} for u in reversed(self.engine.undone)]
@@ -282,7 +285,13 @@ class Cluster:
         """A cluster like the one that ``kubectl get … -A -o yaml`` dumped."""
         from k8slearn.importing import cluster_from
 
-        return cluster_from(cls, Path(path))
+        found: Cluster = cluster_from(cls, Path(path))
+        return found
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from k8slearn.widgets.faces import cluster_mimebundle
+
+        return cluster_mimebundle(self.world)
 
     def __repr__(self) -> str:
         pods = len(self.world.table("api", "pods"))
@@ -308,6 +317,8 @@ def _source_text(source: Any) -> str:
     if isinstance(source, Path):
         return api.read(source)
     try:
-        return json.dumps({"apiVersion": "v1", "kind": "List", "items": source} if isinstance(source, list | tuple) else source)
+        return json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": source} if isinstance(source, list | tuple) else source
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise Refused(f"this is no manifest: {error}") from None

@@ -1,4 +1,4 @@
-"""Who a person means: ``"default/web"``, ``"node:node-1"``, ``"svc:default/api"``, ``"outside:203.0.113.7"``, an address or a name.
+"""Who a person means by ``"default/web"``, ``"node:node-1"``, ``"svc:default/api"``, ``"outside"``, an address, a name.
 
 A source is a network namespace (a packet is sent from somewhere); a destination is an address (a packet is sent to a
 number, never to a name). What has no address yet, or none at all, is refused with the reason.
@@ -15,11 +15,14 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from k8slearn import ground
+from k8slearn.cni import cri
 from k8slearn.errors import Refused
 from k8slearn.journal import World
 
 FORMS = "NAMESPACE/POD, node:NAME, svc:NAMESPACE/NAME, outside, outside:IP, an IP address or a DNS name"
-_DNS_NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([-a-z0-9_]*[a-z0-9_])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?\.?", re.IGNORECASE)
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}\.?$)([a-z0-9_]([-a-z0-9_]*[a-z0-9_])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?\.?", re.IGNORECASE
+)
 
 
 def resolve_source(world: World, endpoint: str) -> str:
@@ -45,15 +48,25 @@ def outside_of(endpoint: str) -> str | None:
 def pod_netns(world: World, namespace: str, name: str) -> str:
     """The scope of a pod's network namespace. Raises `Refused` while it has none."""
     pod = _pod(world, f"{namespace}/{name}")
-    node = f"node:{pod['spec'].get('nodeName', '')}"
-    if pod["spec"].get("hostNetwork") and world.get((node, "netns", "")) is not None:
-        return node
-    for scope in _netns_by_name(world).get(f"{namespace}/{name}", ()):
-        return scope
-    raise Refused(f"pod {namespace}/{name} has no network namespace yet: {_why_not_running(pod)}")
+    scope = netns_of(world, f"{namespace}/{name}")
+    if scope is None:
+        raise Refused(f"pod {namespace}/{name} has no network namespace yet: {_why_not_running(pod)}")
+    return scope
 
 
-def _read(world: World, endpoint: str, forms: dict[str, Callable[[World, str], str]], address: Callable[[World, str], str]) -> str:
+def netns_of(world: World, pod: str) -> str | None:
+    """The scope of the network namespace of a pod (``namespace/name``), as the runtime on its node keeps it."""
+    obj = world.get(("api", "pods", pod))
+    node = f"node:{obj['spec'].get('nodeName', '')}" if obj is not None else ""
+    for sandbox in reversed(cri.sandboxes(world, node, pod) if node else []):
+        if world.get((sandbox.netns, "netns", "")) is not None:
+            return sandbox.netns
+    return None
+
+
+def _read(
+    world: World, endpoint: str, forms: dict[str, Callable[[World, str], str]], address: Callable[[World, str], str]
+) -> str:
     if not isinstance(endpoint, str) or not endpoint:
         raise Refused(f"{endpoint!r} is no endpoint: write {FORMS}")
     form, _, rest = endpoint.partition(":")
@@ -78,7 +91,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-# -- sources: scopes -----------------------------------------------------------------------------------------------------
+# -- sources: scopes -----------------------------------------------------------------------------------------------
 
 
 def _source_pod(world: World, path: str) -> str:
@@ -95,7 +108,9 @@ def _source_outside(world: World, address: str) -> str:
 
 
 def _no_source_service(world: World, name: str) -> str:
-    raise Refused(f"svc:{name} is a Service: it has no network namespace, so nothing can be sent from it; name a pod or a node")
+    raise Refused(
+        f"svc:{name} is a Service: it has no network namespace, so nothing can be sent from it; name a pod or a node"
+    )
 
 
 def _no_source_name(world: World, name: str) -> str:
@@ -118,7 +133,7 @@ _SOURCES: dict[str, Callable[[World, str], str]] = {
 }
 
 
-# -- destinations: addresses ---------------------------------------------------------------------------------------------
+# -- destinations: addresses ---------------------------------------------------------------------------------------
 
 
 def _pod_address(world: World, path: str) -> str:
@@ -141,7 +156,9 @@ def _service_address(world: World, path: str) -> str:
         raise _unknown(world, f"svc:{path}")
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
-        raise Refused(f"svc:{path} is an ExternalName Service: it has no address, only a name, {spec.get('externalName')}")
+        raise Refused(
+            f"svc:{path} is an ExternalName Service: it has no address, only a name, {spec.get('externalName')}"
+        )
     if spec.get("clusterIP") in (None, "", "None"):
         raise Refused(f"svc:{path} is headless (clusterIP: None): it has no address of its own; name one of its pods")
     return str(spec["clusterIP"])
@@ -169,7 +186,7 @@ _DESTINATIONS: dict[str, Callable[[World, str], str]] = {
 }
 
 
-# -- what is there -------------------------------------------------------------------------------------------------------
+# -- what is there -------------------------------------------------------------------------------------------------
 
 
 def _pod(world: World, path: str) -> dict[str, Any]:
@@ -197,24 +214,19 @@ def _scopes(world: World) -> Iterable[str]:
     return world.scopes("netns")
 
 
-def _netns_by_name(world: World) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for scope in _scopes(world):
-        found.setdefault(world.get((scope, "netns", "")).name, []).append(scope)
-    return found
-
-
 def every(world: World) -> list[str]:
     """Every endpoint that exists, as a person would write it: pods, nodes, Services, outside hosts."""
     machines = [scope for scope in _scopes(world) if scope.startswith(("node:", "outside:")) and "/" not in scope]
-    services = [f"svc:{name}" for name in sorted(world.table("api", "services"))]
-    return [*map(str, sorted(world.table("api", "pods"))), *machines, *services]
+    services = [f"svc:{name}" for name in sorted(map(str, world.table("api", "services")))]
+    return [*sorted(map(str, world.table("api", "pods"))), *machines, *services]
 
 
 def _unknown(world: World, endpoint: str) -> Refused:
     known = every(world)
     near = get_close_matches(endpoint, known, n=3, cutoff=0.6)
     if not near and not endpoint.startswith(("node:", "svc:", "outside:")):
-        near = [name for name in known if endpoint.rpartition("/")[2] and name.endswith(endpoint.rpartition("/")[2])][:3]
+        near = [name for name in known if endpoint.rpartition("/")[2] and name.endswith(endpoint.rpartition("/")[2])][
+            :3
+        ]
     hint = f"did you mean {' or '.join(near)}?" if near else f"an endpoint is {FORMS}"
     return Refused(f"there is no endpoint {endpoint!r} here: {hint}")

@@ -1,14 +1,16 @@
 """The engine: one journal, and the components that run after each input until nobody has anything left to do.
 
-A real cluster never rests because its parts run side by side: each watches some tables of the API and is woken by a change.
-Here the same parts take turns. An input (`Engine.do`) is one entry of the journal; whatever it changed wakes
-the components that watch those tables, each for the keys that it names; what they write wakes others; at rest, `do` returns.
-The order is fixed: the components of the roster one after the other, round and round, each with its keys in the order of their waking.
+A real cluster never rests because its parts run side by side: each watches some tables of the API and is woken by a
+change. Here the same parts take turns. An input (`Engine.do`) is one entry of the journal; whatever it changed wakes
+the components that watch those tables, each for the keys that it names; what they write wakes others; at rest, `do`
+returns. The order is fixed: the components of the roster one after the other, round and round, each with its keys in
+the order of their waking.
 
-Time stands still between inputs. ``do("advance", {"seconds": 5})`` moves the logical clock, and stops at every timer on the way.
+Time stands still between inputs. ``do("advance", {"seconds": 5})`` moves the logical clock, and stops at every timer
+on the way.
 
-Left out: components that race each other (real ones do), and work that is put off until somebody looks (design.md, "From 3 pods
-to 150,000"): each reconcile is already written per key, so that it can be.
+Left out: components that race each other (real ones do), and work that is put off until somebody looks (design.md,
+"From 3 pods to 150,000"): each reconcile is already written per key, so that it can be.
 """
 
 from __future__ import annotations
@@ -315,4 +317,3 @@ def _drive(commands: Generator[Command, None, Any], write: Callable[[Command], A
         except StopIteration as end:
             return end.value
         write(command)
-

@@ -9,8 +9,10 @@ Left out: traces of a history that was undone (they say so).
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+from k8slearn import verbs
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World
@@ -98,8 +100,12 @@ def typed(source: Input) -> str:
 def _fates(world: World, asked: Asked) -> list[Fate]:
     question = asked.question
     if question.address is None:
-        return socket.certain(asked.attempt.ending)
-    return socket.fates(world, question.netns, question.address, question.port, question.proto)
+        return [Fate(Fraction(1), asked.attempt.ending.outcome, None, None, None)]
+    fork = world.fork()
+    for endpoint in (question.source, question.destination):
+        for command in verbs.outside_host(fork, endpoint):
+            fork.apply(command)
+    return socket.fates(fork, question.netns, question.address, question.port, question.proto)
 
 
 def _explain(then: _Then, asked: Asked, trace: Trace) -> str:

@@ -1,15 +1,16 @@
 """The ground under a cluster: a switch, a router, the machines plugged into them, and the hosts beyond.
 
-A real cluster stands in a network that somebody else built: a rack, a cloud's VPC. This is the smallest one that is still true::
+A real cluster stands in a network that somebody else built: a rack, a cloud's VPC. This is the smallest one that is
+still true::
 
-    outside:203.0.113.7 ── out1 ┐
-    outside:…           ── out2 ┤ router ── eth0 ── switch (br0) ── node-1, node-2, … and other machines of the node network
+    outside:203.0.113.7 ── out1 ┐ outside:…           ── out2 ┤ router ── eth0 ── switch (br0) ── node-1, node-2, …
+    and other machines of the node network
                                   .1 of node_cidr
 
-The router forwards and never translates; it has no default route, so for what it does not know it answers
-"network unreachable". An outside host has one address (a /32) and sends everything to 203.0.113.1, which the router holds on every link to
-the outside. The switch is a netns with one learning bridge and no netfilter. Nothing here knows of Kubernetes: the listeners of
-a node (the kubelet, the API server, sshd) are sockets like any other.
+The router forwards and never translates; it has no default route, so for what it does not know it answers "network
+unreachable". An outside host has one address (a /32) and sends everything to 203.0.113.1, which the router holds on
+every link to the outside. The switch is a netns with one learning bridge and no netfilter. Nothing here knows of
+Kubernetes: the listeners of a node (the kubelet, the API server, sshd) are sockets like any other.
 
 Left out: several node networks, link speed, DHCP (addresses are written as an installer would).
 """
@@ -58,7 +59,7 @@ def build(world: World, settings: Settings) -> Commands:
 
 
 def ensure_outside(world: World, address: str) -> Commands:
-    """The host ``outside:ADDRESS``, set up unless it is there: behind the router, or on the node network if it belongs there."""
+    """Set up the host ``outside:ADDRESS`` unless it is there: behind the router, or on the node network."""
     scope = f"outside:{address}"
     if world.get((scope, "netns", "")) is not None:
         return
@@ -78,7 +79,7 @@ def gateway(settings: Settings) -> str:
 
 
 def port_name(machine: str) -> str:
-    """The switch's port towards a machine. A link's name has at most 15 characters: the machine's own name where it fits."""
+    """The switch's port towards a machine: its name, where that fits into the 15 characters of a link's name."""
     return machine if len(machine) <= 15 else f"{machine[:10]}-{digest(machine, length=4)}"
 
 

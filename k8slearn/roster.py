@@ -1,7 +1,7 @@
 """Which components a cluster runs, and what stands before the first of them wakes.
 
-The order is the order of their turns (`engine.py`): who is upstream of whom in a real cluster. kubeadm installs most of it
-in life; the wiring between nodes is an administrator's, an agent's or a cloud's, and has that name here.
+The order is the order of their turns (`engine.py`): who is upstream of whom in a real cluster. kubeadm installs most
+of it in life; the wiring between nodes is an administrator's, an agent's or a cloud's, and has that name here.
 
 Left out: an API server, etcd and a controller manager as processes that can die.
 """
@@ -16,17 +16,21 @@ from k8slearn.components import Component, Settings
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.kube_proxy import KubeProxy
+from k8slearn.components.kubelet import Kubelet
 from k8slearn.components.node_ipam import NodeIpam
 from k8slearn.components.node_lifecycle import NodeLifecycle
 from k8slearn.components.node_routes import NodeRoutes
 from k8slearn.components.scheduler import Scheduler
-from k8slearn.components.workloads import DaemonSets, Deployments, GarbageCollector, Jobs, Namespaces, ReplicaSets, StatefulSets
+from k8slearn.components.workloads import (
+    DaemonSets,
+    Deployments,
+    GarbageCollector,
+    Jobs,
+    Namespaces,
+    ReplicaSets,
+    StatefulSets,
+)
 from k8slearn.journal import Commands, Put, World
-
-try:
-    from k8slearn.components.kubelet import Kubelet
-except ImportError:
-    Kubelet = None
 
 WIRING: dict[str | None, tuple[type[Component], ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
 """Who connects the nodes' pod ranges, under each wiring."""
@@ -38,8 +42,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     """The components of such a cluster, upstream first."""
     controllers = (Namespaces, GarbageCollector, Deployments, StatefulSets, Jobs, ReplicaSets, DaemonSets)
     nodes = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
-    kubelet = () if Kubelet is None else (Kubelet,)
-    everyone = (*nodes, *controllers, Scheduler, *kubelet, EndpointSlices, *PROXY[settings.proxy])
+    everyone = (*nodes, *controllers, Scheduler, Kubelet, EndpointSlices, *PROXY[settings.proxy])
     return tuple(component() for component in everyone)
 
 

@@ -1,8 +1,8 @@
 """A cluster in a file: one JSON line says how it started, one line more for each thing that was done to it.
 
-Like etcd's write-ahead log: a line is appended and flushed to the disk when its input is done, so whatever dies, at most the
-input in flight is missing. A last line that was cut off in the middle is no line; `read` says so and goes on without it.
-Only inputs are written (journal.py): loading does them again. `undo` and `redo` are lines of their own.
+Like etcd's write-ahead log: a line is appended and flushed to the disk when its input is done, so whatever dies, at
+most the input in flight is missing. A last line that was cut off in the middle is no line; `read` says so and goes on
+without it. Only inputs are written (journal.py): loading does them again. `undo` and `redo` are lines of their own.
 
 Left out: two writers of one file.
 """
@@ -35,7 +35,7 @@ class Saved:
 
 
 def write(path: Path, settings: Settings, lines: Iterable[Line]) -> None:
-    """The whole file at once: a reader finds the old one or the new one. Another cluster's file is kept as ``NAME~``."""
+    """The whole file at once: a reader finds the old one or the new one. Another cluster's file becomes ``NAME~``."""
     text = "".join(map(_text, [_header(settings), *lines]))
     try:
         _keep(path, text)

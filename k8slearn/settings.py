@@ -3,7 +3,8 @@
 In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
 underneath. Each check is one sentence, and it says what would be right.
 
-Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet, a plugin's own conflist.
+Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet, a plugin's
+own conflist.
 """
 
 from __future__ import annotations
@@ -111,10 +112,17 @@ def _choices(words: Iterable[Any]) -> str:
 def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any) -> dict[str, IPv4Network]:
     given = {"node_cidr": node_cidr, "pod_cidr": pod_cidr, "service_cidr": service_cidr}
     found = {name: _cidr(name, text) for name, text in given.items()}
-    taken = {**found, "the world outside": OUTSIDE, "loopback": IPv4Network("127.0.0.0/8"), "multicast": IPv4Network("224.0.0.0/4")}
+    taken = {
+        **found,
+        "the world outside": OUTSIDE,
+        "loopback": IPv4Network("127.0.0.0/8"),
+        "multicast": IPv4Network("224.0.0.0/4"),
+    }
     for (name, network), (other, second) in combinations(taken.items(), 2):
         if name in found and network.overlaps(second):
-            raise Refused(f"{name} {network} overlaps {other} {second}: a packet could not tell which of the two it is for")
+            raise Refused(
+                f"{name} {network} overlaps {other} {second}: a packet could not tell which of the two it is for"
+            )
     _sizes(found)
     return found
 
@@ -165,14 +173,18 @@ def _nodes(nodes: Any, network: IPv4Network) -> tuple[tuple[str, str], ...]:
 def _numbered(names: list[Any] | tuple[Any, ...], network: IPv4Network) -> tuple[tuple[str, str], ...]:
     most = network.num_addresses - FIRST_NODE - 2
     if len(names) > most:
-        raise Refused(f"node_cidr {network} has addresses for {most} nodes (.{FIRST_NODE + 1} and on), not for {len(names)}")
+        raise Refused(
+            f"node_cidr {network} has addresses for {most} nodes (.{FIRST_NODE + 1} and on), not for {len(names)}"
+        )
     return tuple((name, str(network[FIRST_NODE + number])) for number, name in enumerate(names, 1))
 
 
 def _names(names: list[Any]) -> None:
     for name in names:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Refused(f"{name!r} is not a node's name: lower-case letters, digits and '-', at most 63, no '-' at the ends")
+            raise Refused(
+                f"{name!r} is not a node's name: lower-case letters, digits and '-', at most 63, no '-' at the ends"
+            )
         if names.count(name) > 1:
             raise Refused(f"two nodes are called {name!r}")
 

@@ -1,7 +1,8 @@
 """The kinds of inputs that a cluster takes: what a person can do to it, each as a generator of commands.
 
-Arguments are plain JSON, as the person typed them (a manifest is YAML text, a command is a command line), so that a journal can be
-saved, shared and replayed. The engine runs a verb twice over: `Engine.do` journals what it yields, `Engine.ask` throws it away.
+Arguments are plain JSON, as the person typed them (a manifest is YAML text, a command is a command line), so that a
+journal can be saved, shared and replayed. The engine runs a verb twice over: `Engine.do` journals what it yields,
+`Engine.ask` throws it away.
 
 Left out: verbs of the API that write one field (``kubectl scale`` and the like are commands, and stay so).
 """
@@ -67,9 +68,11 @@ def delete(world: World, arguments: Arguments) -> Doing:
 def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
     """A command on a node, in a pod or on an outside host."""
     on = arguments["on"]
-    yield from _outside(world, on)
+    yield from outside_host(world, on)
     scope = endpoints.resolve_source(world, on)
-    return (yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), arguments.get("env", {})))
+    return (
+        yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), arguments.get("env", {}))
+    )
 
 
 def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
@@ -81,8 +84,8 @@ def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Resu
 
 def send(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
     """One whole attempt to connect; what the kernels learn from it is what it yields."""
-    yield from _outside(world, arguments["source"])
-    yield from _outside(world, arguments["destination"])
+    yield from outside_host(world, arguments["source"])
+    yield from outside_host(world, arguments["destination"])
     asked = question(world, **arguments)
     revision = world.revision
     if asked.address is None:
@@ -106,7 +109,9 @@ def question(world: World, source: str, destination: str, port: int = 80, protoc
     protocol = _protocol(protocol)
     port = _port(port)
     netns = endpoints.resolve_source(world, source)
-    return Question(source, destination, port, protocol, netns, endpoints.resolve_destination(world, destination, netns))
+    return Question(
+        source, destination, port, protocol, netns, endpoints.resolve_destination(world, destination, netns)
+    )
 
 
 def _protocol(protocol: Any) -> str:
@@ -123,7 +128,7 @@ def _port(port: Any) -> int:
     return port
 
 
-def _outside(world: World, endpoint: Any) -> Generator[Command, None, None]:
+def outside_host(world: World, endpoint: Any) -> Generator[Command, None, None]:
     """Naming an outside host is enough for it to be there."""
     address = endpoints.outside_of(endpoint) if isinstance(endpoint, str) else None
     if address is not None:

@@ -1,7 +1,7 @@
 """Events: what components say about objects, as ``kubectl describe`` lists it at the end.
 
-An Event is an object like any other. The same thing said again about the same object is counted, not stored twice (client-go's
-event correlator). Its name is the object's with a hash behind it.
+An Event is an object like any other. The same thing said again about the same object is counted, not stored twice
+(client-go's event correlator). Its name is the object's with a hash behind it.
 
 Left out: events.k8s.io/v1's series, the rate limit, and that events go away after an hour.
 """
@@ -33,7 +33,9 @@ def event(
     """
     metadata = about["metadata"]
     namespace = metadata.get("namespace") or "default"
-    name = f"{metadata['name']}.{digest('event', metadata.get('uid'), reason, message, component, host, field, length=16)}"
+    name = (
+        f"{metadata['name']}.{digest('event', metadata.get('uid'), reason, message, component, host, field, length=16)}"
+    )
     key: Key = ("api", "events", f"{namespace}/{name}")
     now = timestamp(world.clock)
     before: Obj | None = world.get(key)

@@ -29,7 +29,7 @@ def key(netns: str, name: str) -> Key:
 
 
 def ensure(world: World, netns: str, name: str, rules: Iterable[str] = (), first: bool = False) -> Commands:
-    """The chain is there, and so is each of the rules (text without ``-A``); new ones go to the end, or `first` to the top."""
+    """The chain is there, and so are the rules (text without ``-A``); new ones go to its end, or `first` to its top."""
     where = key(netns, name)
     chain: Chain = world.get(where) or Chain(policy="ACCEPT" if name in BUILT_IN[TABLE] else "")
     new = tuple(rule for rule in map(iptables.parse_rule, rules) if rule not in chain.rules)

@@ -1,8 +1,8 @@
 """What a container runtime remembers: its sandboxes and containers, as ``crictl pods`` and ``crictl ps -a`` list them.
 
-A **sandbox** is a pod on its node: a network namespace and the pause container that holds it. The application's containers join it.
-The rows are in the node's scope: ``("node:node-1", "sandbox", ID)`` and ``("node:node-1", "container", ID)``. Whoever wants a container
-to die sets its state; the kubelet finds it so when it looks.
+A **sandbox** is a pod on its node: a network namespace and the pause container that holds it. The application's
+containers join it. The rows are in the node's scope: ``("node:node-1", "sandbox", ID)`` and ``("node:node-1",
+"container", ID)``. Whoever wants a container to die sets its state; the kubelet finds it so when it looks.
 
 Left out: images on disk, mounts, log files, exec and port-forward streams.
 """

@@ -1,8 +1,9 @@
 """kubenet: the network that the kubelet made by itself, before Kubernetes 1.24.
 
-It is a bridge ``cbr0`` and host-local, called by the kubelet with a configuration of its own and without any file in /etc/cni/net.d. It wires
-pods of one node only: the way to other nodes' pods is a route in the node network, which a cloud's controller puts there. cbr0 is promiscuous, so
-that a pod may reach itself through a Service (hairpin mode ``promiscuous-bridge``).
+It is a bridge ``cbr0`` and host-local, called by the kubelet with a configuration of its own and without any file in
+/etc/cni/net.d. It wires pods of one node only: the way to other nodes' pods is a route in the node network, which a
+cloud's controller puts there. cbr0 is promiscuous, so that a pod may reach itself through a Service (hairpin mode
+``promiscuous-bridge``).
 
 Left out: the ebtables rules that drop the duplicates of hairpinned packets, hostPorts, bandwidth limits, dual-stack.
 """
@@ -59,7 +60,7 @@ def _network(world: World, node: str, pod_cidr: str) -> Network:
 
 @lru_cache(maxsize=8192)
 def config(pod_cidr: str, mtu: int, hairpin: bool = False) -> str:
-    """kubenet's configuration, field by field as in its template; `hairpin` only for ``--hairpin-mode=hairpin-veth``."""
+    """kubenet's configuration, field by field; `hairpin` is for ``--hairpin-mode=hairpin-veth`` only."""
     base, _ = ip.network(pod_cidr)
     ipam = {
         "type": "host-local",

@@ -1,8 +1,9 @@
 """The container runtime's side of CNI: which network this node has, and how its plugins are called one after the other.
 
 The network is the first valid file, by name, in /etc/cni/net.d. ADD runs its plugins from first to last, each with
-the result of the one before as ``prevResult``; DEL runs them from last to first with the final result, which is why that is kept in a
-file (libcni's cache). Configurations on standard input, parameters in the environment: any program could stand there.
+the result of the one before as ``prevResult``; DEL runs them from last to first with the final result, which is why
+that is kept in a file (libcni's cache). Configurations on standard input, parameters in the environment: any program
+could stand there.
 
 Left out: GC, STATUS, and networks other than the first (a meta-plugin calls those itself).
 """
@@ -75,8 +76,8 @@ def parse(path: str, text: str) -> Network | None:
     plugins = config.get("plugins") if path.endswith(".conflist") else [config]
     if not isinstance(plugins, list) or not plugins:
         return None
-    types = tuple(p.get("type") for p in plugins if isinstance(p, dict))
-    if len(types) < len(plugins) or not all(isinstance(t, str) and t for t in types):
+    types = tuple(str(p["type"]) for p in plugins if isinstance(p, dict) and isinstance(p.get("type"), str))
+    if len(types) < len(plugins):
         return None
     version = spec.version_of(config)
     listed = {"cniVersion": version, "name": config["name"], "plugins": plugins}

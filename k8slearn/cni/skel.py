@@ -1,7 +1,8 @@
 """What every CNI plugin does before and after its own work: read the environment and the configuration, print the end.
 
-`plugin` makes a program of three functions, for ADD, DEL and CHECK. It checks in the order of the reference library (skel.go), so that the same
-mistake gives the same error: variables first, then the JSON, the network's name, the container's id, the interface's name, the version.
+`plugin` makes a program of three functions, for ADD, DEL and CHECK. It checks in the order of the reference library
+(skel.go), so that the same mistake gives the same error: variables first, then the JSON, the network's name, the
+container's id, the interface's name, the version.
 
 Left out: GC and STATUS.
 """

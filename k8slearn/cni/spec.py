@@ -2,7 +2,8 @@
 
 Inside, a result always has the form of CNI 1.0.0::
 
-    {"interfaces": [{"name", "mac", "sandbox"}], "ips": [{"interface", "address", "gateway"}], "routes": [{"dst", "gw"}], "dns": {}}
+    {"interfaces": [{"name", "mac", "sandbox"}], "ips": [{"interface", "address", "gateway"}],
+     "routes": [{"dst", "gw"}], "dns": {}}
 
 `printed` gives it the form that the configuration's ``cniVersion`` asks for, `read` takes any form back.
 

@@ -1,11 +1,13 @@
-"""The route controller: a cloud's part of kubenet. It tells the node network which node has which piece of the pod range.
+"""The route controller, a cloud's part of kubenet: it tells the node network where each piece of the pod range is.
 
-kubenet wires pods on one node and nothing more. Between nodes a cloud provider's controller (``--configure-cloud-routes``) puts a route
-per node into the network underneath: here that is the router, where every packet goes that a node cannot deliver itself. Until a node
-has its route it carries NetworkUnavailable=True, and the taint that follows from it. Every 10 seconds the controller compares
-what is there with what should be (``--route-reconciliation-period``), so a route that somebody deletes comes back.
+kubenet wires pods on one node and nothing more. Between nodes a cloud provider's controller
+(``--configure-cloud-routes``) puts a route per node into the network underneath: here that is the router, where every
+packet goes that a node cannot deliver itself. Until a node has its route it carries NetworkUnavailable=True, and the
+taint that follows from it. Every 10 seconds the controller compares what is there with what should be
+(``--route-reconciliation-period``), so a route that somebody deletes comes back.
 
-Left out: clouds' limits on the number of routes, and routes of nodes that are gone (they stay, as blackholes do, until deleted here).
+Left out: clouds' limits on the number of routes, and routes of nodes that are gone (they stay, as blackholes do,
+until deleted here).
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class CloudRoutes:
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         """A new node is seen to at once; everything else waits for the period."""
         node = world.get(changed)
-        fresh = node is not None and not conditions.holds(node, "NetworkUnavailable") and _reason(node) != "RouteCreated"
+        fresh = (
+            node is not None and not conditions.holds(node, "NetworkUnavailable") and _reason(node) != "RouteCreated"
+        )
         return (str(changed[2]),) if node is not None and (fresh or _reason(node) == "NoRouteCreated") else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
@@ -70,7 +74,9 @@ class CloudRoutes:
 
 def _wanted(node: Obj) -> Route | None:
     cidr = (node.get("spec") or {}).get("podCIDR")
-    address = next((a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None)
+    address = next(
+        (a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None
+    )
     return Route(cidr, via=address, dev="eth0", proto="static") if cidr and address else None
 
 

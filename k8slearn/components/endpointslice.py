@@ -1,11 +1,13 @@
-"""The EndpointSlice controller: for each Service, the addresses of the pods that its selector picks, and whether they are ready.
+"""The EndpointSlice controller: for each Service the addresses of the pods that its selector picks, ready or not.
 
-A Service is a promise; its slices are who keeps it. A pod is listed as soon as it has an address. ``ready`` says whether new connections
-may go to it, ``serving`` whether it passes its readiness check, ``terminating`` whether it is being deleted. At most 100 endpoints
-stand in one slice, and all of them have the same ports: a target port with a *name* may be another number in
-each pod, and then there are more slices. kube-proxy reads slices and never asks a pod.
+A Service is a promise; its slices are who keeps it. A pod is listed as soon as it has an address. ``ready`` says
+whether new connections may go to it, ``serving`` whether it passes its readiness check, ``terminating`` whether it is
+being deleted. At most 100 endpoints stand in one slice, and all of them have the same ports: a target port with a
+*name* may be another number in each pod, and then there are more slices. kube-proxy reads slices and never asks a
+pod.
 
-Left out: topology hints, IPv6, services that somebody else keeps slices for (no selector: nothing to do), trigger-time annotations.
+Left out: topology hints, IPv6, services that somebody else keeps slices for (no selector: nothing to do),
+trigger-time annotations.
 """
 
 from __future__ import annotations
@@ -127,7 +129,12 @@ def _slice(world: World, service: Obj, ports: Ports, endpoints: list[Obj]) -> Pu
 
 
 def _port(name: str, number: int, protocol: str, app_protocol: str) -> Obj:
-    return {"name": name, "port": number, "protocol": protocol, **({"appProtocol": app_protocol} if app_protocol else {})}
+    return {
+        "name": name,
+        "port": number,
+        "protocol": protocol,
+        **({"appProtocol": app_protocol} if app_protocol else {}),
+    }
 
 
 def _endpoint(service: Obj, pod: Obj) -> Obj:

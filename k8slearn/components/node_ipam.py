@@ -1,7 +1,7 @@
 """Node IPAM: the part of the controller manager that gives each node its piece of the pod range.
 
-A node gets the lowest free /24 of ``--cluster-cidr``, in ``spec.podCIDR``, and keeps it as long as it exists. When none is left it
-waits, with the event CIDRNotAvailable, until another node goes.
+A node gets the lowest free /24 of ``--cluster-cidr``, in ``spec.podCIDR``, and keeps it as long as it exists. When
+none is left it waits, with the event CIDRNotAvailable, until another node goes.
 
 Left out: a mask other than /24, second families, ranges of a plugin's own (some ignore ``spec.podCIDR``).
 """

@@ -1,7 +1,7 @@
 """The node lifecycle controller: it turns a node's conditions into taints, which the scheduler respects.
 
-A node that is not Ready gets ``node.kubernetes.io/not-ready:NoSchedule``, one whose network a cloud has not finished gets
-``network-unavailable``, a cordoned one ``unschedulable``. When the condition passes, so does the taint.
+A node that is not Ready gets ``node.kubernetes.io/not-ready:NoSchedule``, one whose network a cloud has not finished
+gets ``network-unavailable``, a cordoned one ``unschedulable``. When the condition passes, so does the taint.
 
 Left out: eviction (NoExecute taints after a time), nodes that fall silent.
 """

@@ -1,11 +1,13 @@
 """The wiring between nodes under ``network="bridge"``: what an administrator does by hand on every node.
 
-The CNI bridge plugin joins the pods of one node, and that is all it does. Somebody must tell each node the rest, and in a cluster that is
-set up the hard way this somebody is a person at a shell (a daemon like flannel's host-gw does the same)::
+The CNI bridge plugin joins the pods of one node, and that is all it does. Somebody must tell each node the rest, and
+in a cluster that is set up the hard way this somebody is a person at a shell (a daemon like flannel's host-gw does
+the same)::
 
-    /etc/cni/net.d/10-bridge.conflist                                            which plugins to call, with this node's pod range
-    ip route add 10.244.1.0/24 via 192.168.64.12 dev eth0                        one for every other node
-    iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE     only what leaves the cluster
+    /etc/cni/net.d/10-bridge.conflist                                            which plugins to call, with this
+    node's pod range ip route add 10.244.1.0/24 via 192.168.64.12 dev eth0                        one for every other
+    node iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE     only what leaves the
+    cluster
 
 A person does each thing once. What has been wired is noted, so a route or a rule that is deleted later stays deleted.
 
@@ -72,7 +74,9 @@ def _wire(node: Obj | None) -> Wire | None:
     if node is None:
         return None
     cidr = (node.get("spec") or {}).get("podCIDR")
-    address = next((a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None)
+    address = next(
+        (a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None
+    )
     return (cidr, address) if cidr and address else None
 
 
@@ -102,10 +106,8 @@ def _towards(world: World, name: str, other: str, wire: Wire) -> Commands:
 
 @lru_cache(maxsize=8)
 def masquerade(pod_cidr: str) -> Rule:
-    """Pods talk to each other without translation; what leaves the cluster gets the node's address, for others know no way back."""
-    return parse_rule(
-        f'-s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE'
-    )
+    """What leaves the cluster gets the node's address, for nobody outside knows a way back to a pod."""
+    return parse_rule(f'-s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE')
 
 
 def conflist(pod_cidr: str) -> str:

@@ -1,10 +1,11 @@
 """The scheduler: it chooses a node for each pod that has none, and writes the choice into ``spec.nodeName``.
 
-For each pod it asks every node in turn: a list of *filters*, and the first that says no gives the reason. Of the nodes that are left
-the one with the fewest pods wins, and among equals the first by name. It starts nothing: the kubelet of that node sees
-its name in the pod and goes to work.
+For each pod it asks every node in turn: a list of *filters*, and the first that says no gives the reason. Of the
+nodes that are left the one with the fewest pods wins, and among equals the first by name. It starts nothing: the
+kubelet of that node sees its name in the pod and goes to work.
 
-Left out: scores other than the number of pods, affinity between pods, topology spread, priorities and preemption, volumes.
+Left out: scores other than the number of pods, affinity between pods, topology spread, priorities and preemption,
+volumes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Scheduler:
         if pod is None or not _waits(pod):
             return
         nodes = world.table("api", "nodes")
-        verdicts = {name: _verdict(world, pod, nodes[name]) for name in sorted(nodes)}
+        verdicts = {name: _verdict(world, pod, nodes[name]) for name in sorted(map(str, nodes))}
         fitting = [name for name, why in verdicts.items() if not why]
         if fitting:
             crowd = world.table("api", "pods").index(_crowd)
@@ -168,8 +169,13 @@ def _elsewhere(world: World, pod: Obj, node: Obj) -> list[str]:
 
 
 def _term(term: Obj, node: Obj) -> bool:
-    rows = ((term.get("matchExpressions"), selectors.labels(node)), (term.get("matchFields"), {"metadata.name": node["metadata"]["name"]}))
-    asked = [((e["key"], e["operator"], tuple(e.get("values") or ())), having) for terms, having in rows for e in terms or ()]
+    rows = (
+        (term.get("matchExpressions"), selectors.labels(node)),
+        (term.get("matchFields"), {"metadata.name": node["metadata"]["name"]}),
+    )
+    asked = [
+        ((e["key"], e["operator"], tuple(e.get("values") or ())), having) for terms, having in rows for e in terms or ()
+    ]
     return bool(asked) and all(selectors.holds(requirement, having) for requirement, having in asked)
 
 
@@ -193,15 +199,27 @@ def _full(world: World, pod: Obj, node: Obj) -> list[str]:
     whys = ["Too many pods"] if len(there) >= int(room.get("pods", 110)) else []
     for resource in RESOURCES:
         asked = _requested(pod, resource)
-        if asked and resource in room and asked + sum(_requested(p, resource) for p in there) > quantity.parse(room[resource]):
+        if (
+            asked
+            and resource in room
+            and asked + sum(_requested(p, resource) for p in there) > quantity.parse(room[resource])
+        ):
             whys.append(f"Insufficient {resource}")
     return whys
 
 
 def _requested(pod: Obj, resource: str) -> Any:
-    asked = [((c.get("resources") or {}).get("requests") or {}).get(resource) for c in pod["spec"].get("containers") or ()]
+    asked = [
+        ((c.get("resources") or {}).get("requests") or {}).get(resource) for c in pod["spec"].get("containers") or ()
+    ]
     return sum(quantity.parse(text) for text in asked if text is not None)
 
 
-_FILTERS: tuple[Callable[[World, Obj, Obj], list[str]], ...] = (_unschedulable, _tainted, _elsewhere, _ports_taken, _full)
+_FILTERS: tuple[Callable[[World, Obj, Obj], list[str]], ...] = (
+    _unschedulable,
+    _tainted,
+    _elsewhere,
+    _ports_taken,
+    _full,
+)
 """In the scheduler's own order: the first that refuses a node gives the reason."""

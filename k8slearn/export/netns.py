@@ -42,7 +42,7 @@ CALM = {
     "net.ipv4.conf.*.arp_filter": "0",
     "net.ipv4.conf.*.accept_local": "0",
     "net.ipv4.neigh.default.mcast_solicit": "3",
-    "net.ipv4.neigh.default.retrans_time_ms": "1000",
+    "net.ipv4.neigh.default.retrans_time_ms": "900",
     "net.ipv4.tcp_syn_linear_timeouts": "4",
     "net.bridge.bridge-nf-call-arptables": "0",
     "net.bridge.bridge-nf-call-ip6tables": "0",
@@ -128,7 +128,7 @@ def _endpoints(world: World, scopes: Iterable[str]) -> dict[str, str]:
     for scope in scopes:
         own = sorted(a.address for a in world.table(scope, "addr").values() if not ip.is_loopback(a.address))
         found.update({address: scope for address in own if address not in found})
-        found[scope] = scope
+        found[scope] = found[world.get((scope, "netns", "")).name] = scope
     for endpoint in ("outside", *map(str, world.table("api", "pods"))):
         try:
             found[endpoint] = resolve_source(world, endpoint)

@@ -1,7 +1,8 @@
 """``ip addr add|del``: addresses on a link, and the routes that come and go with them.
 
-devinet.c and fib_frontend.c: an address on a link that is up brings the connected route of its network. When it goes, the route
-goes, and so does every route that named it as source; with a link's last address all routes over that link go.
+devinet.c and fib_frontend.c: an address on a link that is up brings the connected route of its network. When it goes,
+the route goes, and so does every route that named it as source; with a link's last address all routes over that link
+go.
 
 Left out: secondary addresses (each one is its own), labels, lifetimes, peers, IPv6.
 """
@@ -21,7 +22,7 @@ def key(netns: str, address: Address) -> Key:
 
 
 def parse(dev: str, cidr: str, broadcast: str = "", scope: str = "") -> Address:
-    """``10.244.1.1/24`` on a link; `broadcast` ``+`` is the network's last address. Raises CommandError as ``ip`` does."""
+    """``10.244.1.1/24`` on a link; `broadcast` ``+`` is the network's last address. Raises CommandError."""
     try:
         base, prefix = ip.network(cidr)
     except ValueError:

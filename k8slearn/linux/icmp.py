@@ -37,6 +37,9 @@ ERRORS = {
 }
 """Message -> (a Trace's outcome, the errno's words) for a socket that is connecting (`icmp_err_convert`)."""
 
+SOFT = ("net-unreachable", "host-unreachable")
+"""Not fatal (`icmp.c: icmp_err_convert`): a UDP socket does not fail over these, it goes on waiting."""
+
 
 def error(net: Net, skb: Skb, message: str) -> Walk[None]:
     """Tell the packet's sender, unless the packet was an error itself (`icmp.c: __icmp_send`)."""

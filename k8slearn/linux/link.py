@@ -1,7 +1,8 @@
 """``ip link add|del|set``: network devices and what the kernel does on its own when they change.
 
-A veth pair is one cable: delete one end and the other is gone. A device that goes down takes its routes and neighbours along; up again it
-brings back only the connected ones. A bridge whose MAC nobody set wears the lowest MAC of its ports (br_stp_if.c).
+A veth pair is one cable: delete one end and the other is gone. A device that goes down takes its routes and
+neighbours along; up again it brings back only the connected ones. A bridge whose MAC nobody set wears the lowest MAC
+of its ports (br_stp_if.c).
 
 Left out: renaming, kinds of device other than loopback, veth and bridge, spanning tree, VLANs.
 """

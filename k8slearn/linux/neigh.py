@@ -1,6 +1,7 @@
 """``ip neigh add|replace|del``: who has which address on a link, as a person may write it down.
 
-The kernel fills this table itself by ARP (see the packet walk); an entry that a person adds is PERMANENT and is never asked about again.
+The kernel fills this table itself by ARP (see the packet walk); an entry that a person adds is PERMANENT and is never
+asked about again.
 
 Left out: proxy entries, ageing, IPv6.
 """

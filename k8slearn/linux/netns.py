@@ -1,7 +1,7 @@
 """``ip netns add|del``: network namespaces on one machine.
 
-A new namespace holds one link, ``lo``, which is down. It starts with the machine's IPv4 settings (devinet.c: a new namespace
-inherits them). When it goes, all of it goes, and with it the far ends of its veth cables.
+A new namespace holds one link, ``lo``, which is down. It starts with the machine's IPv4 settings (devinet.c: a new
+namespace inherits them). When it goes, all of it goes, and with it the far ends of its veth cables.
 
 Left out: namespaces kept alive by a process alone.
 """
@@ -19,7 +19,7 @@ INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.")
 
 
 def scope(machine: str, name: str) -> str:
-    """The scope of a machine's namespace: ``node:node-1`` and ``x`` give ``node:node-1/x``. A path in /var/run/netns serves too."""
+    """The scope of a machine's namespace ``x`` (or ``/var/run/netns/x``): ``node:node-1/x``."""
     return f"{machine}/{name.removeprefix('/var').removeprefix('/run/netns/')}"
 
 

@@ -1,9 +1,9 @@
 """``ip route add|replace|del``: what the kernel lets into a routing table, and what it refuses.
 
-A route goes in when its device is up and its gateway is a neighbour: reachable over a ``scope link`` route, or
-said to be ``onlink``. Destination and metric together are unique in a table. An address brings the **connected** route of its
-network (``proto kernel scope link``); fib_frontend.c adds it when the device comes up and takes it away when it goes down.
-A second device with an address in the same network gets its connected route as well, behind the first: the
+A route goes in when its device is up and its gateway is a neighbour: reachable over a ``scope link`` route, or said
+to be ``onlink``. Destination and metric together are unique in a table. An address brings the **connected** route of
+its network (``proto kernel scope link``); fib_frontend.c adds it when the device comes up and takes it away when it
+goes down. A second device with an address in the same network gets its connected route as well, behind the first: the
 row's name then ends with the device.
 
 Left out: rules and further tables than ``main``, multipath, route metrics and caches, broadcast routes.
@@ -142,7 +142,7 @@ def add_connected(world: World, netns: str, address: Address) -> Commands:
 
 
 def drop_connected(world: World, netns: str, address: Address, left: Address | None) -> Commands:
-    """The kernel drops a gone address' connected route; `left` is another address in the same network, which takes over."""
+    """The kernel drops a gone address' connected route; `left`, another address in its network, takes over."""
     route = connected(address)
     if route is None:
         return

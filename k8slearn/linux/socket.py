@@ -140,6 +140,8 @@ class Client:
 
     def receive(self, net: Net, packet: Packet) -> None:
         if packet.proto == "icmp" and packet.inner is not None:
+            if self.mine.proto == "udp" and packet.flags in icmp.SOFT:
+                return
             self.fail(*icmp.ERRORS.get(packet.flags, ("unreachable", "No route to host")))
         elif packet.proto == "tcp":
             self._tcp(net, packet)
@@ -238,23 +240,29 @@ def _try(net: Net, client: Client, legs: list[Leg], attempts: int) -> Generator[
         while net.outbox:
             out = net.outbox.popleft()
             steps: list[Step] = []
-            for walk in (path.send_local(net, out), path.run(net)):
-                learned += yield from _sift(walk, steps)
+            sent, words = yield from _sift(path.send_local(net, out), steps)
+            carried, _ = yield from _sift(path.run(net), steps)
+            learned += sent + carried
+            if words and client.mine.proto == "udp":
+                client.fail("unreachable", words)
             legs.append(Leg(out.name, "request" if out.netns == client.netns else "reply", time, attempt, tuple(steps)))
         if client.ending is not None or client.established or (drawn == len(net.draws) and not learned):
             return
 
 
-def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, int]:
-    """Keep the steps, pass the effects on; returns how many effects there were."""
+def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, tuple[int, T]]:
+    """Keep the steps, pass the effects on; returns how many effects there were, and what the walk came to."""
     count = 0
-    for item in walk:
+    while True:
+        try:
+            item = next(walk)
+        except StopIteration as end:
+            return count, end.value
         if isinstance(item, Step):
             steps.append(item)
         else:
             count += 1
             yield item
-    return count
 
 
 # --- every possible fate -----------------------------------------------------------------------

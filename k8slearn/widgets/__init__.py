@@ -9,3 +9,38 @@ Reading order: scene -> layout -> picture -> journey (a packet's way over it) ->
 Left out: rule walker, CNI call viewer, address map, policy matrix and timeline; tunnels; more than 40 nodes
 (counted).
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from k8slearn.widgets.player_widget import Player
+    from k8slearn.widgets.topology_widget import Topology
+
+__all__ = ["player", "topology"]
+
+
+def topology(cluster: Any) -> Topology:
+    """The cluster's topology, alive: point at a box to see its addresses, routes, neighbours and rules."""
+    from k8slearn.widgets.topology_widget import Topology
+
+    return Topology(cluster)
+
+
+def player(
+    cluster: Any,
+    source: str = "",
+    destination: str = "",
+    port: int = 80,
+    protocol: str = "TCP",
+    exercise: Any = None,
+    question: str | None = None,
+) -> Player:
+    """The trace player: choose who sends to whom, predict the outcome, send, and step through every hop.
+
+    With an `exercise` and a `question` of it, the prediction is recorded as its answer before anything is revealed.
+    """
+    from k8slearn.widgets.player_widget import Player
+
+    return Player(cluster, source, destination, port, protocol, exercise, question)

@@ -175,6 +175,14 @@ def _seat(sheet: Sheet, hop: Hop) -> str:
     return next((name for name in bridges if name in sheet.badges), hop.where)
 
 
+def seat(sheet: Sheet, step: StepDict) -> str:
+    """The thing of the picture that a step happens in."""
+    where, dev = step["where"], step.get("dev", "")
+    names = {thing.name for thing in sheet.things}
+    bar = f"{where} {dev}"
+    return bar if step["what"] in ("bridge", "transmit", "receive") and bar in names else where
+
+
 def _end(trace: Mapping[str, Any], last: Hop) -> Thing:
     x, y = last.stops[-1].at
     good = trace["outcome"] == "connected"

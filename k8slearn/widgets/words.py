@@ -181,13 +181,19 @@ def step_lines(step: Mapping[str, Any]) -> Iterator[str]:
 
 def because(row: Mapping[str, Any]) -> str:
     """The row that decided, and who wrote it."""
-    who = (
-        f"  (written by {row['author']}" + (f" for {row['cause']}" if row.get("cause") else "") + ")"
-        if row.get("author")
-        else ""
-    )
-    line = f"rule {row['position']}: " if row.get("position") else ""
-    return f"{line}{row['text']}{who}"
+    who = author(row)
+    return deciding(row) + (f"  ({who})" if who else "")
+
+
+def deciding(row: Mapping[str, Any]) -> str:
+    """The row that decided, as the real tool prints it; a rule with its number."""
+    return (f"rule {row['position']}: " if row.get("position") else "") + str(row["text"])
+
+
+def author(row: Mapping[str, Any]) -> str:
+    """Who wrote the row, and because of what; empty where nobody knows."""
+    cause = f" for {row['cause']}" if row.get("cause") else ""
+    return f"written by {row['author']}{cause}" if row.get("author") else ""
 
 
 def _count(number: int, word: str) -> str:

@@ -1,4 +1,4 @@
-"""Our plugins against what Debian's own plugins were recorded doing: same input, same output, same things left behind."""
+"""Our plugins against Debian's own: same input, same output, same things left behind on the machine."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner import NODE, Tokens, do, ipam_files, machine, snapshot
 
 from k8slearn.linux import netns
+
+from .runner import NODE, Tokens, do, ipam_files, machine, snapshot
 
 CASES = json.loads((Path(__file__).parent.parent / "truth" / "cni_cases.json").read_text())["cases"]
 

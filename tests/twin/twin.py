@@ -63,9 +63,14 @@ def ask_kernel(script: Path, probes: list[Probe]) -> list[Answer]:
     return [Answer(f["outcome"], f["answered_by"], f["source_seen"]) for f in found]
 
 
+def scope_of(world: World, source: str) -> str:
+    """The namespace of a pod by its name (worlds that are wired by hand have no kubelet), or of any endpoint."""
+    named = (scope for scope in world.scopes("netns") if world.get((scope, "netns", "")).name == source)
+    return next(named, None) or resolve_source(world, source)
+
+
 def ask_engine(world: World, probe: Probe) -> list[Fate]:
-    netns = resolve_source(world, probe.source)
-    return socket.fates(world, netns, probe.address, probe.port, probe.protocol.lower())
+    return socket.fates(world, scope_of(world, probe.source), probe.address, probe.port, probe.protocol.lower())
 
 
 def disagreements(world: World, probes: list[Probe], directory: Path) -> list[str]:
@@ -83,7 +88,7 @@ def disagreements(world: World, probes: list[Probe], directory: Path) -> list[st
 def report(world: World, probe: Probe, answer: Answer, possible: list[Fate]) -> str:
     """The question, both answers, and every step of the engine's walk."""
     fork = world.fork()
-    walk = socket.connect(fork, resolve_source(world, probe.source), probe.address, probe.port, probe.protocol.lower())
+    walk = socket.connect(fork, scope_of(world, probe.source), probe.address, probe.port, probe.protocol.lower())
     attempt: Any = None
     while attempt is None:
         try:

@@ -1,8 +1,9 @@
 """The ``bridge`` plugin: a cable from the pod to a bridge on its node.
 
-ADD makes the bridge if there is none, pulls a veth pair (the pod's end is CNI_IFNAME, the host's ``veth`` and eight digits), makes the host's
-end a port, and asks the IPAM plugin for an address. With ``isGateway`` the bridge gets the gateway's address and the node
-forwards. DEL takes away the cable and the lease; the bridge stays for ever, and so does ``ip_forward``.
+ADD makes the bridge if there is none, pulls a veth pair (the pod's end is CNI_IFNAME, the host's ``veth`` and eight
+digits), makes the host's end a port, and asks the IPAM plugin for an address. With ``isGateway`` the bridge gets the
+gateway's address and the node forwards. DEL takes away the cable and the lease; the bridge stays for ever, and so
+does ``ip_forward``.
 
 Left out: IPv6, VLANs, ``preserveDefaultVlan``, ``macspoofchk``, duplicate address detection.
 """
@@ -91,7 +92,7 @@ def _bridge(args: Args, config: Config) -> Any:
 
 
 def _cable(args: Args, config: Config, netns: str) -> Any:
-    """The veth pair, plugged in. (As soon as it is up the pod's kernel says hello to its neighbours: the bridge learns its MAC.)"""
+    """The veth pair, plugged in. Once it is up the pod's kernel greets its neighbours: the bridge learns its MAC."""
     world, node = args.world, args.node
     if world.get(link.key(netns, args.ifname)) is not None:
         raise CniError(f"container veth name provided ({args.ifname}) already exists")

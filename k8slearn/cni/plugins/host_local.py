@@ -1,7 +1,8 @@
 """The ``host-local`` plugin: hands out addresses of a range, and remembers them in files on this node alone.
 
-A lease is a file, named after the address, that holds the container's id and interface. The next address is the one after the
-last that was given, so a freed one comes back only when the range has wrapped round. No other node is asked: each needs a range of its own.
+A lease is a file, named after the address, that holds the container's id and interface. The next address is the one
+after the last that was given, so a freed one comes back only when the range has wrapped round. No other node is
+asked: each needs a range of its own.
 
 Left out: IPv6 ranges, and the file lock as more than a file.
 """
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from k8slearn.cni import spec
 from k8slearn.cni.skel import Args, Printed, configuration, plugin, typed
 from k8slearn.cni.spec import CniError
-from k8slearn.journal import Commands, Key, Put, Remove, World
+from k8slearn.journal import Commands, Key, Put, Remove
 from k8slearn.linux import ip
 
 DATA_DIR = "/var/lib/cni/networks"

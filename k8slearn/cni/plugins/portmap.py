@@ -1,8 +1,9 @@
 """The ``portmap`` plugin: a port of the node that leads to a port of the pod (``hostPort``).
 
-It runs after the plugin that made the interface, and reads the pod's address in ``prevResult``. Packets to a local address and a mapped port
-are translated by a chain of the container's own. Packets from the pod's own network or from localhost are masqueraded too, or the answer would
-not come back this way. Two containers may claim one port: the first rule wins.
+It runs after the plugin that made the interface, and reads the pod's address in ``prevResult``. Packets to a local
+address and a mapped port are translated by a chain of the container's own. Packets from the pod's own network or from
+localhost are masqueraded too, or the answer would not come back this way. Two containers may claim one port: the
+first rule wins.
 
 Left out: IPv6, ``conditionsV4``, ``externalSetMarkChain``, and the nftables backend.
 """

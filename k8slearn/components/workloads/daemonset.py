@@ -1,7 +1,8 @@
 """The DaemonSet controller: one pod on every node that it may run on.
 
-It does not choose nodes and it does not bind: each pod asks, by node affinity, for one node by name, and the scheduler sends it there. Its
-pods tolerate nodes that are not ready, for that is how a network plugin gets onto a node that has no network yet.
+It does not choose nodes and it does not bind: each pod asks, by node affinity, for one node by name, and the
+scheduler sends it there. Its pods tolerate nodes that are not ready, for that is how a network plugin gets onto a
+node that has no network yet.
 
 Left out: rolling updates in steps (pods of an old template are replaced at once), surge.
 """
@@ -25,7 +26,9 @@ _TOLERATED = (
     ("pid-pressure", "NoSchedule"),
     ("unschedulable", "NoSchedule"),
 )
-TOLERATIONS = [{"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": effect} for what, effect in _TOLERATED]
+TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{what}", "operator": "Exists", "effect": effect} for what, effect in _TOLERATED
+]
 """What every pod of a DaemonSet tolerates (host-network pods also ``network-unavailable``)."""
 NETWORK_UNAVAILABLE = {"key": "node.kubernetes.io/network-unavailable", "operator": "Exists", "effect": "NoSchedule"}
 
@@ -43,7 +46,7 @@ class DaemonSets:
         if changed[1] == "nodes":
             return sorted(map(str, sets))
         owner = str(changed[2]) if changed[1] == "daemonsets" else owning.owner_key(world, changed, "DaemonSet")
-        return (owner,) if owner in sets else ()
+        return (owner,) if owner and owner in sets else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "daemonsets", key)
@@ -75,7 +78,9 @@ class DaemonSets:
 
 def target(pod: Obj) -> str:
     """The node that a DaemonSet's pod was made for."""
-    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    affinity = ((pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    )
     for term in (affinity or {}).get("nodeSelectorTerms") or ():
         for field in term.get("matchFields") or ():
             return str(field["values"][0])

@@ -1,8 +1,9 @@
 """The Deployment controller: one ReplicaSet for each version of the pod template, and the steps from one to the next.
 
-It never touches a pod. A new template is a new ReplicaSet (its name ends with a hash of the template); the old one shrinks while the
-new one grows, so that never more than ``maxSurge`` pods are too many and never more than ``maxUnavailable`` too few. A new
-version whose pods do not become ready therefore stops half-way, and the old pods go on answering.
+It never touches a pod. A new template is a new ReplicaSet (its name ends with a hash of the template); the old one
+shrinks while the new one grows, so that never more than ``maxSurge`` pods are too many and never more than
+``maxUnavailable`` too few. A new version whose pods do not become ready therefore stops half-way, and the old pods go
+on answering.
 
 Left out: ``progressDeadlineSeconds``, ``rollout undo`` as a request, proportional scaling in the middle of a rollout.
 """
@@ -35,7 +36,7 @@ class Deployments:
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         owner = str(changed[2]) if changed[1] == "deployments" else owning.owner_key(world, changed, "Deployment")
-        return (owner,) if owner in world.table("api", "deployments") else ()
+        return (owner,) if owner and owner in world.table("api", "deployments") else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "deployments", key)
@@ -79,7 +80,11 @@ class Deployments:
     def _scale(self, world: World, own: Obj, one: Obj, wanted: int) -> Commands:
         before, name = one["spec"]["replicas"], one["metadata"]["name"]
         metadata = {**one["metadata"], "generation": one["metadata"]["generation"] + 1}
-        yield Put(_key(one), stamped(world, {**one, "metadata": metadata, "spec": {**one["spec"], "replicas": wanted}}), _key(own))
+        yield Put(
+            _key(one),
+            stamped(world, {**one, "metadata": metadata, "spec": {**one["spec"], "replicas": wanted}}),
+            _key(own),
+        )
         settings: Settings = world.get(("cluster", "settings", ""))
         says = f"Scaled {'up' if wanted > before else 'down'} replica set {name}"
         since = f" from {before} to {wanted}" if int(settings.kubernetes.partition(".")[2]) >= 26 else f" to {wanted}"
@@ -149,7 +154,10 @@ def _replica_set(world: World, own: Obj, revision: int) -> Obj:
             "resourceVersion": str(world.revision),
             "generation": 1,
             "labels": labels,
-            "annotations": {REVISION: str(revision), "deployment.kubernetes.io/desired-replicas": str(own["spec"]["replicas"])},
+            "annotations": {
+                REVISION: str(revision),
+                "deployment.kubernetes.io/desired-replicas": str(own["spec"]["replicas"]),
+            },
             "ownerReferences": [owning.reference(own)],
         },
         "spec": {
@@ -201,4 +209,6 @@ def _conditions(world: World, own: Obj, status: Obj, new: Obj | None) -> Obj:
     done = status.get("updatedReplicas", 0) == status.get("replicas", 0) == wanted == status.get("availableReplicas", 0)
     name = "" if new is None else new["metadata"]["name"]
     says = f'ReplicaSet "{name}" {"has successfully progressed" if done else "is progressing"}.'
-    return conditions.put(world, status, "Progressing", "True", "NewReplicaSetAvailable" if done else "ReplicaSetUpdated", says)
+    return conditions.put(
+        world, status, "Progressing", "True", "NewReplicaSetAvailable" if done else "ReplicaSetUpdated", says
+    )

@@ -1,7 +1,7 @@
 """What goes when something else has gone: the garbage collector and the namespace controller.
 
-An object whose owner (``ownerReferences``) is gone is deleted, and so on down: delete a Deployment and its ReplicaSets go, and with them
-their pods. A namespace that is being deleted goes when nothing is left in it.
+An object whose owner (``ownerReferences``) is gone is deleted, and so on down: delete a Deployment and its
+ReplicaSets go, and with them their pods. A namespace that is being deleted goes when nothing is left in it.
 
 Left out: foreground deletion, orphaning, owners of several objects.
 """

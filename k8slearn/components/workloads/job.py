@@ -1,7 +1,7 @@
 """The Job controller: pods that run to their end, until enough of them have succeeded.
 
-It keeps up to ``parallelism`` pods running while ``completions`` is not reached; a pod that failed is replaced until ``backoffLimit``
-is used up. The pods of a finished Job stay, so that their logs can be read.
+It keeps up to ``parallelism`` pods running while ``completions`` is not reached; a pod that failed is replaced until
+``backoffLimit`` is used up. The pods of a finished Job stay, so that their logs can be read.
 
 Left out: indexed jobs, deadlines, the pause between retries, suspension.
 """
@@ -30,7 +30,7 @@ class Jobs:
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         owner = str(changed[2]) if changed[1] == "jobs" else owning.owner_key(world, changed, "Job")
-        return (owner,) if owner in world.table("api", "jobs") else ()
+        return (owner,) if owner and owner in world.table("api", "jobs") else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "jobs", key)
@@ -46,7 +46,9 @@ class Jobs:
         yield from owning.put_status(world, where, own, _status(world, own, hopeless))
         after = world.get(where)
         if _ended(after):
-            said = ("Job has reached the specified backoff limit", "Warning") if hopeless else ("Job completed", "Normal")
+            said = (
+                ("Job has reached the specified backoff limit", "Warning") if hopeless else ("Job completed", "Normal")
+            )
             reason = "BackoffLimitExceeded" if hopeless else "Completed"
             yield event(world, after, reason, said[0], self.name, said[1])
 

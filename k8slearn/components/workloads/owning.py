@@ -1,7 +1,7 @@
 """Who owns whom, and how a controller makes and removes the pods that it owns.
 
-An object's controller is the one entry of its ``ownerReferences`` with ``controller: true``. A pod's name is its owner's with five
-letters behind it, so that it says whose it is even when it is gone.
+An object's controller is the one entry of its ``ownerReferences`` with ``controller: true``. A pod's name is its
+owner's with five letters behind it, so that it says whose it is even when it is gone.
 
 Left out: adoption of objects without an owner.
 """
@@ -55,14 +55,18 @@ def owner_key(world: World, changed: Key, kind: str) -> str | None:
 
 def active(pods: list[Obj]) -> list[Obj]:
     """The pods that run, or will: neither ended nor being deleted."""
-    return [p for p in pods if not p["metadata"].get("deletionTimestamp") and p.get("status", {}).get("phase") not in ENDED]
+    return [
+        p for p in pods if not p["metadata"].get("deletionTimestamp") and p.get("status", {}).get("phase") not in ENDED
+    ]
 
 
 def ready(pods: list[Obj]) -> list[Obj]:
     return [pod for pod in pods if conditions.holds(pod, "Ready")]
 
 
-def create_pod(world: World, owner: Obj, component: str, name: str = "", said: str = "Created pod: {}", **changes: Any) -> Commands:
+def create_pod(
+    world: World, owner: Obj, component: str, name: str = "", said: str = "Created pod: {}", **changes: Any
+) -> Commands:
     """Write a pod from the owner's template; `changes` are laid over its labels and its spec."""
     template = owner["spec"]["template"]
     pod = from_template(template, owner, changes.get("labels") or {}, changes.get("spec") or {})

@@ -27,7 +27,7 @@ class ReplicaSets:
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         owner = str(changed[2]) if changed[1] == "replicasets" else owning.owner_key(world, changed, "ReplicaSet")
-        return (owner,) if owner in world.table("api", "replicasets") else ()
+        return (owner,) if owner and owner in world.table("api", "replicasets") else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "replicasets", key)

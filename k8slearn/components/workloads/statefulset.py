@@ -1,7 +1,8 @@
 """The StatefulSet controller: pods with names that last, ``web-0`` to ``web-N``, started one after the other.
 
-The next pod is made when all before it are ready (unless ``podManagementPolicy: Parallel``); the last one goes first. A pod that dies comes
-back under the same name, and behind a headless Service under the same DNS name, but with a new address.
+The next pod is made when all before it are ready (unless ``podManagementPolicy: Parallel``); the last one goes first.
+A pod that dies comes back under the same name, and behind a headless Service under the same DNS name, but with a new
+address.
 
 Left out: volume claims, partitions of a rolling update, minReadySeconds.
 """
@@ -29,7 +30,7 @@ class StatefulSets:
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         owner = str(changed[2]) if changed[1] == "statefulsets" else owning.owner_key(world, changed, "StatefulSet")
-        return (owner,) if owner in world.table("api", "statefulsets") else ()
+        return (owner,) if owner and owner in world.table("api", "statefulsets") else ()
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "statefulsets", key)
@@ -54,7 +55,11 @@ class StatefulSets:
             if not parallel and (name not in pods or not _well(pods[name])):
                 return
         surplus = sorted((n for n in pods if n not in names), key=_ordinal, reverse=True)
-        stale = [n for n in reversed(names) if selectors.labels(pods[n]).get(HASH) != revision] if not surplus and not parallel else []
+        stale = (
+            [n for n in reversed(names) if selectors.labels(pods[n]).get(HASH) != revision]
+            if not surplus and not parallel
+            else []
+        )
         for name in (surplus if parallel else surplus[:1]) or stale[:1]:
             if not pods[name]["metadata"].get("deletionTimestamp"):
                 said = f"delete Pod {{}} in StatefulSet {own['metadata']['name']} successful"

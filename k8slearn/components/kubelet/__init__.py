@@ -1,0 +1,83 @@
+"""The kubelet: the agent on a node that turns the pods that were placed there into sandboxes, containers and a status.
+
+Read `sync` first: it is one pod's life. `sandbox` makes and breaks its network namespace and pause container,
+`network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an image listens on,
+`status` tells the API, and `node` speaks for the node itself. How it talks to the container runtime depends on the
+version dial: to containerd since 1.24, to Docker through dockershim before.
+
+Left out: probes (a running container is ready), images that cannot be pulled, volumes, resources, eviction, static
+pods, exec and port-forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from k8slearn.cni.runtime import CONFIG_DIR
+from k8slearn.components.kubelet import node, retry, sync
+from k8slearn.components.kubelet.network import is_kubenet
+from k8slearn.components.kubelet.pod import on_node
+from k8slearn.journal import Commands, Key, World
+
+NODE, REGISTER = "node/", "register/"
+
+
+class Kubelet:
+    """Keys: pods as ``namespace/name``; ``node/NAME`` for a node's status, ``register/NAME`` when a kubelet starts."""
+
+    name = "kubelet"
+
+    def watches(self) -> Mapping[str, str]:
+        return {
+            "settings": "it starts with the cluster",
+            "pods": "those on its node",
+            "nodes": "its own: the pod CIDR",
+            "file": "the network configuration in /etc/cni/net.d",
+            "sandbox": "a pause container that died",
+            "container": "a container that died",
+            "netns": "a pod's namespace that went away",
+        }
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        scope, table, name = changed
+        if table == "pods":
+            return (str(name),)
+        if table in ("sandbox", "container"):
+            row = world.get(changed)
+            return (row.pod,) if row is not None else ()
+        if table == "netns":
+            return _in_netns(world, scope)
+        if table == "file":
+            wires = str(name).startswith(CONFIG_DIR)
+            return _on(world, scope.removeprefix("node:")) if wires and scope.startswith("node:") else ()
+        if table == "settings":
+            settings = world.get(changed)
+            return [REGISTER + name for name, _ in settings.nodes] if settings is not None else ()
+        return _on(world, str(name)) if is_kubenet(world) else (NODE + str(name),)
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        """A pod (or node) is looked at; whatever is written is written because of it."""
+        if key.startswith((NODE, REGISTER)):
+            name = key.partition("/")[2]
+            cause: Key = ("api", "nodes", name)
+            commands = node.register(world, name) if key.startswith(REGISTER) else node.report(world, name)
+        else:
+            cause = ("api", "pods", key)
+            commands = sync.pod(world, key)
+        for command in commands:
+            yield command if command.cause is not None else command._replace(cause=cause)
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        return retry.timers(world)
+
+
+def _on(world: World, name: str) -> list[str]:
+    """The node itself, then every pod on it."""
+    return [NODE + name, *on_node(world, name)]
+
+
+def _in_netns(world: World, scope: str) -> list[str]:
+    """The pod whose namespace has gone away."""
+    if world.get((scope, "netns", "")) is not None:
+        return []
+    machine = scope.partition("/")[0]
+    return [row.pod for row in world.table(machine, "sandbox").values() if row.netns == scope]

@@ -1,0 +1,163 @@
+"""Containers: made, started, found dead, started again, killed.
+
+A container joins its sandbox's network namespace, so its sockets are rows there. One that cannot bind its port ends
+at once. A dead container is started again in the same namespace: the address stays, the restart count goes up, and
+from the second time on the kubelet waits 10 seconds, then 20, 40, and so on up to 5 minutes (CrashLoopBackOff); 10
+minutes of life clear the slate.
+
+Left out: preStop and postStart hooks, images that have to be fetched, exit codes other than plain ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from k8slearn.cni import cri
+from k8slearn.cni.cri import Container, Sandbox
+from k8slearn.components.kubelet import programs, retry
+from k8slearn.components.kubelet.pod import Pod
+from k8slearn.journal import Command, Commands, Put, Remove, World, digest
+from k8slearn.linux.rows import Socket
+
+FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 10.0, 300.0, 600.0
+KILLED = 137
+ANY = "0.0.0.0"
+Obj = dict[str, Any]
+
+
+def newest(pod: Pod, name: str) -> Container | None:
+    """The latest container of this name, dead or alive, of this very pod."""
+    return next((c for c in reversed(cri.containers(pod.world, pod.node, pod.key)) if c.name == name), None)
+
+
+def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generator[Command, None, Container]:
+    """CreateContainer and StartContainer; returns how the container stands then."""
+    world, name = pod.world, spec["name"]
+    before = newest(pod, name)
+    yield from retry.forget(world, pod.node, pod.key, name)
+    made = _made(pod, sandbox, spec, before, init)
+    yield from _pulled(pod, spec, init)
+    yield pod.say("Created", pod.dial.created.format(name=name), container=name, init=init)
+    yield pod.say("Started", pod.dial.started.format(name=name), container=name, init=init)
+    running = yield from _listen(pod, sandbox, spec, replace(made, state=cri.RUNNING, started=world.clock))
+    yield Put(cri.container_key(pod.node, running), running)
+    if before is not None:
+        yield from _collect(pod, name)
+    return running
+
+
+def _made(pod: Pod, sandbox: Sandbox, spec: Obj, before: Container | None, init: bool) -> Container:
+    attempt = 0 if before is None else before.attempt + 1
+    image = spec.get("image", "")
+    return Container(
+        digest("container", sandbox.id, spec["name"], attempt, length=64),
+        pod.key,
+        spec["name"],
+        sandbox.id,
+        image,
+        "sha256:" + digest("image", programs.full_name(image), length=64),
+        attempt,
+        created=pod.world.clock,
+        init=init,
+        program=programs.program(spec),
+        backoff=_next_backoff(before),
+    )
+
+
+def _next_backoff(before: Container | None) -> float:
+    if before is None:
+        return 0.0
+    if before.backoff == 0 or before.finished - before.started >= FORGIVEN:
+        return FIRST_BACKOFF
+    return min(2 * before.backoff, LONGEST_BACKOFF)
+
+
+def _pulled(pod: Pod, spec: Obj, init: bool) -> Commands:
+    image, name = spec.get("image", ""), spec["name"]
+    if spec.get("imagePullPolicy") == "Always":
+        yield pod.say("Pulling", f'Pulling image "{image}"', container=name, init=init)
+        took = f'Successfully pulled image "{image}" in 0s (0s including waiting)'
+        yield pod.say("Pulled", took, container=name, init=init)
+    else:
+        yield pod.say("Pulled", pod.dial.present.format(image=image), container=name, init=init)
+
+
+def _listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generator[Command, None, Container]:
+    """The program runs: it ends at once, fails to bind, or holds its sockets."""
+    code = programs.ending(spec)
+    if running.init and not is_sidecar(spec):
+        code = code or 0
+    if code is not None:
+        return ended(pod.world, running, code)
+    wanted = programs.ports(spec)
+    taken = {(row.proto, row.port) for row in pod.world.table(sandbox.netns, "socket").values()}
+    clash = next((port for port in wanted if port in taken), None)
+    if clash is not None:
+        return replace(ended(pod.world, running, 1), log=programs.in_use(running.program, clash))
+    hostname = pod.node.removeprefix("node:") if sandbox.host_network else pod.spec.get("hostname") or pod.name
+    for proto, port in wanted:
+        row = Socket(proto, ANY, port, running.program, pod.key, hostname)
+        yield Put((sandbox.netns, "socket", (proto, ANY, port)), row)
+    return replace(running, sockets=tuple((proto, ANY, port) for proto, port in wanted))
+
+
+def is_sidecar(spec: Obj) -> bool:
+    """An init container that stays: ``restartPolicy: Always``."""
+    return spec.get("restartPolicy") == "Always"
+
+
+def ended(world: World, container: Container, code: int) -> Container:
+    """The container as it is once its process has ended."""
+    reason = "Completed" if code == 0 else "Error"
+    return replace(container, state=cri.EXITED, finished=world.clock, exit_code=code, reason=reason)
+
+
+def bury(pod: Pod, sandbox: Sandbox, dead: Container) -> Generator[Command, None, Container]:
+    """The kernel closes a dead process' sockets; the record says when it ended and why."""
+    for name in dead.sockets:
+        yield Remove((sandbox.netns, "socket", name))
+    if not dead.sockets and dead.reason:
+        return dead
+    reason = dead.reason or ("Completed" if dead.exit_code == 0 else "Error")
+    finished = dead.finished if dead.finished >= dead.started and dead.finished else pod.world.clock
+    buried = replace(dead, sockets=(), reason=reason, finished=finished)
+    yield Put(cri.container_key(pod.node, buried), buried)
+    return buried
+
+
+def waits_until(dead: Container) -> float:
+    """The second at which a dead container may be started again."""
+    if dead.finished - dead.started >= FORGIVEN:
+        return dead.finished
+    return dead.finished + dead.backoff
+
+
+def back_off(pod: Pod, dead: Container) -> Commands:
+    """Not yet: say so, and set the timer."""
+    message = f"Back-off restarting failed container {dead.name} in pod {pod.full_name}"
+    yield from pod.warn_once("BackOff", message, dead.name, dead.init)
+    yield from retry.later(pod.world, pod.node, pod.key, dead.name, waits_until(dead))
+
+
+def kill_all(world: World, node: str, key: str, pod: Pod | None) -> Commands:
+    """Every running container of a pod ends, and its sockets are closed. The pod itself may be gone already."""
+    scopes = {sandbox.id: sandbox.netns for sandbox in cri.sandboxes(world, node, key)}
+    for container in list(cri.containers(world, node, key)):
+        if container.state != cri.RUNNING and not container.sockets:
+            continue
+        if pod is not None and container.state == cri.RUNNING:
+            message = f"Stopping container {container.name}"
+            yield pod.say("Killing", message, container=container.name, init=container.init)
+        for name in container.sockets:
+            yield Remove((scopes.get(container.sandbox, node), "socket", name))
+        killed = ended(world, container, KILLED) if container.state == cri.RUNNING else container
+        yield Put(cri.container_key(node, container), replace(killed, sockets=()))
+
+
+def _collect(pod: Pod, name: str) -> Commands:
+    """The kubelet keeps the last dead container of each name beside the living one; older ones go."""
+    mine = [c for c in cri.containers(pod.world, pod.node, pod.key) if c.name == name]
+    for old in mine[:-2]:
+        yield Remove(cri.container_key(pod.node, old))

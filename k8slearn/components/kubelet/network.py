@@ -1,0 +1,154 @@
+"""How a pod gets its network: by CNI, or by kubenet where the cluster is old enough to have it.
+
+Since 1.24 the container runtime does this, before that the kubelet (dockershim) did; the calls are the same. Here is
+also what the kubelet says while a node has no network yet.
+
+Left out: bandwidth, DNS in the CNI call.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+from k8slearn.cni import kubenet, runtime, spec
+from k8slearn.cni.cri import Sandbox
+from k8slearn.cni.runtime import Attachment
+from k8slearn.cni.spec import CniError
+from k8slearn.components import Settings
+from k8slearn.components.kubelet import dial
+from k8slearn.components.kubelet.pod import Pod
+from k8slearn.journal import Command, Commands, World
+from k8slearn.linux import netns
+
+IFNAME = "eth0"
+PER_CONTAINERD = "Network plugin returns error: cni plugin not initialized"
+PER_DOCKERSHIM = "docker: network plugin is not ready: "
+POD_IPS = "k8slearn.io/pod-ips"
+"""The annotation by which a pod may ask for its address."""
+
+
+def not_ready(world: World, node: str) -> str:
+    """Why pods on this node (a scope) cannot have a network yet, in the kubelet's words; empty: they can."""
+    reason = _reason(world, node)
+    if not reason:
+        return ""
+    who = "runtime" if dial.of(world).dockershim else "container runtime"
+    return f"{who} network not ready: NetworkReady=false reason:NetworkPluginNotReady message:{reason}"
+
+
+def _reason(world: World, node: str) -> str:
+    old = dial.of(world).dockershim
+    if is_kubenet(world):
+        return "" if pod_cidr(world, node) else PER_DOCKERSHIM + kubenet.NO_POD_CIDR
+    if runtime.network(world, node) is not None:
+        return ""
+    return f"{PER_DOCKERSHIM}cni config uninitialized" if old else PER_CONTAINERD
+
+
+def is_kubenet(world: World) -> bool:
+    """Was the kubelet started with ``--network-plugin=kubenet``?"""
+    settings: Settings | None = world.get(("cluster", "settings", ""))
+    return settings is not None and settings.network == "kubenet"
+
+
+def pod_cidr(world: World, node: str) -> str:
+    """The node's ``spec.podCIDR``."""
+    obj: dict[str, Any] = world.get(("api", "nodes", node.removeprefix("node:"))) or {}
+    return str((obj.get("spec") or {}).get("podCIDR") or "")
+
+
+def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, str]:
+    """ADD: give the sandbox its network; returns its address. Raises CniError (what was done is undone)."""
+    try:
+        result = yield from _add(pod, sandbox)
+        if not result.get("ips"):
+            raise CniError("failed to find network info for sandbox: no IP address in the result")
+    except CniError:
+        with suppress(CniError):
+            yield from unwire(pod.world, pod.node, sandbox)
+        raise
+    return str(result["ips"][0]["address"]).partition("/")[0]
+
+
+def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
+    to = _attachment(pod.node, sandbox, pod)
+    if is_kubenet(pod.world):
+        return (yield from kubenet.add(pod.world, pod_cidr(pod.world, pod.node), to))
+    network = runtime.network(pod.world, pod.node)
+    if network is None:
+        raise CniError("cni plugin not initialized")
+    loopback = runtime.parse("loopback.conflist", runtime.LOOPBACK)
+    assert loopback is not None
+    yield from runtime.add(pod.world, loopback, to._replace(ifname="lo", capabilities="{}"))
+    return (yield from runtime.add(pod.world, network, to))
+
+
+def unwire(world: World, node: str, sandbox: Sandbox) -> Commands:
+    """DEL: take the network away again. Raises CniError."""
+    to = _attachment(node, sandbox)
+    if is_kubenet(world):
+        yield from kubenet.delete(world, pod_cidr(world, node), to)
+        return
+    network = runtime.network(world, node)
+    if network is None:
+        raise CniError("cni plugin not initialized")
+    yield from runtime.delete(world, network, to)
+    loopback = runtime.parse("loopback.conflist", runtime.LOOPBACK)
+    assert loopback is not None
+    yield from runtime.delete(world, loopback, to._replace(ifname="lo"))
+
+
+def _attachment(node: str, sandbox: Sandbox, pod: Pod | None = None) -> Attachment:
+    """What the plugins are told. For DEL the pod itself may be gone already."""
+    namespace, _, name = sandbox.pod.partition("/")
+    words = {
+        "IgnoreUnknown": "1",
+        "K8S_POD_NAMESPACE": namespace,
+        "K8S_POD_NAME": name,
+        "K8S_POD_INFRA_CONTAINER_ID": sandbox.id,
+        "K8S_POD_UID": sandbox.uid,
+    }
+    if pod is not None and (asked := _asked(pod)):
+        words["IP"] = asked
+    args = ";".join(f"{key}={value}" for key, value in words.items())
+    ports = _port_mappings(pod) if pod is not None else []
+    capabilities = json.dumps({"portMappings": ports}) if ports else "{}"
+    return Attachment(node, sandbox.id, netns_path(sandbox), IFNAME, args, capabilities)
+
+
+def netns_path(sandbox: Sandbox) -> str:
+    """The file that stands for the sandbox's namespace: containerd's own, or under Docker its pause process'."""
+    inner = sandbox.netns.partition("/")[2]
+    return netns.path(sandbox.netns) if inner.startswith("cni-") else f"/proc/{sandbox.pid}/ns/net"
+
+
+def _asked(pod: Pod) -> str:
+    """The address that the pod asks for by annotation."""
+    text = (pod.obj["metadata"].get("annotations") or {}).get(POD_IPS)
+    if text is None:
+        return ""
+    try:
+        asked = json.loads(text)
+    except (TypeError, ValueError):
+        asked = None
+    if not isinstance(asked, list) or not asked or not all(isinstance(ip, str) for ip in asked):
+        raise CniError(f'annotation {POD_IPS}: expected a list of addresses such as ["10.244.1.10"], not {text}')
+    return str(asked[0])
+
+
+def _port_mappings(pod: Pod) -> list[dict[str, Any]]:
+    """The pod's hostPorts, as the runtime hands them to portmap."""
+    ports = (port for container in pod.spec["containers"] for port in container.get("ports") or ())
+    return [
+        {
+            "hostPort": port["hostPort"],
+            "containerPort": port["containerPort"],
+            "protocol": str(port.get("protocol", "TCP")).lower(),
+            "hostIP": port.get("hostIP", ""),
+        }
+        for port in ports
+        if port.get("hostPort")
+    ]

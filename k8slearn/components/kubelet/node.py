@@ -1,0 +1,148 @@
+"""What the kubelet tells the API of its node: that it exists, where, in which version, and whether pods can have a
+network there.
+
+Without a network plugin a node stays NotReady: the kubelet says why in the condition ``Ready``, in the runtime's words.
+
+Left out: heartbeats (a lease is renewed in life every ten seconds), pressure conditions that hold, real capacities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from k8slearn.api.admit import stamped, timestamp, uid
+from k8slearn.api.events import event
+from k8slearn.cni import kubenet
+from k8slearn.components import Settings
+from k8slearn.components.kubelet import dial, network
+from k8slearn.components.kubelet.pod import node_address
+from k8slearn.journal import Commands, Key, Put, World
+
+Obj = dict[str, Any]
+CAPACITY = {"cpu": "4", "ephemeral-storage": "61255492Ki", "memory": "8139276Ki", "pods": "110"}
+SYSTEM = {
+    "architecture": "amd64",
+    "kernelVersion": "6.18.0",
+    "operatingSystem": "linux",
+    "osImage": "Debian GNU/Linux 13 (trixie)",
+}
+PRESSURES = (
+    ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+)
+IS_READY = "kubelet is posting ready status"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+
+
+def register(world: World, name: str) -> Commands:
+    """The kubelet starts: it makes its node's object unless there is one, and then reports."""
+    node = f"node:{name}"
+    if world.get((node, "netns", "")) is None:
+        return
+    if network.is_kubenet(world):
+        yield from kubenet.start(world, node)
+    if world.get(_key(name)) is None:
+        yield Put(_key(name), _object(world, name))
+    yield from report(world, name)
+
+
+def report(world: World, name: str) -> Commands:
+    """The node's status, if it is not what the API has."""
+    node: Obj | None = world.get(_key(name))
+    if node is None or world.get((f"node:{name}", "netns", "")) is None:
+        return
+    before: Obj = node.get("status") or {}
+    now = _status(world, name, before)
+    if now == before:
+        return
+    yield Put(_key(name), stamped(world, {**node, "status": now}))
+    yield from _announce(world, name, before, now)
+
+
+def _key(name: str) -> Key:
+    return ("api", "nodes", name)
+
+
+def _object(world: World, name: str) -> Obj:
+    settings: Settings = world.get(("cluster", "settings", ""))
+    labels = {
+        "beta.kubernetes.io/arch": SYSTEM["architecture"],
+        "beta.kubernetes.io/os": SYSTEM["operatingSystem"],
+        "kubernetes.io/arch": SYSTEM["architecture"],
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": SYSTEM["operatingSystem"],
+    }
+    if name == settings.nodes[0][0]:
+        labels |= {CONTROL_PLANE: "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    metadata = {
+        "name": name,
+        "uid": uid(world, "nodes", name),
+        "creationTimestamp": timestamp(world.clock),
+        "resourceVersion": str(world.revision),
+        "labels": labels,
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}}
+
+
+def _status(world: World, name: str, before: Obj) -> Obj:
+    version = dial.of(world)
+    address = node_address(world, f"node:{name}")
+    addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
+    identity = uid(world, "machine", name) if not before else before["nodeInfo"]["machineID"]
+    proxy = {"kubeProxyVersion": version.version} if version.minor < 33 else {}
+    info = {
+        **SYSTEM,
+        "bootID": identity,
+        "machineID": identity,
+        "systemUUID": identity,
+        "containerRuntimeVersion": version.runtime,
+        "kubeletVersion": version.version,
+        **proxy,
+    }
+    return {
+        **before,
+        "addresses": addresses,
+        "allocatable": CAPACITY,
+        "capacity": CAPACITY,
+        "conditions": list(_conditions(world, name, before)),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+        "nodeInfo": info,
+    }
+
+
+def _conditions(world: World, name: str, before: Obj) -> Iterator[Obj]:
+    """Those of others (NetworkUnavailable) first, then the kubelet's own."""
+    known = {c["type"]: c for c in before.get("conditions") or ()}
+    reason = network.not_ready(world, f"node:{name}")
+    ready = ("Ready", not reason, "KubeletNotReady" if reason else "KubeletReady", reason or IS_READY)
+    ours = [*((kind, False, why, said) for kind, why, said in PRESSURES), ready]
+    yield from (c for kind, c in known.items() if kind not in {o[0] for o in ours})
+    now = timestamp(world.clock)
+    for kind, holds, why, said in ours:
+        value, old = "True" if holds else "False", known.get(kind)
+        moved = old["lastTransitionTime"] if old is not None and old["status"] == value else now
+        beat = old["lastHeartbeatTime"] if old is not None and old["message"] == said else now
+        yield {
+            "type": kind,
+            "status": value,
+            "lastHeartbeatTime": beat,
+            "lastTransitionTime": moved,
+            "reason": why,
+            "message": said,
+        }
+
+
+def _announce(world: World, name: str, before: Obj, now: Obj) -> Commands:
+    """NodeReady and NodeNotReady, when it changes."""
+    was, is_ = (_ready(status) for status in (before, now))
+    if was == is_ or (was is None and is_ == "False"):
+        return
+    reason = "NodeReady" if is_ == "True" else "NodeNotReady"
+    message = f"Node {name} status is now: {reason}"
+    yield event(world, world.get(_key(name)), reason, message, "kubelet", "Normal", name)
+
+
+def _ready(status: Obj) -> str | None:
+    return next((str(c["status"]) for c in status.get("conditions") or () if c["type"] == "Ready"), None)

@@ -1,0 +1,108 @@
+"""A pod as the kubelet of its node sees it, and the events that it tells of it.
+
+Left out: pods that do not come from the API (static pods, mirror pods).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from k8slearn.api.events import event
+from k8slearn.components import Settings
+from k8slearn.components.kubelet import dial
+from k8slearn.components.kubelet.dial import Dial
+from k8slearn.journal import Key, Put, Table, World
+
+Obj = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One look at a pod. `key` is ``namespace/name``, `node` the scope of its machine."""
+
+    world: World
+    key: str
+    obj: Obj
+    node: str
+    dial: Dial
+
+    @property
+    def row(self) -> Key:
+        return ("api", "pods", self.key)
+
+    @property
+    def spec(self) -> Obj:
+        spec: Obj = self.obj["spec"]
+        return spec
+
+    @property
+    def uid(self) -> str:
+        return str(self.obj["metadata"].get("uid", ""))
+
+    @property
+    def namespace(self) -> str:
+        return self.key.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.key.partition("/")[2]
+
+    @property
+    def full_name(self) -> str:
+        """As the kubelet's messages have it: ``web_default(UID)``."""
+        return f"{self.name}_{self.namespace}({self.uid})"
+
+    @property
+    def host_network(self) -> bool:
+        return bool(self.spec.get("hostNetwork"))
+
+    @property
+    def restart_policy(self) -> str:
+        return str(self.spec.get("restartPolicy") or "Always")
+
+    @property
+    def host_ip(self) -> str:
+        return node_address(self.world, self.node)
+
+    def say(self, reason: str, message: str, kind: str = "Normal", container: str = "", init: bool = False) -> Put:
+        """The command that records an event about this pod, or about one of its containers."""
+        part = "initContainers" if init else "containers"
+        field = f"spec.{part}{{{container}}}" if container else ""
+        host = self.node.removeprefix("node:")
+        return event(self.world, self.obj, reason, message, "kubelet", kind, host, field)
+
+    def warn_once(self, reason: str, message: str, container: str = "", init: bool = False) -> Iterator[Put]:
+        """A warning that is told at most once at each instant, however often the kubelet looks."""
+        said = self.say(reason, message, "Warning", container, init)
+        before = self.world.get(said.key)
+        if before is None or before["lastTimestamp"] != said.value["lastTimestamp"]:
+            yield said
+
+
+def find(world: World, key: str) -> Pod | None:
+    """The pod with this key if a node that exists has it."""
+    obj: Obj | None = world.get(("api", "pods", key))
+    name = obj["spec"].get("nodeName") if obj is not None else None
+    if obj is None or not name or world.get((f"node:{name}", "netns", "")) is None:
+        return None
+    return Pod(world, key, obj, f"node:{name}", dial.of(world))
+
+
+def on_node(world: World, name: str) -> list[str]:
+    """The pods that are bound to a node."""
+    return world.table("api", "pods").index(_by_node).get(name, [])
+
+
+def _by_node(pods: Table) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key in sorted(map(str, pods)):
+        found.setdefault(pods[key]["spec"].get("nodeName") or "", []).append(key)
+    return found
+
+
+def node_address(world: World, node: str) -> str:
+    """The node's address on the node network."""
+    settings: Settings | None = world.get(("cluster", "settings", ""))
+    return dict(settings.nodes).get(node.removeprefix("node:"), "") if settings is not None else ""

@@ -1,0 +1,197 @@
+"""One pod's life, as its kubelet sees it at each look: what is there, what should be, the next steps between them.
+
+::
+
+    network not ready ── wait         (hostNetwork pods do not)
+    no sandbox        ── make one     netns, CNI ADD, pause
+    sandbox broken    ── kill every container, break it down, make another: usually a new address
+    init containers   ── one after the other, each to its end
+    containers        ── start those that are not there, start dead ones again as restartPolicy says
+    deleted           ── kill, CNI DEL, netns, pause; then the object goes
+
+Left out: grace periods as time that passes (a container ends as soon as it is told to), ephemeral containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from k8slearn.cni import cri
+from k8slearn.cni.cri import Container, Sandbox
+from k8slearn.cni.spec import CniError
+from k8slearn.components.kubelet import containers, network, retry, sandbox, status
+from k8slearn.components.kubelet.pod import Pod, find
+from k8slearn.journal import Command, Commands, Remove, World
+
+Obj = dict[str, Any]
+CHANGED = "Pod sandbox changed, it will be killed and re-created."
+
+
+def pod(world: World, key: str) -> Commands:
+    """Look at a pod, and do what has to be done."""
+    found = find(world, key)
+    new = found is None or "startTime" not in (found.obj.get("status") or {})
+    if new:
+        yield from _orphans(world, key, found.uid if found is not None else "")
+    if found is None:
+        return
+    if found.obj["metadata"].get("deletionTimestamp"):
+        yield from _delete(found)
+    elif (found.obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+        yield from _finished(found)
+    else:
+        yield from _run(found)
+
+
+def _run(pod: Pod) -> Commands:
+    live = yield from _sandbox(pod)
+    if live is not None:
+        for container in cri.containers(pod.world, pod.node, pod.key):
+            if container.state == cri.EXITED:
+                yield from containers.bury(pod, live, container)
+        if (yield from _init(pod, live)):
+            for spec in pod.spec["containers"]:
+                yield from _keep_running(pod, live, spec)
+    yield from status.report(pod, live)
+
+
+def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
+    """The sandbox to work in, made if need be; None: there is none (yet)."""
+    known = cri.sandboxes(pod.world, pod.node, pod.key)
+    live = known[-1] if known else None
+    if live is not None and not sandbox.broken(pod, live):
+        return live
+    if live is not None and _is_over(pod):
+        return live
+    if retry.waits(pod.world, pod.node, pod.key, retry.SANDBOX):
+        return None
+    if live is not None and not (yield from _break_down(pod, live)):
+        return None
+    reason = "" if pod.host_network else network.not_ready(pod.world, pod.node)
+    if reason:
+        yield from pod.warn_once("NetworkNotReady", f"network is not ready: {reason}")
+        return None
+    new = yield from sandbox.run(pod, live.attempt + 1 if live is not None else 0)
+    if new is not None and live is not None:
+        yield Remove(cri.sandbox_key(pod.node, live))
+    return new
+
+
+def _break_down(pod: Pod, live: Sandbox) -> Generator[Command, None, bool]:
+    """Kill all containers and stop the sandbox; did that work?"""
+    if live.ip:
+        yield pod.say("SandboxChanged", CHANGED)
+    yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+    try:
+        yield from sandbox.stop(pod.world, pod.node, live)
+    except CniError as error:
+        yield from _failed_kill(pod, live, error)
+        return False
+    return True
+
+
+def _is_over(pod: Pod) -> bool:
+    """Nothing of this pod would be started again, so a dead sandbox is no loss."""
+    last = [containers.newest(pod, spec["name"]) for spec in pod.spec["containers"]]
+    return all(c is not None and c.state == cri.EXITED and not _again(pod, c) for c in last)
+
+
+def _init(pod: Pod, live: Sandbox) -> Generator[Command, None, bool]:
+    """Run the init containers of this sandbox, in order; may the others start?"""
+    for spec in pod.spec.get("initContainers") or ():
+        if containers.is_sidecar(spec):
+            yield from _keep_running(pod, live, spec, init=True)
+            continue
+        last = containers.newest(pod, spec["name"])
+        if last is None or last.sandbox != live.id:
+            last = yield from containers.start(pod, live, spec, init=True)
+        if last.exit_code:
+            last = yield from _retried(pod, live, spec, last)
+        if last.exit_code:
+            return False
+    return True
+
+
+def _retried(pod: Pod, live: Sandbox, spec: Obj, last: Container) -> Generator[Command, None, Container]:
+    """An init container failed: again, at once or after its back-off, unless the pod never restarts."""
+    while last.exit_code and pod.restart_policy != "Never":
+        if containers.waits_until(last) > pod.world.clock:
+            yield from containers.back_off(pod, last)
+            break
+        last = yield from containers.start(pod, live, spec, init=True)
+    return last
+
+
+def _keep_running(pod: Pod, live: Sandbox, spec: Obj, init: bool = False) -> Commands:
+    last = containers.newest(pod, spec["name"])
+    if last is None or last.sandbox != live.id:
+        last = yield from containers.start(pod, live, spec, init)
+    while last.state == cri.EXITED and (init or _again(pod, last)):
+        if containers.waits_until(last) > pod.world.clock:
+            yield from containers.back_off(pod, last)
+            return
+        last = yield from containers.start(pod, live, spec, init)
+
+
+def _again(pod: Pod, dead: Container) -> bool:
+    """restartPolicy: is a container that ended like this started again?"""
+    return pod.restart_policy == "Always" or (pod.restart_policy == "OnFailure" and dead.exit_code != 0)
+
+
+def _delete(pod: Pod) -> Commands:
+    """The pod is being deleted: when nothing of it is left on the node, the kubelet lets the object go."""
+    yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+    for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
+        try:
+            yield from sandbox.stop(pod.world, pod.node, old)
+        except CniError as error:
+            yield from _failed_kill(pod, old, error)
+            return
+    yield from _forget(pod.world, pod.node, pod.key)
+    if not pod.obj["metadata"].get("finalizers"):
+        yield Remove(pod.row)
+
+
+def _failed_kill(pod: Pod, old: Sandbox, error: CniError) -> Commands:
+    said = f'rpc error: code = Unknown desc = failed to destroy network for sandbox "{old.id}": {error}'
+    message = f'error killing pod: failed to "KillPodSandbox" for "{pod.uid}" with KillPodSandboxError: "{said}"'
+    yield from pod.warn_once("FailedKillPod", message)
+    until = pod.world.clock + retry.SANDBOX_DELAY
+    yield from retry.later(pod.world, pod.node, pod.key, retry.SANDBOX, until)
+
+
+def _finished(pod: Pod) -> Commands:
+    """All containers have ended for good: the sandbox goes, its address is free; records stay for ``logs``."""
+    yield from retry.forget(pod.world, pod.node, pod.key)
+    yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+    for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
+        try:
+            yield from sandbox.stop(pod.world, pod.node, old)
+        except CniError as error:
+            yield from _failed_kill(pod, old, error)
+
+
+def _orphans(world: World, key: str, uid: str) -> Commands:
+    """What is left of a pod that the API does not know (any more), on whichever node; a namesake's is left alone."""
+    for node in world.scopes("sandbox"):
+        old = [row for row in cri.sandboxes(world, node, key) if row.uid != uid]
+        if not old:
+            continue
+        yield from containers.kill_all(world, node, key, None)
+        for row in old:
+            try:
+                yield from sandbox.stop(world, node, row)
+            except CniError:
+                yield from retry.later(world, node, key, retry.SANDBOX, world.clock + retry.SANDBOX_DELAY)
+                return
+        yield from _forget(world, node, key)
+
+
+def _forget(world: World, node: str, key: str) -> Commands:
+    """The runtime removes its records."""
+    yield from retry.forget(world, node, key)
+    for container in list(cri.containers(world, node, key)):
+        yield Remove(cri.container_key(node, container))
+    for row in list(cri.sandboxes(world, node, key)):
+        yield Remove(cri.sandbox_key(node, row))

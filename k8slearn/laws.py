@@ -1,0 +1,180 @@
+"""The network model as laws that can be checked, with a witness for each that is broken.
+
+Kubernetes does not say how a cluster network is built, only what must hold of it (kubernetes.io, "The Kubernetes
+network model"): every pod reaches every pod on all nodes, agents on a node reach that node's pods, and between pods
+nobody translates addresses. Each law is tried with packets: one for every pair that it speaks of. The first packet
+that shows it broken is its witness, and the last row that decided anything about that packet is named.
+
+Left out: laws about Services and policies (they are no part of the model), and pods that have no address yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from k8slearn import reach
+from k8slearn.journal import World
+from k8slearn.linux import socket
+from k8slearn.linux.rows import Socket
+from k8slearn.trace import Attempt, Because
+
+ECHO = 0
+"""The port of a probe that is a ping: the pod listens nowhere."""
+
+
+class Probe(NamedTuple):
+    """One packet that a law sends: from whom, to whom."""
+
+    source: str
+    netns: str
+    address: str
+    """The source's own address."""
+    destination: str
+    target: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The probe that shows a law broken, and what became of it."""
+
+    source: str
+    destination: str
+    port: int
+    protocol: str
+    outcome: str
+    says: str
+    because: Because | None
+    attempt: Attempt = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One rule of the network model. `witness` is None where it holds; `probes` packets were sent to find out."""
+
+    name: str
+    text: str
+    probes: int
+    witness: Witness | None
+
+    @property
+    def holds(self) -> bool:
+        return self.witness is None
+
+    def __str__(self) -> str:
+        if self.witness is None:
+            return f"holds   {self.name}: {self.text} ({self.probes} probes)"
+        w = self.witness
+        port = f" port {w.port}/{w.protocol}" if w.port != ECHO else " (ping)"
+        row = f"\n        decided by: {w.because.text}  [{_place(w.because)}]" if w.because is not None else ""
+        return f"broken  {self.name}: {self.text}\n        witness: {w.source} to {w.destination}{port}: {w.says}{row}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        w = self.witness
+        found = (
+            None
+            if w is None
+            else {n: getattr(w, n) for n in ("source", "destination", "port", "protocol", "outcome", "says")}
+        )
+        return {"name": self.name, "text": self.text, "holds": self.holds, "probes": self.probes, "witness": found}
+
+
+Judge = Callable[[Probe, Attempt], str]
+"""Why this attempt breaks the law, or nothing."""
+
+
+def laws(world: World) -> list[Law]:
+    """Check every law; each is a `Law` that holds or has a witness."""
+    tried = {probe: _attempt(world, probe) for probe in (*_between_pods(world), *_from_agents(world))}
+    pods = [probe for probe in tried if not probe.source.startswith("node:")]
+    agents = [probe for probe in tried if probe.source.startswith("node:")]
+    return [
+        _law("pod-to-pod", "all pods can communicate with all pods on all nodes", pods, tried, _answered),
+        _law("agent-to-pod", "agents on a node can communicate with all pods on that node", agents, tried, _answered),
+        _law(
+            "no-nat", "pods see each other's real addresses: nobody translates between them", pods, tried, _untranslated
+        ),
+    ]
+
+
+def _law(name: str, text: str, probes: list[Probe], tried: dict[Probe, Attempt], judge: Judge) -> Law:
+    for probe in probes:
+        says = judge(probe, tried[probe])
+        if says:
+            return Law(name, text, len(probes), _witness(probe, tried[probe], says))
+    return Law(name, text, len(probes), None)
+
+
+def _answered(probe: Probe, attempt: Attempt) -> str:
+    end = attempt.ending
+    if end.outcome != "connected":
+        return f"{end.outcome} ({end.error})" if end.error else end.outcome
+    if (
+        probe.port != ECHO
+        and end.answered_by != probe.destination
+        and end.destination_seen != f"{probe.target}:{probe.port}"
+    ):
+        return f"answered by {end.answered_by} instead"
+    return ""
+
+
+def _untranslated(probe: Probe, attempt: Attempt) -> str:
+    end = attempt.ending
+    if end.outcome != "connected":
+        return ""
+    if end.source_seen != probe.address:
+        return f"{probe.destination} saw {end.source_seen}, but the sender's address is {probe.address}"
+    reached = (end.destination_seen or "").partition(":")[0]
+    return f"it arrived at {reached} instead of {probe.target}" if reached != probe.target else ""
+
+
+def _between_pods(world: World) -> Iterator[Probe]:
+    pods = reach.pods(world)
+    for source, (netns, address) in pods.items():
+        for destination, (there, target) in pods.items():
+            if source != destination:
+                yield Probe(source, netns, address, destination, target, _port(world, there, target))
+
+
+def _from_agents(world: World) -> Iterator[Probe]:
+    """A kubelet probes the pods of its own node, from the node's own network namespace."""
+    for destination, (there, target) in reach.pods(world).items():
+        node = f"node:{world.get(('api', 'pods', destination))['spec'].get('nodeName', '')}"
+        yield Probe(node, node, "", destination, target, _port(world, there, target))
+
+
+def _port(world: World, netns: str, address: str) -> int:
+    """A TCP port that the pod listens on; a pod that listens nowhere is pinged."""
+    rows: list[Socket] = list(world.table(netns, "socket").values())
+    return min((row.port for row in rows if row.proto == "tcp" and row.address in ("0.0.0.0", address)), default=ECHO)
+
+
+def _attempt(world: World, probe: Probe) -> Attempt:
+    """Send one probe in a fork of the world, as the first packet that these two ever exchange."""
+    fork = world.fork()
+    walk = (
+        socket.ping(fork, probe.netns, probe.target)
+        if probe.port == ECHO
+        else socket.connect(fork, probe.netns, probe.target, probe.port, "tcp")
+    )
+    while True:
+        try:
+            fork.apply(next(walk))
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # what a generator returns is not typed by its exception
+
+
+def _witness(probe: Probe, attempt: Attempt, says: str) -> Witness:
+    because = next((step.because for step in reversed(attempt.steps) if step.because is not None), None)
+    protocol = "ICMP" if probe.port == ECHO else "TCP"
+    return Witness(
+        probe.source, probe.destination, probe.port, protocol, attempt.ending.outcome, says, because, attempt
+    )
+
+
+def _place(because: Because) -> str:
+    scope, table, _ = because.key
+    return f"{table} of {scope.removeprefix('node:')}"
