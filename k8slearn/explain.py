@@ -16,6 +16,7 @@ from k8slearn.repair import Question
 from k8slearn.trace import Leg, Step, Trace
 
 ENDS = ("drop", "refuse")
+PLACES = ("send", "receive", "route", "bridge", "deliver", "rule", *ENDS)
 OUTCOMES = {
     "connected": "the answer arrived",
     "refused": "somebody said no (ECONNREFUSED)",
@@ -60,11 +61,11 @@ def decisive(trace: Trace) -> Step | None:
 
 def _way(trace: Trace) -> list[str]:
     """The places that the first packet passed, and how far the conversation came."""
-    first = trace.legs[0]
+    first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
     places = [
         trace.faces.place(s.where)
         for s in first.steps
-        if s.what in ("send", "receive", "route", "bridge", "deliver", "rule")
+        if s.what in PLACES
     ]
     seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
     names = ", ".join(leg.name for leg in trace.legs)
@@ -77,7 +78,8 @@ def _way(trace: Trace) -> list[str]:
 def _translations(trace: Trace) -> list[str]:
     out = []
     rule: Step | None = None
-    for step in trace.legs[0].steps:
+    last = trace.legs[-1].attempt
+    for step in next(leg for leg in trace.legs if leg.attempt == last).steps:
         if step.what == "rule" and step.because is not None:
             rule = step
         if step.what == "nat":
@@ -152,14 +154,15 @@ def _rule_reason(step: Step, world: World) -> list[str]:
 
 def _missing(trace: Trace, step: Step, journal: Journal) -> list[str]:
     """Nothing was found: did somebody remove what would have been?"""
+    passed = {s.where for s in trace.steps}
     for entry in reversed(journal.entries[: trace.revision]):
-        if not isinstance(entry, Change) or entry.value is not None or entry.key[:2] != (step.where, "route"):
+        if not isinstance(entry, Change) or entry.value is not None or entry.key[1] != "route":
             continue
-        if ip.within(step.before.dst, entry.before.dst):
+        if entry.key[0] in passed and ip.within(step.before.dst, entry.before.dst):
             cause = trace.faces.cause(entry.key)
             why = f" because of {cause.cause}" if cause is not None and cause.cause else ""
-            text = repair.row_text(entry.key, entry.before)
-            return [f"There was a row once: {text}. {entry.author} removed it{why}, revision {entry.revision}."]
+            row = f"{trace.faces.place(entry.key[0])} once had: {repair.row_text(entry.key, entry.before)}"
+            return [f"On its way, {row}. {entry.author} removed it{why}, revision {entry.revision}."]
     return []
 
 

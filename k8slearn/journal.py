@@ -116,6 +116,11 @@ class World:
         """Seconds on the logical clock."""
         return float(self.get(("clock", "now", "")) or 0.0)
 
+    def reorder(self, scope: str, table: str, names: Iterable[Hashable]) -> None:
+        """The same rows in this order."""
+        rows = self.table(scope, table)
+        self._tables[scope, table] = Table({name: rows[name] for name in names})
+
     def apply(self, command: Command) -> Any:
         """Do one command; return the value that was there before (or None)."""
         scope, table, name = command.key
@@ -224,9 +229,25 @@ class Journal:
                 else:
                     self._origins[entry.key] = entry.previous
         del self.entries[revision:]
+        self._reorder({entry.key[:2] for entry in gone if isinstance(entry, Change) and entry.value is None})
         self.world.revision = revision
         self._last_input = next((e.revision for e in reversed(self.entries) if isinstance(e, Input)), 0)
         return gone
+
+    def _reorder(self, tables: set[tuple[str, str]]) -> None:
+        """A row that comes back stands at the end of its table; put it where it was. (Who reads a table in its
+        order must read the same after an undo.)"""
+        if not tables:
+            return
+        order: dict[tuple[str, str], dict[Hashable, None]] = {table: {} for table in tables}
+        for entry in self.entries:
+            if isinstance(entry, Change) and entry.key[:2] in order:
+                if entry.value is None:
+                    order[entry.key[:2]].pop(entry.key[2], None)
+                else:
+                    order[entry.key[:2]][entry.key[2]] = None
+        for table, names in order.items():
+            self.world.reorder(*table, names)
 
     def adopt(self, entries: Iterable[Entry]) -> None:
         """Append entries that were computed before, as they were: nothing is run again."""

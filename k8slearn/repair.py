@@ -163,8 +163,11 @@ def _reversed(changes: list[Change]) -> Callable[[World], Commands]:
 def _opposite(changes: list[Change], cause: Input) -> str:
     first = changes[0]
     table, before = first.key[1], first.before
-    if table == "route" and first.value is None and len(changes) == 1:
-        return f"`ip route add {row_text(first.key, before)}`"
+    if table in ("route", "addr") and {c.key[1] for c in changes} <= {"route", "addr"}:
+        mine = [c for c in changes if c.key[1] == table and (c.before is None or c.value is None)]
+        if len(mine) == 1:
+            verb, row = ("add", before) if first.value is None else ("del", first.value)
+            return f"`ip {table} {verb} {row_text(first.key, row)}`"
     if table == "sysctl" and len(changes) == 1:
         return (
             f"`sysctl -w {first.key[2]}={before if before is not None else sysctl.DEFAULTS.get(str(first.key[2]), 0)}`"
@@ -293,6 +296,6 @@ def row_text(key: Key, value: Any) -> str:
     """A removed row as its tool prints it."""
     if isinstance(value, Route):
         return fib.route_text(value)
-    if isinstance(value, Link):
-        return value.name
+    if isinstance(value, Address):
+        return f"{value.address}/{value.prefix} dev {value.dev}"
     return str(value)

@@ -1,4 +1,4 @@
-"""One lost row: the sender of the lost packet is told, the other side waits."""
+"""One wrong row: the sender of the lost packet is told, the other side waits."""
 
 
 def solve(exercise):

@@ -25,6 +25,7 @@ INTERNAL = 999
 """What real plugins use for nearly everything."""
 
 Result = dict[str, Any]
+_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class CniError(Refused):
@@ -43,8 +44,18 @@ class CniError(Refused):
 
 
 def pretty(value: Any) -> str:
-    """JSON as the plugins print it."""
-    return json.dumps(value, indent=4, ensure_ascii=False) + "\n"
+    """JSON as the plugins print it: four spaces, and no escapes that Go would not write."""
+    return _indented(value, "\n") + "\n"
+
+
+def _indented(value: Any, line: str) -> str:
+    """(``json.dumps(indent=4)`` says the same in three times the time, and every pod's start prints six of these.)"""
+    inner = line + "    "
+    if isinstance(value, dict) and value:
+        return "{" + ",".join(f"{inner}{_text(k)}: {_indented(v, inner)}" for k, v in value.items()) + line + "}"
+    if isinstance(value, list | tuple) and value:
+        return "[" + ",".join(inner + _indented(v, inner) for v in value) + line + "]"
+    return _text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def version_of(config: Mapping[str, Any]) -> str:

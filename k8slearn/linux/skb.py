@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
+from hashlib import blake2b
 from typing import Protocol
 
-from k8slearn.journal import Key, World, digest
+from k8slearn.journal import Key, World
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.packet import Packet
 from k8slearn.trace import Draw
@@ -104,7 +105,8 @@ class Net:
             hit = at < len(self.forced) and self.forced[at]
         else:
             seed = self.world.get(("chance", "seed", "")) or 0
-            number = int(digest(seed, self.world.revision, self.attempt, key, rule, len(self.draws)), 16)
-            hit = Fraction(number, 1 << 32) < probability
+            words = f"{seed}/{self.world.revision}/{self.attempt}/{key}/{rule}/{len(self.draws)}"
+            number = int.from_bytes(blake2b(words.encode(), digest_size=4).digest(), "big")
+            hit = number * probability.denominator < probability.numerator << 32
         self.draws.append(Draw(key, rule, hit, probability if hit else 1 - probability))
         return hit

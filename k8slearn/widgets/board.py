@@ -49,6 +49,7 @@ class Board:
     badges: dict[str, Point] = field(default_factory=dict)
     ports: dict[tuple[str, str], Point] = field(default_factory=dict)
     rails: dict[tuple[str, str], float] = field(default_factory=dict)
+    bridges: set[tuple[str, str]] = field(default_factory=set)
     wires: dict[tuple[tuple[str, str], tuple[str, str]], tuple[Point, ...]] = field(default_factory=dict)
     drawn: dict[tuple[str, str], Port] = field(default_factory=dict)
     labels: bool = True

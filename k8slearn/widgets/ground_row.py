@@ -42,6 +42,7 @@ def _switch(board: Board, root: Space, span: tuple[float, float], y: float) -> N
         board.place(port, (above[0], top) if above else (left + 40, top + 26))
     if bridge is not None:
         board.rails[root.scope, bridge.name] = top + 13
+        board.bridges.add((root.scope, bridge.name))
         board.place(bridge, ((left + right) / 2, top + 13))
     board.homes[root.scope] = ((left + right) / 2, top + 13)
     board.badges[root.scope] = (left + 72, top + 13)

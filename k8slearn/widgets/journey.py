@@ -171,16 +171,17 @@ def _seat(sheet: Sheet, hop: Hop) -> str:
     """Where a hop's number stands: at the bridge that carried the frame, unless the namespace itself had it."""
     if sheet.homes.get(hop.where) in [stop.at for stop in hop.stops]:
         return hop.where
-    bridges = (f"{hop.where} {step['dev']}" for step in hop.steps if step["what"] == "bridge")
+    bridges = (f"{hop.where} {step['dev']}" for step in hop.steps if (hop.where, step["dev"]) in sheet.bridges)
     return next((name for name in bridges if name in sheet.badges), hop.where)
 
 
-def seat(sheet: Sheet, step: StepDict) -> str:
-    """The thing of the picture that a step happens in."""
+def seat(sheet: Sheet, step: StepDict, stop: Stop) -> str:
+    """The thing of the picture that a step happens in: a bridge's bar, a link, or the namespace's own box."""
     where, dev = step["where"], step.get("dev", "")
-    names = {thing.name for thing in sheet.things}
-    bar = f"{where} {dev}"
-    return bar if step["what"] in ("bridge", "transmit", "receive") and bar in names else where
+    bars = [name for scope, name in sheet.bridges if scope == where and sheet.rails[scope, name] == stop.at[1]]
+    if bars and stop.at != sheet.homes.get(where):
+        return f"{where} {bars[0]}"
+    return f"{where} {dev}" if where in sheet.homes and sheet.ports.get((where, dev)) == stop.at else where
 
 
 def _end(trace: Mapping[str, Any], last: Hop) -> Thing:
@@ -194,16 +195,22 @@ def _end(trace: Mapping[str, Any], last: Hop) -> Thing:
     return Thing("end", f"{trace['outcome']}: {last.steps[-1]['says']}", marks)
 
 
+AT_HOME = ("send", "deliver", "route", "refuse", "icmp")
+"""What a namespace's own IP stack or a socket does; everything else happens where the packet is."""
+
+
 def _point(sheet: Sheet, step: StepDict, before: Point | None) -> Point | None:
     """Where a step happens: on a link, on a bridge's bar (where the frame is), or at the namespace's own programs."""
     where, dev, what = step["where"], step.get("dev", ""), step["what"]
     home = sheet.homes.get(where)
-    if what == "bridge" and (where, dev) in sheet.rails:
-        x = before[0] if before else sheet.ports.get((where, dev), home or (0.0, 0.0))[0]
-        return (x, sheet.rails[where, dev])
     if what in ("transmit", "receive") and dev != "lo":
         return sheet.ports.get((where, dev), home)
-    return home
+    if what in AT_HOME:
+        return home
+    if (where, dev) in sheet.bridges and (what == "bridge" or before is None):
+        x = before[0] if before else sheet.ports.get((where, dev), home or (0.0, 0.0))[0]
+        return (x, sheet.rails[where, dev])
+    return before or home
 
 
 def _way(sheet: Sheet, where: str, at: Point, to: str, here: Point) -> list[Point]:

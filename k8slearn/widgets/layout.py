@@ -44,7 +44,17 @@ def sheet(scene: Scene) -> Sheet:
     backdrop.append(_band("node", turn + 28, bottom - turn - 28, width, "", _node_title(scene)))
     _wire(board)
     things = (*backdrop, *_layers(board))
-    return Sheet(width, height, things, board.homes, board.badges, board.ports, board.rails, board.wires)
+    return Sheet(
+        width,
+        height,
+        things,
+        board.homes,
+        board.badges,
+        board.ports,
+        board.rails,
+        frozenset(board.bridges),
+        board.wires,
+    )
 
 
 def _layers(board: Board) -> Iterable[Thing]:

@@ -123,6 +123,7 @@ def _rail(board: Board, machine: Machine, name: str, at: Point, width: float) ->
         board.things.append(Thing(f"{root.scope} rail", f"{root.name}: {words}", marks))
         return
     board.rails[root.scope, name] = track
+    board.bridges.add((root.scope, name))
     board.place(bridge, (x + width / 2, track))
     board.badges[f"{root.scope} {name}"] = (x + width / 2 - 16, y + BAR - 12)
     state = "" if bridge.up else "  ✕ down"

@@ -75,6 +75,8 @@ class Sheet:
     """(scope, link) -> where the link is drawn."""
     rails: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """(scope, bridge or its port) -> the height at which its frames travel."""
+    bridges: frozenset[tuple[str, str]] = frozenset()
+    """(scope, bridge) of every bridge that is drawn."""
     wires: Mapping[tuple[tuple[str, str], tuple[str, str]], tuple[Point, ...]] = field(default_factory=dict)
     """(one end, other end) -> the way between them; each wire stands here once."""
 

@@ -59,7 +59,7 @@ def _step(sheet: Sheet, step: Step, stop: journey.Stop, leg: int) -> dict[str, A
         "errand": errand,
         "label": "ARP" if errand else step["leg"],
         "place": step["place"],
-        "seat": journey.seat(sheet, step),
+        "seat": journey.seat(sheet, step, stop),
         "at": " ".join(filter(None, [step.get("hook", ""), step.get("dev", "")])),
         "what": step["what"],
         "meaning": WORDS.get(step["what"], ""),

@@ -14,7 +14,7 @@ SERVICES_SHOWN = 18
 
 def draw_services(board: Board, scene: Scene, width: float) -> float:
     """The cluster network with its Services; returns where the next band begins."""
-    y, chip = EDGE, 206.0
+    y, chip = EDGE, 224.0
     columns = int((width - 2 * (EDGE + PAD) + GAP) // (chip + GAP))
     shown = scene.services[:SERVICES_SHOWN]
     lines = -(-len(shown) // columns)

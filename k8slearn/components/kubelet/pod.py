@@ -102,6 +102,12 @@ def _by_node(pods: Table) -> dict[str, list[str]]:
     return found
 
 
+def machines(world: World) -> list[str]:
+    """The scopes of all nodes' machines."""
+    settings: Settings | None = world.get(("cluster", "settings", ""))
+    return [f"node:{name}" for name, _ in settings.nodes] if settings is not None else []
+
+
 def node_address(world: World, node: str) -> str:
     """The node's address on the node network."""
     settings: Settings | None = world.get(("cluster", "settings", ""))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from k8slearn.components.kubelet.pod import machines
 from k8slearn.journal import Commands, Key, Put, Remove, World
 
 SANDBOX = ""
@@ -43,7 +44,7 @@ def forget(world: World, node: str, pod: str, what: str | None = None) -> Comman
 
 def timers(world: World) -> Iterator[tuple[float, str]]:
     """(second, pod) of every timer on every node."""
-    for node in world.scopes("retry"):
+    for node in machines(world):
         for name, until in world.table(node, "retry").items():
             if isinstance(name, tuple):
                 yield until, name[0]

@@ -21,7 +21,7 @@ from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
 from k8slearn.components.kubelet import containers, network, retry, sandbox, status
-from k8slearn.components.kubelet.pod import Pod, find
+from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
 Obj = dict[str, Any]
@@ -174,7 +174,7 @@ def _finished(pod: Pod) -> Commands:
 
 def _orphans(world: World, key: str, uid: str) -> Commands:
     """What is left of a pod that the API does not know (any more), on whichever node; a namesake's is left alone."""
-    for node in world.scopes("sandbox"):
+    for node in machines(world):
         old = [row for row in cri.sandboxes(world, node, key) if row.uid != uid]
         if not old:
             continue

@@ -1,5 +1,5 @@
 # expect: back
-"""The router tells whoever began."""
+"""Whoever gives a packet up tells the one who began the conversation."""
 
 
 def solve(exercise):

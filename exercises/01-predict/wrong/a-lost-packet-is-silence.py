@@ -1,5 +1,5 @@
 # expect: there
-"""A packet without a route vanishes."""
+"""A packet that cannot be handed on vanishes."""
 
 
 def solve(exercise):

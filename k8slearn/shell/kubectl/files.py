@@ -1,0 +1,82 @@
+"""Files named with ``-f``: standard input, or a file of the node that kubectl runs on.
+
+A person in a notebook writes ``kubectl apply -f web.yaml`` and means a file of their own computer. What is journalled must
+not depend on it, so the facade puts the text into the command's input with `inline`: ``-f -``, and a comment
+``# Source: web.yaml`` above the text, from which kubectl takes the name for its messages.
+
+Left out: directories, URLs, ``-k``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+
+from k8slearn.shell.kubectl.command import Request, fail
+
+_SOURCE = re.compile(r"# Source: (.*)\n")
+
+
+def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[str, str]:
+    """A command line without files: every ``-f FILE`` becomes ``-f -``, and `read`'s texts come by standard input.
+
+    Returns (command, stdin). `read` is only called for files, never for ``-``; it raises `Refused` as it likes.
+    """
+    words = shlex.split(command)
+    end = words.index("--") if "--" in words else len(words)
+    texts: list[str] = []
+    out: list[str] = []
+    at = 0
+    while at < end:
+        flag, value, step = _file_flag(words, at)
+        at += step
+        if flag is None:
+            out.append(value)
+        elif value == "-":
+            texts.append(stdin)
+        else:
+            texts += [f"# Source: {path}\n{read(path)}" for path in value.split(",")]
+    if not texts:
+        return command, stdin
+    joined = "\n---\n".join(text.rstrip("\n") for text in texts) + "\n"
+    return shlex.join([*out, "-f", "-", *words[end:]]), joined
+
+
+def _file_flag(words: list[str], at: int) -> tuple[str | None, str, int]:
+    """(the flag, its value, how many words it took); no flag: (None, the word, 1). ``logs -f`` takes no file."""
+    word = words[at]
+    if words[0] in ("logs", "exec") or (words[0] == "kubectl" and words[1:2] and words[1] in ("logs", "exec")):
+        return None, word, 1
+    if word in ("-f", "--filename") and at + 1 < len(words):
+        return "-f", words[at + 1], 2
+    if word.startswith("--filename="):
+        return "-f", word.partition("=")[2], 1
+    if re.fullmatch(r"-f=?.+", word):
+        return "-f", word[2:].removeprefix("="), 1
+    return None, word, 1
+
+
+def texts(request: Request) -> str:
+    """All that the request's ``-f`` flags name, as one text."""
+    return "\n---\n".join(_text(request, path) for flag in request.flags["filename"] for path in flag.split(","))
+
+
+def _text(request: Request, path: str) -> str:
+    if path == "-":
+        return request.process.stdin
+    if path.startswith(("http://", "https://")):
+        fail(f"error: unable to read URL \"{path}\": this cluster has no way to the Internet; apply the file's text instead")
+    found = request.world.get((request.process.files, "file", path))
+    if found is None:
+        fail(f'error: the path "{path}" does not exist')
+    return str(found)
+
+
+def source(request: Request) -> str:
+    """How messages call the input: ``STDIN``, or the file's name."""
+    path = request.flags["filename"][0] if request.flags["filename"] else "-"
+    if path != "-":
+        return str(path)
+    named = _SOURCE.match(request.process.stdin)
+    return named[1] if named else "STDIN"
