@@ -1,6 +1,9 @@
 """k8slearn: a cluster network in memory that tells you the truth and explains it.
 
 Reading order: journal -> trace -> linux/path -> the room you wonder about -> components/kube_proxy -> explain.
+
+Left out (so far): every wiring but "bridge" and "kubenet", IPv6, DNS, enforcing NetworkPolicies, other modes of
+kube-proxy. Each says so when it is asked for. Nothing here measures time: it shows what happens, not how fast.
 """
 
 from __future__ import annotations

@@ -104,10 +104,12 @@ def trace(given: argparse.Namespace) -> int:
 
 
 def matrix(given: argparse.Namespace) -> int:
+    from k8slearn.widgets.matrix_face import matrix_svg
+
     found = _cluster(given).reachability(port=given.port)
     faces: dict[str, Callable[[], str]] = {
         "json": lambda: json.dumps(found.to_dict(), indent=1, sort_keys=True),
-        "svg": found.svg,
+        "svg": lambda: matrix_svg(found),
         "table": lambda: str(found),
     }
     print(faces[given.output]())

@@ -64,6 +64,17 @@ def netns_of(world: World, pod: str) -> str | None:
     return None
 
 
+def pods(world: World) -> dict[str, tuple[str, str]]:
+    """Every pod that has a network namespace and an address: ``namespace/name`` -> (scope, address)."""
+    found = {}
+    for name in sorted(map(str, world.table("api", "pods"))):
+        address = (world.get(("api", "pods", name)).get("status") or {}).get("podIP")
+        scope = netns_of(world, name) if address else None
+        if address and scope is not None:
+            found[name] = (scope, str(address))
+    return found
+
+
 def _read(
     world: World, endpoint: str, forms: dict[str, Callable[[World, str], str]], address: Callable[[World, str], str]
 ) -> str:

@@ -10,10 +10,10 @@ Left out: more than one explanation; where several rows would have to change, th
 from __future__ import annotations
 
 from k8slearn import repair
-from k8slearn.journal import Change, Journal, Key, World
+from k8slearn.journal import Change, Journal, World
 from k8slearn.linux import ip
 from k8slearn.repair import Question
-from k8slearn.trace import Leg, Step, Trace
+from k8slearn.trace import Because, Leg, Step, Trace
 
 ENDS = ("drop", "refuse")
 PLACES = ("send", "receive", "route", "bridge", "deliver", "rule", *ENDS)
@@ -84,7 +84,7 @@ def _translations(trace: Trace) -> list[str]:
             rule = step
         if step.what == "nat":
             decided = (
-                f" by {rule.because.text}{_author(trace, rule.because.key)}"
+                f" by {rule.because.text}{_author(trace, rule.because)}"
                 if rule is not None and rule.because
                 else ""
             )
@@ -108,7 +108,7 @@ def _rests_on(trace: Trace, world: World, question: Question) -> list[str]:
     step, outcome = found
     assert step.because is not None
     where = trace.faces.place(step.where)
-    row = f"{step.because.text}{_author(trace, step.because.key)}"
+    row = f"{step.because.text}{_author(trace, step.because)}"
     return [f"It rests on this row of {where}: {row}. Without it: {outcome}."]
 
 
@@ -116,7 +116,7 @@ def _decided(trace: Trace, step: Step, world: World, journal: Journal) -> list[s
     leg = _leg_of(trace, step)
     lines = [f"The {leg.name} ended on {trace.faces.place(step.where)}{_at(step)}: {step.says}."]
     if step.because is not None:
-        lines.append(f"What decided: {step.because.text}{_author(trace, step.because.key)}.")
+        lines.append(f"What decided: {step.because.text}{_author(trace, step.because)}.")
         lines += _rule_reason(step, world)
     else:
         lines += _missing(trace, step, journal)
@@ -133,8 +133,8 @@ def _at(step: Step) -> str:
     return f" ({words})" if words else ""
 
 
-def _author(trace: Trace, key: Key) -> str:
-    cause = trace.faces.cause(key)
+def _author(trace: Trace, because: Because) -> str:
+    cause = trace.faces.cause(because.key, because.position)
     if cause is None:
         return ""
     why = f" because of {cause.cause}" if cause.cause else ""
@@ -159,7 +159,7 @@ def _missing(trace: Trace, step: Step, journal: Journal) -> list[str]:
         if not isinstance(entry, Change) or entry.value is not None or entry.key[1] != "route":
             continue
         if entry.key[0] in passed and ip.within(step.before.dst, entry.before.dst):
-            cause = trace.faces.cause(entry.key)
+            cause = trace.faces.cause(entry.key, 0)
             why = f" because of {cause.cause}" if cause is not None and cause.cause else ""
             row = f"{trace.faces.place(entry.key[0])} once had: {repair.row_text(entry.key, entry.before)}"
             return [f"On its way, {row}. {entry.author} removed it{why}, revision {entry.revision}."]

@@ -17,6 +17,7 @@ from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World
 from k8slearn.linux import socket
+from k8slearn.linux.netfilter import Chain, Rule
 from k8slearn.trace import Cause, Faces, Fate, Trace
 from k8slearn.verbs import Asked
 
@@ -52,11 +53,13 @@ class _Then:
             raise Refused(f"this trace was made at revision {self.revision}, which has been undone: ask again")
         return self.engine.world if len(entries) == self.revision else self.engine.at(self.revision).world
 
-    def cause(self, key: Key) -> Cause | None:
-        """Who had written this row, at that time."""
+    def cause(self, key: Key, position: int = 0) -> Cause | None:
+        """Who had written this row, at that time; with a position, who had put that rule into the chain."""
         change = self.engine.journal.origin(key)
         while change is not None and change.revision > self.revision:
             change = change.previous
+        if change is not None and position and isinstance(change.value, Chain) and position <= len(change.value.rules):
+            change = _first_with(change, change.value.rules[position - 1])
         return None if change is None else Cause(change.author, self._why(change), change.revision)
 
     def _why(self, change: Change) -> str:
@@ -65,6 +68,14 @@ class _Then:
         source = self.engine.journal.entries[change.source - 1]
         assert isinstance(source, Input)
         return typed(source)
+
+
+def _first_with(change: Change, rule: Rule) -> Change:
+    """The change that put this rule into its chain; later ones wrote the chain anew and left the rule there."""
+    before = change.previous
+    while before is not None and isinstance(before.value, Chain) and rule in before.value.rules:
+        change, before = before, before.previous
+    return change
 
 
 def place(world: World, scope: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from k8slearn import reach
+from k8slearn import endpoints
 from k8slearn.journal import World
 from k8slearn.linux import socket
 from k8slearn.linux.rows import Socket
@@ -132,7 +132,7 @@ def _untranslated(probe: Probe, attempt: Attempt) -> str:
 
 
 def _between_pods(world: World) -> Iterator[Probe]:
-    pods = reach.pods(world)
+    pods = endpoints.pods(world)
     for source, (netns, address) in pods.items():
         for destination, (there, target) in pods.items():
             if source != destination:
@@ -141,7 +141,7 @@ def _between_pods(world: World) -> Iterator[Probe]:
 
 def _from_agents(world: World) -> Iterator[Probe]:
     """A kubelet probes the pods of its own node, from the node's own network namespace."""
-    for destination, (there, target) in reach.pods(world).items():
+    for destination, (there, target) in endpoints.pods(world).items():
         node = f"node:{world.get(('api', 'pods', destination))['spec'].get('nodeName', '')}"
         yield Probe(node, node, "", destination, target, _port(world, there, target))
 

@@ -73,7 +73,7 @@ class Matrix:
 
 def matrix(world: World, port: int = 80, protocol: str = "TCP") -> Matrix:
     """Ask for every pair of pods, each pod itself included."""
-    places = pods(world)
+    places = endpoints.pods(world)
     cells = {
         (source, to): tuple(
             sorted({fate.outcome for fate in socket.fates(world, netns, address, port, protocol.lower())})
@@ -82,14 +82,3 @@ def matrix(world: World, port: int = 80, protocol: str = "TCP") -> Matrix:
         for to, (_, address) in places.items()
     }
     return Matrix(tuple(places), port, protocol, cells)
-
-
-def pods(world: World) -> dict[str, tuple[str, str]]:
-    """Every pod that has a network namespace and an address: ``namespace/name`` -> (scope, address)."""
-    found = {}
-    for name in sorted(map(str, world.table("api", "pods"))):
-        address = (world.get(("api", "pods", name)).get("status") or {}).get("podIP")
-        scope = endpoints.netns_of(world, name) if address else None
-        if address and scope is not None:
-            found[name] = (scope, str(address))
-    return found

@@ -8,7 +8,7 @@ Left out: an API server, etcd and a controller manager as processes that can die
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from k8slearn import ground, installer
@@ -32,17 +32,18 @@ from k8slearn.components.workloads import (
 )
 from k8slearn.journal import Commands, Put, World
 
-WIRING: dict[str | None, tuple[type[Component], ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
+Make = Callable[[], Component]
+WIRING: dict[str | None, tuple[Make, ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
 """Who connects the nodes' pod ranges, under each wiring."""
-PROXY: dict[str, tuple[type[Component], ...]] = {"iptables": (KubeProxy,), "none": ()}
+PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
 
 @lru_cache(maxsize=64)
 def components(settings: Settings) -> tuple[Component, ...]:
     """The components of such a cluster, upstream first."""
-    controllers = (Namespaces, GarbageCollector, Deployments, StatefulSets, Jobs, ReplicaSets, DaemonSets)
-    nodes = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
-    everyone = (*nodes, *controllers, Scheduler, Kubelet, EndpointSlices, *PROXY[settings.proxy])
+    controllers: tuple[Make, ...] = (Namespaces, GarbageCollector, Deployments, StatefulSets, Jobs, ReplicaSets, DaemonSets)
+    nodes: tuple[Make, ...] = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
+    everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, Kubelet, EndpointSlices, *PROXY[settings.proxy])
     return tuple(component() for component in everyone)
 
 

@@ -144,7 +144,8 @@ class Faces:
 
     place: Callable[[str], str]
     """A scope in a person's words: ``node:node-1/cni-…`` -> ``default/web``."""
-    cause: Callable[[Key], Cause | None]
+    cause: Callable[[Key, int], Cause | None]
+    """Who wrote a row; with a rule's position in a chain (from 1; else 0), who put that rule there."""
     fates: Callable[[], list[Fate]]
     explain: Callable[[Trace], str]
     draw: Callable[[Trace], Any]
@@ -234,7 +235,7 @@ class Trace:
         because = step.because
         why: Mapping[str, Any] | None = None
         if because is not None:
-            cause = self.faces.cause(because.key)
+            cause = self.faces.cause(because.key, because.position)
             why = {
                 "key": _plain(because.key),
                 "text": because.text,

@@ -10,6 +10,7 @@ MyST Markdown is the format of Jupyter Book: prose with cells between fences::
 ``course/text/01-x.md`` becomes ``course/01-x.ipynb``: a Markdown cell for the prose between two code cells (a line
 ``+++`` starts a new one), each code cell run on the plain python3 kernel, its output kept. The same text gives the
 same bytes on every machine: a cell's id is a hash of its text, and times, versions and widget models are taken out.
+The picture on the first screen of README.md is drawn by the engine, too: no figure is made by hand.
 
 Left out: every other MyST directive, and cell options other than ``:tags:``.
 """
@@ -29,6 +30,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 
 Notebook = dict[str, Any]
@@ -156,16 +158,34 @@ def lessons(course: Path) -> list[tuple[Path, Path]]:
     return [(text, (course / text.relative_to(texts)).with_suffix(".ipynb")) for text in found]
 
 
+def picture(course: Path) -> tuple[Path, str]:
+    """Where README's picture stands, and what the engine draws: one packet's way through a Service."""
+    cluster = Cluster(nodes=2)
+    cluster.apply(course / "text" / "first-packet.yaml")
+    trace = cluster.trace("default/client", "svc:default/web", port=80)
+    return course / "images" / "first-packet.svg", trace.svg()
+
+
 def stale(course: Path) -> list[str]:
-    """The names of the notebooks that are not what their text gives today."""
+    """The names of the notebooks (and of the picture) that are not what their text gives today."""
+    image, drawn = picture(course)
     pairs = lessons(course)
     known = {notebook for _, notebook in pairs}
-    orphans = [n.name for n in sorted(course.rglob("*.ipynb")) if n not in known and ".ipynb_checkpoints" not in n.parts]
-    return orphans + [
-        notebook.name
-        for text, notebook in pairs
-        if not notebook.is_file() or notebook.read_text(encoding="utf-8") != weave(text.read_text(encoding="utf-8"))
+    orphans = [
+        n.name for n in sorted(course.rglob("*.ipynb")) if n not in known and ".ipynb_checkpoints" not in n.parts
     ]
+    woven = ((notebook, weave(text.read_text(encoding="utf-8"))) for text, notebook in pairs)
+    return orphans + [path.name for path, new in (*woven, (image, drawn)) if not _holds(path, new)]
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    print(path, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,16 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.check:
             names = stale(options.course)
-            print(
-                *(f"{name} is not what its text gives: run python -m k8slearn.weave" for name in names),
-                sep="\n",
-                end="",
-            )
+            for name in names:
+                print(f"{name} is not what its text gives: run python -m k8slearn.weave")
             return 1 if names else 0
+        _write(*picture(options.course))
         for text, notebook in lessons(options.course):
-            notebook.parent.mkdir(exist_ok=True)
-            notebook.write_text(weave(text.read_text(encoding="utf-8")), encoding="utf-8")
-            print(notebook)
+            _write(notebook, weave(text.read_text(encoding="utf-8")))
     except Refused as wrong:
         print(wrong, file=sys.stderr)
         return 1

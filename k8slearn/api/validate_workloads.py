@@ -83,9 +83,9 @@ def deployment(obj: Obj) -> list[str]:
     if kind not in ("Recreate", "RollingUpdate"):
         return [*wrong, unsupported("spec.strategy.type", kind, ("Recreate", "RollingUpdate"))]
     rolling = spec["strategy"].get("rollingUpdate")
-    if kind == "Recreate" and rolling:
+    if kind == "Recreate":
         why = "may not be specified when strategy `type` is 'Recreate'"
-        return [*wrong, banned("spec.strategy.rollingUpdate", why)]
+        return [*wrong, banned("spec.strategy.rollingUpdate", why)] if rolling else wrong
     return wrong + _rolling(rolling or {}, "spec.strategy.rollingUpdate")
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from k8slearn.errors import Refused
@@ -25,7 +26,7 @@ INTERNAL = 999
 """What real plugins use for nearly everything."""
 
 Result = dict[str, Any]
-_text = json.JSONEncoder(ensure_ascii=False).encode
+_text = lru_cache(maxsize=4096)(json.JSONEncoder(ensure_ascii=False).encode)
 
 
 class CniError(Refused):

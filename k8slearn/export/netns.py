@@ -42,7 +42,7 @@ CALM = {
     "net.ipv4.conf.*.arp_filter": "0",
     "net.ipv4.conf.*.accept_local": "0",
     "net.ipv4.neigh.default.mcast_solicit": "3",
-    "net.ipv4.neigh.default.retrans_time_ms": "900",
+    "net.ipv4.neigh.default.retrans_time_ms": "1000",
     "net.ipv4.tcp_syn_linear_timeouts": "4",
     "net.bridge.bridge-nf-call-arptables": "0",
     "net.bridge.bridge-nf-call-ip6tables": "0",

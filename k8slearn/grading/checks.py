@@ -86,6 +86,8 @@ class Work:
     """The revision at which the learner took over."""
     explanations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Question -> value as text -> why a learner might have chosen it, and what is true instead."""
+    _traces: dict[tuple[str, str, int, str, int], Trace] = field(default_factory=dict, repr=False)
+    """What was asked before: checks often ask the same, and the walk is most of what grading costs."""
 
     def answer(self, question: str) -> Answer:
         """The answer to a question; fails while there is none."""
@@ -141,8 +143,11 @@ class Work:
 
     def trace(self, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Trace:
         """A trace in the learner's cluster; an endpoint that is not there is the learner's failure, not ours."""
+        asked = (source, destination, port, protocol, self.cluster.journal.revision)
         try:
-            return self.cluster.trace(source, destination, port, protocol)
+            if asked not in self._traces:
+                self._traces[asked] = self.cluster.trace(source, destination, port, protocol)
+            return self._traces[asked]
         except Refused as missing:
             raise Failed(f"From {source} to {destination} nothing could be sent: {missing}") from missing
 

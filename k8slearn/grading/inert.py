@@ -48,9 +48,9 @@ def as_html(text: str) -> str:
 
 
 def as_csv(text: str) -> str:
-    """One line that no spreadsheet takes for a formula."""
+    """One line that no spreadsheet takes for a formula, and no CI runner for a command."""
     line = one_line(text)
-    return "'" + line if line.startswith(("=", "+", "-", "@", "\t", "|", "%")) else line
+    return "'" + line if line.startswith(("=", "+", "-", "@", "|", "%", "::")) else line
 
 
 def as_markdown(text: str) -> str:

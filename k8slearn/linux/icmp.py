@@ -37,7 +37,7 @@ ERRORS = {
 }
 """Message -> (a Trace's outcome, the errno's words) for a socket that is connecting (`icmp_err_convert`)."""
 
-SOFT = ("net-unreachable", "host-unreachable")
+SOFT = ("net-unreachable", "host-unreachable", "time-exceeded")
 """Not fatal (`icmp.c: icmp_err_convert`): a UDP socket does not fail over these, it goes on waiting."""
 
 

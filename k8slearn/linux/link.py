@@ -119,7 +119,7 @@ def _forget(world: World, netns: str, link: Link) -> Commands:
         yield Put(key(netns, port.name), replace(port, master="", hairpin=False))
     yield Remove(key(netns, link.name))
     if link.master:
-        yield from _new_bridge_mac(world, netns, link.master)
+        yield from _follow_ports(world, netns, link.master)
 
 
 def _strip(world: World, netns: str, link: Link) -> Commands:
@@ -179,7 +179,7 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
     if link.master:
         yield from set_nomaster(world, netns, name)
     yield Put(key(netns, name), replace(link, master=bridge, hairpin=False))
-    yield from _new_bridge_mac(world, netns, bridge)
+    yield from _follow_ports(world, netns, bridge)
 
 
 def set_nomaster(world: World, netns: str, name: str) -> Commands:
@@ -189,15 +189,19 @@ def set_nomaster(world: World, netns: str, name: str) -> Commands:
         return
     yield Put(key(netns, name), replace(link, master="", hairpin=False))
     yield from _forget_macs(world, netns, link, kept="")
-    yield from _new_bridge_mac(world, netns, link.master)
+    yield from _follow_ports(world, netns, link.master)
 
 
-def _new_bridge_mac(world: World, netns: str, bridge: str) -> Commands:
-    """br_stp_recalculate_bridge_id(): the lowest MAC of the ports (none: zeros), unless somebody set one."""
+def _follow_ports(world: World, netns: str, bridge: str) -> Commands:
+    """A bridge wears its ports' lowest MAC (none: zeros) and smallest MTU, unless somebody set them (br_if.c)."""
     link: Link | None = world.get(key(netns, bridge))
-    lowest = min((port.mac for port in ports(world, netns, bridge)), default=NO_MAC)
-    if link is not None and not link.pinned and lowest != link.mac:
-        yield Put(key(netns, bridge), replace(link, mac=lowest))
+    if link is None:
+        return
+    members = ports(world, netns, bridge)
+    mac = link.mac if link.pinned else min((port.mac for port in members), default=NO_MAC)
+    mtu = link.mtu if link.mtu_pinned else min((port.mtu for port in members), default=1500)
+    if (mac, mtu) != (link.mac, link.mtu):
+        yield Put(key(netns, bridge), replace(link, mac=mac, mtu=mtu))
 
 
 def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
@@ -206,7 +210,10 @@ def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
         raise error("mtu less than device minimum.")
     if mtu > 65535 and name != "lo":
         raise error("mtu greater than device maximum.")
-    yield from _set(world, netns, name, mtu=mtu)
+    link = find(world, netns, name)
+    yield Put(key(netns, name), replace(link, mtu=mtu, mtu_pinned=True))
+    if link.master:
+        yield from _follow_ports(world, netns, link.master)
 
 
 def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:
@@ -216,7 +223,7 @@ def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:
         raise refused("Cannot assign requested address")
     yield Put(key(netns, name), replace(link, mac=mac.lower(), pinned=True))
     if link.master:
-        yield from _new_bridge_mac(world, netns, link.master)
+        yield from _follow_ports(world, netns, link.master)
 
 
 def set_hairpin(world: World, netns: str, name: str, on: bool) -> Commands:

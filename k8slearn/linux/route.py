@@ -68,6 +68,8 @@ def checked(world: World, netns: str, route: Route) -> Route:
         base, _ = ip.network(route.dst)
     except ValueError:
         raise CommandError(f'Error: inet prefix is expected rather than "{route.dst}".\n', 1) from None
+    if route.dev:
+        find(world, netns, route.dev)
     if ip.text(base) != route.dst.partition("/")[0]:
         raise error("Invalid prefix for given prefix length.")
     if "/" not in route.dst:
@@ -81,22 +83,18 @@ def checked(world: World, netns: str, route: Route) -> Route:
 
 
 def _with_device(world: World, netns: str, route: Route) -> Route:
-    """fib_check_nh(): the device must be up, and the gateway a neighbour on it."""
-    if route.dev:
-        link = find(world, netns, route.dev)
-        if not link.up:
-            raise error("Device for nexthop is not up.")
-    if not route.via:
+    """fib_check_nh(): the device must be up, and the gateway a neighbour on it (`onlink`: taken on trust)."""
+    if not route.via or route.onlink:
         if not route.dev:
-            raise refused("No such device")
-        return route
-    if route.onlink:
-        if not route.dev:
-            raise error("Nexthop device required for onlink.")
+            raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
+        if not find(world, netns, route.dev).up:
+            raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
         return route
     dev = device_towards(world, netns, route.via, route.dev)
     if not dev:
         raise error("Nexthop has invalid gateway.")
+    if not find(world, netns, dev).up:
+        raise refused("Network is down")
     return changed(route, dev=dev)
 
 

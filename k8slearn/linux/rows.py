@@ -41,6 +41,8 @@ class Link:
     promisc: bool = False
     pinned: bool = False
     """Somebody set the MAC: a bridge then keeps it, whatever its ports have."""
+    mtu_pinned: bool = False
+    """Somebody set the MTU: the same."""
     opened: bool = False
     """It has been up once: the kernel gave it a queue then, and it keeps that (``qdisc noqueue``)."""
 

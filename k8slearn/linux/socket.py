@@ -243,7 +243,7 @@ def _try(net: Net, client: Client, legs: list[Leg], attempts: int) -> Generator[
             sent, words = yield from _sift(path.send_local(net, out), steps)
             carried, _ = yield from _sift(path.run(net), steps)
             learned += sent + carried
-            if words and client.mine.proto == "udp":
+            if words and out.name == name and client.mine.proto == "udp":
                 client.fail("unreachable", words)
             legs.append(Leg(out.name, "request" if out.netns == client.netns else "reply", time, attempt, tuple(steps)))
         if client.ending is not None or client.established or (drawn == len(net.draws) and not learned):

@@ -50,7 +50,7 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no
         self._exercise = exercise
         self._question = question
         self.must_predict = exercise is not None and question is not None
-        self.observe(lambda change: self._send(change["new"]), "request")
+        self.observe(lambda change: self._asked(change["new"]), "request")
         cluster.engine.listeners.append(lambda line: self.refresh())
         self.refresh()
 
@@ -60,13 +60,13 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no
         if not self.result.get("steps"):
             self._draw(frozenset())
 
-    def send(self, source: str, destination: str, port: int = 80, protocol: str = "TCP", prediction: str = "") -> None:
+    def ask(self, source: str, destination: str, port: int = 80, protocol: str = "TCP", prediction: str = "") -> None:
         """What the button does."""
         number = int(self.request.get("number", 0)) + 1
         asked = {"source": source, "destination": destination, "port": port, "protocol": protocol}
         self.request = {"number": number, **asked, "prediction": prediction}
 
-    def _send(self, asked: Mapping[str, Any]) -> None:
+    def _asked(self, asked: Mapping[str, Any]) -> None:
         try:
             self.result = self._answer(asked)
         except Refused as error:

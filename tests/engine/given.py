@@ -42,8 +42,10 @@ def events(cluster: Cluster, reason: str) -> list[str]:
 
 
 def same(one: Cluster, other: Cluster) -> bool:
-    """The same entries with the same consequences, and the same world."""
-    return one.journal.entries == other.journal.entries and one.world.tables() == other.world.tables()
+    """The same entries with the same consequences, and the same world, each table's rows in the same order."""
+    tables, others = one.world.tables(), other.world.tables()
+    ordered = tables == others and all(list(tables[name]) == list(others[name]) for name in tables)
+    return ordered and one.journal.entries == other.journal.entries
 
 
 def _run(on: str, command: str) -> tuple[str, dict[str, Any]]:

@@ -95,8 +95,8 @@ class Pair:
 
 def is_question(line: str) -> bool:
     """Does the line change nothing, so that it may be asked twice?"""
-    changes = r"\b(add|set|del|delete|replace|change|append|flush|addbr|delbr|addif|delif|-[ADINXPFER]|-w|-qw)\b"
-    return re.search(rf"(?<!\S){changes}", line) is None
+    changes = r"add|set|del|delete|replace|change|append|flush|addbr|delbr|addif|delif|-[ADINXPFERZ]|-w|-qw|--\w+"
+    return re.search(rf"(?<!\S)({changes})(?!\S)", line) is None
 
 
 BLUR = (

@@ -3,9 +3,10 @@
 
 
 def solve(exercise):
-    pod = exercise.cluster.get("pod", exercise.variant["server"])
-    exercise.cluster.delete("pod", exercise.variant["server"])
-    metadata = {"name": exercise.variant["server"]}
-    spec = {field: pod["spec"][field] for field in ("nodeName", "containers")}
-    exercise.cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    name = exercise.variant["server"]
+    spec = exercise.cluster.get("pod", name)["spec"]
+    containers = [{field: c[field] for field in ("name", "image", "args")} for c in spec["containers"]]
+    exercise.cluster.delete("pod", name)
+    again = {"nodeName": spec["nodeName"], "containers": containers}
+    exercise.cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": again})
     exercise.answer("node", exercise.variant["place.near"])

@@ -57,28 +57,33 @@ function render({ model, el }) {
   const form = node("form", { "aria-label": "Send a packet", novalidate: "" }, question, prediction);
 
   // --- the steps ----------------------------------------------------------------------------------------------------
-  const picture = node("div", {});
+  const picture = node("div", { class: "ks-canvas" });
   const legs = node("div", { class: "ks-bar", role: "group", "aria-label": "Packets of the conversation" });
   const button = (label, words, go) => {
     const made = node("button", { type: "button", "aria-label": words, title: words }, label);
     made.addEventListener("click", go);
     return made;
   };
-  const first = button("⏮", "First step (Home)", () => move(0));
+  const first = button("First", "First step (Home)", () => move(0));
+  const hopBack = button("◀◀ Hop", "To the hop before (up arrow)", () => move(hop(-1)));
   const back = button("◀ Back", "One step back (left arrow)", () => move(at() - 1));
   const next = button("Next ▶", "One step on (right arrow)", () => move(at() + 1));
-  const last = button("⏭", "Last step (End)", () => move(Infinity));
+  const hopOn = button("Hop ▶▶", "To the next hop (down arrow)", () => move(hop(1)));
+  const last = button("Last", "Last step (End)", () => move(Infinity));
   const play = button("Play", "Play the steps", () => playing(!timer));
   const count = node("span", { class: "ks-count" });
-  const bar = node("div", { class: "ks-bar" }, first, back, count, next, last, play);
+  const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play);
   const card = node("div", { class: "ks-step" });
   const live = node("div", { class: "ks-live", role: "status", "aria-live": "polite" });
   const twin = node("pre", { tabindex: "0", "aria-label": "The trace in words" });
   const words = node("details", {}, node("summary", {}, "The same in words"), twin);
   const help = node("p", { class: "ks-help" },
-    "Arrow keys step, Page Up and Page Down change the packet, Home and End go to the ends.");
-  const stepper = node("section", { tabindex: "-1", "aria-label": "Step through the trace" }, legs, bar, card, help, words);
-  el.append(node("h3", {}, model.get("title")), form, message, picture, stepper, live);
+    "Left and right arrows step; up and down go from place to place; Page Up and Page Down change the packet.");
+  const side = node("div", { class: "ks-side" }, card, help);
+  const stage = node("div", { class: "ks-stage" }, side, picture);
+  const stepper = node("section", { "aria-label": "Step through the trace" }, legs, bar);
+  const theatre = node("div", {}, stepper, stage, words);
+  el.append(node("h3", {}, model.get("title")), form, message, theatre, live);
 
   const layer = shape("g", { "pointer-events": "none" });
   const trail = shape("polyline", { class: "ks-trail", points: "" });
@@ -120,7 +125,7 @@ function render({ model, el }) {
     const all = steps();
     const result = model.get("result");
     const here = all[at()];
-    stepper.hidden = !here;
+    stepper.hidden = side.hidden = words.hidden = !here;
     layer.style.display = here ? "" : "none";
     picture.querySelectorAll(".ks-here").forEach((g) => g.classList.remove("ks-here"));
     if (!here) return;
@@ -128,8 +133,8 @@ function render({ model, el }) {
       if (g.dataset.thing === here.seat) g.classList.add("ks-here");
     const text = `${at() + 1} of ${all.length}`;
     count.textContent = `Step ${text}`;
-    first.disabled = back.disabled = at() === 0;
-    next.disabled = last.disabled = at() === all.length - 1;
+    for (const b of [first, hopBack, back]) b.setAttribute("aria-disabled", String(at() === 0));
+    for (const b of [next, hopOn, last]) b.setAttribute("aria-disabled", String(at() === all.length - 1));
     [...legs.children].forEach((b, i) => b.setAttribute("aria-pressed", String(i === here.leg_number)));
     tell(here, result.legs[here.leg_number]);
     live.textContent = `Step ${text}. ${here.place}: ${here.says}${here.because ? ". Because: " + here.because : ""}`;
@@ -184,6 +189,15 @@ function render({ model, el }) {
     model.save_changes();
   };
 
+  const hop = (by) => {
+    const all = steps();
+    const same = (a, b) => all[a]?.place === all[b]?.place && all[a]?.leg_number === all[b]?.leg_number;
+    let goal = at() + by;
+    while (goal > 0 && goal < all.length - 1 && same(goal, at())) goal += by;
+    while (by < 0 && goal > 0 && same(goal, goal - 1)) goal -= 1;
+    return goal;
+  };
+
   const playing = (on) => {
     clearInterval(timer);
     timer = on ? setInterval(() => (at() < steps().length - 1 ? move(at() + 1) : playing(false)), 1200) : 0;
@@ -209,7 +223,8 @@ function render({ model, el }) {
         message.append(node("p", {}, right ? `✓ As you predicted: ${result.prediction}.`
           : `You predicted ${result.prediction}; it was ${result.outcome}. Step through it to see where it turned.`));
       }
-      if (result.explain) message.append(node("div", { class: "ks-explain" }, result.explain));
+      if (result.explain)
+        message.append(node("details", {}, node("summary", {}, "Explain it"), node("div", { class: "ks-prose" }, result.explain)));
     }
     legs.replaceChildren(...(result.legs ?? []).map((leg) =>
       button(`${leg.direction === "request" ? "→" : "←"} ${leg.name}`, `${leg.name} at ${leg.time} s, ${leg.count} steps`, () => move(leg.first))));
@@ -238,11 +253,12 @@ function render({ model, el }) {
   });
   destination.addEventListener("change", () => (otherField.hidden = destination.value !== OTHER));
 
-  stepper.addEventListener("keydown", (event) => {
-    if (event.target.closest("pre")) return;
+  theatre.addEventListener("keydown", (event) => {
+    if (event.target.closest("pre, summary")) return;
     const here = steps()[at()];
     const leg = (by) => model.get("result").legs[Math.max(0, Math.min(model.get("result").legs.length - 1, here.leg_number + by))].first;
-    const goals = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1, Home: () => 0, End: () => Infinity,
+    const goals = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1, ArrowDown: () => hop(1),
+      ArrowUp: () => hop(-1), Home: () => 0, End: () => Infinity,
       PageDown: () => leg(1), PageUp: () => leg(-1) };
     if (!here || !(event.key in goals)) return;
     event.preventDefault();

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import pytest
 
 from k8slearn import ground
 from k8slearn.components import Settings
@@ -79,3 +81,51 @@ def play(world: World, commands: Iterable[Any]) -> None:
     """Apply each command before the next is asked for."""
     for command in commands:
         world.apply(command)
+
+
+@pytest.fixture
+def wire() -> Callable[..., World]:
+    """Make a world of so many nodes with so many pods each."""
+    return wired
+
+
+@pytest.fixture
+def add_service() -> Callable[..., None]:
+    return service
+
+
+@pytest.fixture
+def do() -> Callable[[World, Iterable[Any]], None]:
+    return play
+
+
+@pytest.fixture
+def cluster() -> Any:
+    """Two nodes, three pods and a Service, made by the real thing."""
+    from k8slearn import Cluster
+
+    made = Cluster(nodes=2)
+    pods = {"client": "node-1", "near": "node-1", "far": "node-2"}
+    made.apply([_manifest(name, node) for name, node in pods.items()])
+    ports = [{"port": 80}]
+    made.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "web"},
+            "spec": {"selector": {"app": "web"}, "ports": ports},
+        }
+    )
+    return made
+
+
+def _manifest(name: str, node: str) -> dict[str, Any]:
+    labels = {} if name == "client" else {"app": "web"}
+    container = {"name": "c", "image": "nginx", "ports": [{"containerPort": 80}]}
+    metadata = {"name": name, "labels": labels}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"nodeName": node, "containers": [container]},
+    }

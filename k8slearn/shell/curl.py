@@ -1,0 +1,222 @@
+"""``curl``: ask a web server for something (7.88).
+
+The words and the exit status are curl's: 6 no such name, 7 no connection (``-v`` says whether it was refused or unreachable), 28 nothing came in
+time. The milliseconds that it prints are those of the logical conversation and are not measured. Without ``-m`` or
+``--connect-timeout`` a client here gives up after 4.5 seconds; a real Linux tries for two minutes. Standard output is
+taken for a terminal, so there is no progress meter.
+
+Left out: https and every other scheme, uploads, cookies, redirects; options that change none of the network's part are
+accepted (``-k -L -4 -H ...``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import Command
+from k8slearn.linux import socket
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell.http import Fetched, fetch, parse
+from k8slearn.shell.process import Process
+
+VERSION = "curl 7.88.1 (x86_64-pc-linux-gnu)\nProtocols: http\n"
+HINT = "curl: try 'curl --help' or 'curl --manual' for more information\n"
+SHORT = {
+    **{"s": "silent", "S": "show-error", "v": "verbose", "I": "head", "i": "include", "o": "output", "w": "write-out"},
+    **{"m": "max-time", "f": "fail", "k": "insecure", "L": "location", "4": "ipv4", "H": "header", "X": "request"},
+    **{"A": "user-agent", "O": "remote-name", "V": "version", "N": "no-buffer", "g": "globoff"},
+}
+WITH_VALUE = {
+    *("output", "write-out", "max-time", "connect-timeout", "header", "request", "user-agent", "retry", "retry-delay"),
+    *("interface", "resolve", "url"),
+}
+FLAGS = {
+    *("silent", "show-error", "verbose", "head", "include", "fail", "insecure", "location", "ipv4", "version"),
+    *("no-buffer", "globoff", "no-progress-meter", "retry-connrefused", "fail-with-body", "http1.1"),
+}
+NUMBERS = ("max-time", "connect-timeout")
+
+
+@dataclass(slots=True)
+class Asked:
+    """A command line."""
+
+    told: dict[str, str] = field(default_factory=dict)
+    urls: list[str] = field(default_factory=list)
+
+    def number(self, name: str) -> float:
+        return float(self.told.get(name, "0")) or float("inf")
+
+    def has(self, name: str) -> bool:
+        return name in self.told
+
+
+@dataclass(slots=True)
+class Output:
+    """What one transfer printed."""
+
+    stdout: str = ""
+    stderr: str = ""
+    exit_code: int = 0
+
+
+def program(process: Process) -> Running:
+    """Run ``curl``."""
+    asked = _read(list(process.argv))
+    if asked.has("version"):
+        return Result(VERSION)
+    if not asked.urls:
+        raise CommandError(HINT, 2)
+    total = Output()
+    for url in asked.urls:
+        one = yield from _transfer(process, asked, url)
+        total = Output(total.stdout + one.stdout, total.stderr + one.stderr, one.exit_code)
+    return Result(total.stdout, total.stderr, total.exit_code)
+
+
+def _read(words: list[str]) -> Asked:
+    asked = Asked()
+    while words:
+        word = words.pop(0)
+        if word.startswith("--") and len(word) > 2:
+            _option(asked, word, word[2:], words)
+        elif word.startswith("-") and len(word) > 1:
+            _letters(asked, word, words)
+        else:
+            asked.urls.append(word)
+    return asked
+
+
+def _letters(asked: Asked, word: str, words: list[str]) -> None:
+    """``-sSo/dev/null``: several letters, the last of which may take the rest as its value."""
+    for at, letter in enumerate(word[1:], 1):
+        name = SHORT.get(letter, "")
+        if name in WITH_VALUE and word[at + 1 :]:
+            words.insert(0, word[at + 1 :])
+        _option(asked, f"-{letter}", name, words)
+        if name in WITH_VALUE:
+            return
+
+
+def _option(asked: Asked, word: str, name: str, words: list[str]) -> None:
+    if name not in FLAGS | WITH_VALUE:
+        raise CommandError(f"curl: option {word}: is unknown\n{HINT}", 2)
+    if name in WITH_VALUE and not words:
+        raise CommandError(f"curl: option {word}: requires parameter\n{HINT}", 2)
+    value = words.pop(0) if name in WITH_VALUE else ""
+    if name in NUMBERS and not re.fullmatch(r"\d+(\.\d+)?", value):
+        raise CommandError(f"curl: option {word}: expected a proper numerical parameter\n{HINT}", 2)
+    if name == "url":
+        asked.urls.append(value)
+    else:
+        asked.told[name] = value
+
+
+def _transfer(process: Process, asked: Asked, text: str) -> Generator[Command, None, Output]:
+    url = parse(text)
+    if url is None:
+        return _failed(asked, 3, "URL using bad/illegal format or missing URL")
+    if url.scheme != "http":
+        return _failed(asked, 1, f'Protocol "{url.scheme}" not supported or disabled in libcurl')
+    patience = min(asked.number("max-time"), asked.number("connect-timeout"), process.limit, socket.PATIENCE)
+    fetched = yield from fetch(process, url, patience)
+    if process.limit <= patience and fetched.ending.outcome == "timeout":
+        return Output(exit_code=124)
+    out = Output()
+    if asked.has("verbose"):
+        out.stderr += _story(asked, fetched)
+    if fetched.ending.outcome == "connected":
+        out.stdout += _body(asked, fetched)
+    else:
+        failed = _failed(asked, *_complaint(asked, fetched))
+        out.stderr, out.exit_code = out.stderr + failed.stderr, failed.exit_code
+    if asked.has("write-out"):
+        written, unknown = _write_out(asked.told["write-out"], fetched, out.exit_code, _complaint(asked, fetched)[1])
+        out.stdout, out.stderr = out.stdout + written, out.stderr + unknown
+    return out
+
+
+def _failed(asked: Asked, code: int, words: str) -> Output:
+    quiet = asked.has("silent") and not asked.has("show-error")
+    return Output("", "" if quiet else f"curl: ({code}) {words}\n", code)
+
+
+def _body(asked: Asked, fetched: Fetched) -> str:
+    body = "" if asked.has("head") else fetched.ending.payload
+    headers = fetched.headers if asked.has("head") or asked.has("include") else ""
+    return headers + body if asked.told.get("output", "-") == "-" else ""
+
+
+def _complaint(asked: Asked, fetched: Fetched) -> tuple[int, str]:
+    """curl's exit status and sentence for an attempt that failed; (0, "") for one that did not."""
+    url, outcome, ms = fetched.url, fetched.ending.outcome, round(fetched.seconds * 1000)
+    if outcome == "connected":
+        return 0, ""
+    if outcome == "unresolved":
+        return 6, f"Could not resolve host: {url.host}"
+    if outcome == "timeout" and asked.number("max-time") <= min(asked.number("connect-timeout"), socket.PATIENCE):
+        return 28, f"Connection timed out after {ms} milliseconds"
+    why = "Couldn't connect to server"
+    if outcome == "timeout" and asked.number("connect-timeout") <= socket.PATIENCE:
+        why = "Timeout was reached"
+    return 28 if outcome == "timeout" else 7, f"Failed to connect to {url.host} port {url.port} after {ms} ms: {why}"
+
+
+def _story(asked: Asked, fetched: Fetched) -> str:
+    """What ``-v`` tells: the attempt, the request, the answer's headers."""
+    url, ending = fetched.url, fetched.ending
+    if fetched.address is None:
+        return f"* Could not resolve host: {url.host}\n* Closing connection 0\n"
+    lines = [f"*   Trying {fetched.address}:{url.port}..."]
+    if ending.outcome != "connected":
+        lines += _why(asked, fetched)
+        return "\n".join([*lines, "* Closing connection 0"]) + "\n"
+    method = asked.told.get("request") or ("HEAD" if asked.has("head") else "GET")
+    agent = asked.told.get("user-agent", "curl/7.88.1")
+    lines.append(f"* Connected to {url.host} ({fetched.address}) port {url.port} (#0)")
+    lines += [f"> {method} {url.path} HTTP/1.1", f"> Host: {url.authority}", f"> User-Agent: {agent}"]
+    lines += ["> Accept: */*", "> "]
+    lines += [f"< {line}".rstrip("\r") for line in fetched.headers.split("\n")[:-1]]
+    return "\n".join([*lines, f"* Connection #0 to host {url.host} left intact"]) + "\n"
+
+
+def _why(asked: Asked, fetched: Fetched) -> list[str]:
+    url, ending, (_, words) = fetched.url, fetched.ending, _complaint(asked, fetched)
+    if words.startswith("Connection timed out"):
+        return [f"* {words}"]
+    if words.endswith("Timeout was reached"):
+        patience = round(asked.number("connect-timeout") * 1000)
+        return [f"* ipv4 connect timeout after {patience}ms, move on!", f"* {words}"]
+    local = ending.error == "Network is unreachable" and not fetched.source.strip("0.")
+    if local:
+        return [f"* Immediate connect fail for {fetched.address}: {ending.error}", f"* {words}"]
+    error = ending.error or "Connection timed out"
+    return [f"* connect to {fetched.address} port {url.port} failed: {error}", f"* {words}"]
+
+
+def _write_out(form: str, fetched: Fetched, code: int, words: str) -> tuple[str, str]:
+    """``-w '%{http_code}'``: the form filled in, and a complaint for each name that curl does not know."""
+    connected = fetched.ending.outcome == "connected"
+    status = "200" if connected else "000"
+    values: Mapping[str, str] = {
+        **{"http_code": status, "response_code": status, "exitcode": str(code), "errormsg": words},
+        **{"size_download": str(len(fetched.ending.payload)), "num_connects": str(int(connected))},
+        **{"remote_ip": (fetched.address or "") if connected else "", "local_ip": fetched.source if connected else ""},
+        **{"remote_port": str(fetched.url.port if connected else 0), "scheme": "HTTP" if connected else ""},
+        **{"url": f"http://{fetched.url.authority}{fetched.url.path}", "time_total": f"{fetched.seconds:.6f}"},
+        **{"time_connect": f"{fetched.seconds if connected else 0:.6f}", "method": "GET"},
+    }
+    unknown: list[str] = []
+
+    def fill(found: re.Match[str]) -> str:
+        if found[1] is not None and found[1] not in values:
+            unknown.append(f"curl: unknown --write-out variable: '{found[1]}'\n")
+        return values.get(found[1], "") if found[1] is not None else ESCAPES[found[0]]
+
+    return re.sub(r"%\{([^}]*)\}|%%|\\[nrt]", fill, form), "".join(unknown)
+
+
+ESCAPES = {"%%": "%", r"\n": "\n", r"\r": "\r", r"\t": "\t"}

@@ -1,0 +1,89 @@
+"""One HTTP request, for ``curl`` and ``wget``: what the URL says, what came back, and when.
+
+Only the network is modelled. A listener answers any request with 200 and the text that `linux/socket.py` gives it. Seconds
+are the conversation's own (SYNs at 0, 1, 2, 3 and 4 seconds); below a second nothing is measured.
+
+Left out: TLS, request bodies, redirects, other status codes than 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from k8slearn.journal import Command
+from k8slearn.linux import socket
+from k8slearn.shell.process import Process
+from k8slearn.shell.resolve import resolve
+from k8slearn.trace import Ending
+
+URL = re.compile(r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>[^/:?#@\s]+)(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?")
+PORTS = {"http": 80, "https": 443}
+SERVER_HEADERS = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
+SERVER_HEADERS += "Content-Type: text/plain; charset=utf-8\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A URL, taken apart."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        return self.host if self.port == PORTS.get(self.scheme) else f"{self.host}:{self.port}"
+
+
+def parse(text: str) -> Url | None:
+    """The parts of a URL, or None where it is none. Without a scheme it is http."""
+    found = URL.fullmatch(text)
+    if found is None:
+        return None
+    scheme = (found["scheme"] or "http").lower()
+    port = int(found["port"]) if found["port"] else PORTS.get(scheme, 80)
+    path = (found["path"] or "/").partition("#")[0]
+    return Url(scheme, found["host"], port, path if path.startswith("/") else f"/{path}") if port < 65536 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of a request."""
+
+    url: Url
+    address: str | None
+    source: str
+    """The client's own address, or empty."""
+    ending: Ending
+    seconds: float
+    """How long it took: 0 unless something had to be waited for."""
+
+    @property
+    def headers(self) -> str:
+        return SERVER_HEADERS.format(length=len(self.ending.payload.encode()))
+
+
+def fetch(process: Process, url: Url, patience: float = socket.PATIENCE) -> Generator[Command, None, Fetched]:
+    """Ask for a URL, waiting `patience` seconds at most."""
+    address = resolve(process, url.host)
+    if address is None:
+        return Fetched(url, None, "", Ending("unresolved"), 0.0)
+    attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
+    attempt = yield from socket.connect(
+        process.world, process.netns, address, url.port, path=url.path.partition("?")[0], attempts=attempts
+    )
+    source = attempt.legs[0].steps[0].before.src if attempt.legs and attempt.legs[0].steps else ""
+    seconds = min(patience, waited(attempt.ending, attempt.legs[-1].time if attempt.legs else 0.0))
+    return Fetched(url, address, source, attempt.ending, seconds)
+
+
+def waited(ending: Ending, last: float) -> float:
+    """How long the client waited, out of the time of the last packet."""
+    if ending.outcome == "timeout":
+        return socket.PATIENCE
+    if ending.error == "No route to host" and last == 0.0:
+        return socket.NEIGHBOUR_TIMEOUT
+    return last

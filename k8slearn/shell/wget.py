@@ -1,0 +1,120 @@
+"""``wget``: GNU wget 1.21 on a machine, BusyBox wget in a container, as most images have it.
+
+Left out: https, recursion, saving to a file (``-O -`` prints; another file is written nowhere), and dates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import Command
+from k8slearn.linux import socket
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell.http import Fetched, fetch, parse
+from k8slearn.shell.process import Process
+
+WITH_VALUE = {"-O": "output", "-T": "timeout", "-t": "tries", "--timeout": "timeout", "--tries": "tries"}
+WITH_VALUE |= {"--output-document": "output", "--header": "header", "--connect-timeout": "timeout"}
+FLAGS = {"-q": "quiet", "--quiet": "quiet", "--spider": "spider", "-S": "headers", "--no-check-certificate": "-"}
+WHEN = "2026-01-01 00:00:00"
+
+
+@dataclass(slots=True)
+class Asked:
+    """A command line."""
+
+    told: dict[str, str]
+    url: str = ""
+
+    @property
+    def patience(self) -> float:
+        word = self.told.get("timeout", "")
+        return min(float(word), socket.PATIENCE) if re.fullmatch(r"\d+(\.\d+)?", word) and float(word) else socket.PATIENCE
+
+
+def program(process: Process) -> Running:
+    """Run ``wget``."""
+    asked = _read(list(process.argv))
+    if not asked.url:
+        usage = "wget: missing URL\nUsage: wget [OPTION]... [URL]...\n\nTry `wget --help' for more options.\n"
+        raise CommandError(usage, 1)
+    if asked.url.startswith("https://"):
+        raise CommandError("wget: https is not modelled here\n", 1)
+    return (yield from _run(process, asked))
+
+
+def _run(process: Process, asked: Asked) -> Generator[Command, None, Result]:
+    url = parse(asked.url)
+    if url is None:
+        raise CommandError(f"{asked.url}: Invalid URL.\n", 1)
+    patience = min(asked.patience, process.limit)
+    fetched = yield from fetch(process, url, patience)
+    if process.limit <= patience and fetched.ending.outcome == "timeout":
+        return Result(exit_code=124)
+    stdout = fetched.ending.payload if asked.told.get("output") == "-" and "spider" not in asked.told else ""
+    code, story = _gnu(asked, fetched) if process.on_machine else _busybox(fetched)
+    return Result(stdout if code == 0 else "", "" if "quiet" in asked.told and process.on_machine else story, code)
+
+
+def _read(words: list[str]) -> Asked:
+    asked = Asked({})
+    while words:
+        word = words.pop(0)
+        if re.fullmatch(r"-[qS]+O.*|-[qS]{2,}", word):
+            words[:0] = [f"-{letter}" for letter in re.match(r"[qS]*", word[1:])[0]]  # type: ignore[index]
+            rest = word.lstrip("-").lstrip("qS")
+            words[word.count("q") + word.count("S") : 0] = [rest] if False else []
+            word = f"-{rest}" if rest else words.pop(0)
+        _word(asked, word, words)
+    return asked
+
+
+def _word(asked: Asked, word: str, words: list[str]) -> None:
+    name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+    if len(name) > 2 and name[:2] in WITH_VALUE and not name.startswith("--"):
+        name, equals, value = name[:2], "=", name[2:]
+    if name in WITH_VALUE:
+        if not equals and not words:
+            raise CommandError(f"wget: option requires an argument -- '{name.lstrip('-')}'\n", 2)
+        asked.told[WITH_VALUE[name]] = value if equals else words.pop(0)
+    elif name in FLAGS:
+        asked.told[FLAGS[name]] = ""
+    elif word.startswith("-"):
+        raise CommandError(f"wget {word}: this is not modelled here\n", 2)
+    else:
+        asked.url = word
+
+
+def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
+    url, ending = fetched.url, fetched.ending
+    head = "Spider mode enabled. Check if remote file exists.\n" if "spider" in asked.told else ""
+    head += f"--{WHEN}--  http://{url.authority}{url.path}\n"
+    if fetched.address is None:
+        host = f"\u2018{url.host}\u2019"
+        failed = f"Resolving {url.host} ({url.host})... failed: Temporary failure in name resolution.\n"
+        return 4, f"{head}{failed}wget: unable to resolve host address {host}\n"
+    named = "" if url.host == fetched.address else f" ({url.host})|{fetched.address}|"
+    head += f"Connecting to {url.host}{named}:{url.port}... "
+    if ending.outcome != "connected":
+        again = "Giving up.\n\n" if ending.outcome == "timeout" else ""
+        return 4, f"{head}failed: {ending.error or 'Connection timed out'}.\n{again}"
+    size = len(ending.payload.encode())
+    head += f"connected.\nHTTP request sent, awaiting response... 200 OK\nLength: {size} [text/plain]\n"
+    if "spider" in asked.told:
+        return 0, head + "Remote file exists.\n\n"
+    return 0, f"{head}Saving to: \u2018STDOUT\u2019\n\n{WHEN} (1.00 MB/s) - written to stdout [{size}/{size}]\n\n"
+
+
+def _busybox(fetched: Fetched) -> tuple[int, str]:
+    url, outcome = fetched.url, fetched.ending.outcome
+    connecting = f"Connecting to {url.host}:{url.port} ({fetched.address}:{url.port})\n"
+    if fetched.address is None:
+        return 1, f"wget: bad address '{url.authority}'\n"
+    if outcome == "connected":
+        return 0, ""
+    if outcome == "timeout":
+        return 1, f"{connecting if False else ''}wget: download timed out\n"
+    return 1, f"wget: can't connect to remote host ({fetched.address}): {fetched.ending.error}\n"

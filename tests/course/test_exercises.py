@@ -1,0 +1,78 @@
+"""Every exercise is fair, and its reference is worth full marks the whole way: notebook, nbval, command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from k8slearn import weave
+from k8slearn.grading.definition import KINDS, load
+from k8slearn.grading.laws import broken_laws
+from k8slearn.grading.shelf import find, ids
+
+COURSE = Path(__file__).resolve().parents[2] / "course"
+SHEET = """```{{code-cell}}
+%load_ext k8slearn
+```
+```{{code-cell}}
+from k8slearn import open_exercise
+
+exercise = open_exercise("{exercise}", learner="alice")
+exercise
+```
+```{{code-cell}}
+{reference}
+```
+```{{code-cell}}
+solve(exercise)
+```
+```{{code-cell}}
+exercise.check()
+```
+"""
+
+
+def test_there_is_an_exercise_of_every_kind() -> None:
+    assert {load(exercise).kind for exercise in ids()} == set(KINDS)
+
+
+@pytest.mark.parametrize("exercise", ids())
+def test_the_five_laws_of_exercises_hold(exercise: str) -> None:
+    assert broken_laws(exercise) == []
+
+
+@pytest.mark.parametrize("exercise", ids())
+def test_every_exercise_has_a_sheet_in_the_course_and_three_misconceptions(exercise: str) -> None:
+    assert (COURSE / "text" / "exercises" / f"{exercise}.md").is_file()
+    assert len(list((find(exercise) / "wrong").glob("*.py"))) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", ids())
+def test_a_reference_runs_alike_twice_and_grades_to_full_marks(exercise: str, tmp_path: Path) -> None:
+    reference = (find(exercise) / "reference.py").read_text(encoding="utf-8")
+    notebook = tmp_path / "submissions" / "alice" / f"{exercise}.ipynb"
+    notebook.parent.mkdir(parents=True)
+    notebook.write_text(weave.weave(SHEET.format(exercise=exercise, reference=reference)), encoding="utf-8")
+
+    nbval = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider", "-c"]
+    done = subprocess.run([*nbval, "/dev/null", str(notebook)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+    grade = [
+        sys.executable,
+        "-m",
+        "k8slearn.cli",
+        "grade",
+        str(tmp_path / "submissions"),
+        "--out",
+        str(tmp_path / "report"),
+    ]
+    subprocess.run(grade, check=True, capture_output=True)
+    grades = json.loads((tmp_path / "report" / "grades.json").read_text(encoding="utf-8"))["grades"]
+    (row,) = [grade for grade in grades if grade["exercise"] == exercise]
+    assert row["points"] == row["max_points"] == load(exercise).max_points

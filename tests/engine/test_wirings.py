@@ -1,0 +1,135 @@
+"""What joins the nodes' pod ranges, whose work it is, and the laws that must hold of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from k8slearn import Cluster
+from k8slearn.errors import Refused
+
+from .given import DEPLOYMENT, events, pod
+
+BOTH = pytest.mark.parametrize("network", ["bridge", "kubenet"])
+
+
+def _two_pods(network: str) -> Cluster:
+    cluster = Cluster(nodes=2, network=network)
+    cluster.apply(pod("a", "node-1"))
+    cluster.apply(pod("b", "node-2"))
+    return cluster
+
+
+@BOTH
+def test_the_laws_of_the_network_model_hold(network: str) -> None:
+    cluster = Cluster(nodes=3, network=network)
+    cluster.apply(DEPLOYMENT.replace("replicas: 3", "replicas: 5"))
+    cluster.apply(pod("mute", image="busybox"))
+    assert [(law.name, law.holds) for law in cluster.laws()] == [
+        ("pod-to-pod", True), ("agent-to-pod", True), ("no-nat", True),
+    ]  # fmt: skip
+
+
+@BOTH
+def test_what_leaves_the_cluster_gets_its_nodes_address_and_pods_keep_theirs(network: str) -> None:
+    cluster = _two_pods(network)
+    assert cluster.trace("default/a", "outside").source_seen == "192.168.64.11"
+    assert cluster.trace("default/a", "default/b").source_seen == cluster.get("pod", "a")["status"]["podIP"]
+
+
+def test_under_bridge_each_node_has_a_route_to_every_other_one() -> None:
+    cluster = Cluster(nodes=3)
+    lines = cluster.node("node-2").run("ip route").stdout.splitlines()
+    assert "10.244.0.0/24 via 192.168.64.11 dev eth0 proto static" in [line.strip() for line in lines]
+    assert "10.244.2.0/24 via 192.168.64.13 dev eth0 proto static" in [line.strip() for line in lines]
+    origin = cluster.journal.origin(("node:node-2", "route", ("main", "10.244.0.0/24", 0)))
+    assert origin is not None
+    assert (origin.author, origin.cause) == ("administrator", ("api", "nodes", "node-1"))
+
+
+def test_a_route_that_somebody_deletes_stays_deleted_under_bridge() -> None:
+    cluster = _two_pods("bridge")
+    cluster.node("node-1").run("ip route del 10.244.1.0/24")
+    cluster.advance(3600)
+    cluster.apply(pod("c", "node-2"))
+    broken = [law for law in cluster.laws() if not law.holds]
+    assert [law.name for law in broken] == ["pod-to-pod"]
+    witness = broken[0].witness
+    assert witness is not None
+    assert (witness.source, witness.destination) == ("default/a", "default/b")
+    assert witness.outcome == "timeout", "the router says unreachable, but it knows no way back to a pod either"
+    assert witness.because is not None
+    assert "broken  pod-to-pod" in str(broken[0])
+
+
+def test_under_kubenet_the_cloud_puts_a_deleted_route_back_after_a_while() -> None:
+    cluster = _two_pods("kubenet")
+    assert cluster.trace("default/a", "default/b").outcome == "connected"
+    assert "router" in {step.where for step in cluster.trace("default/a", "default/b").steps}
+    cluster.advance(3)
+    routes = dict(cluster.world.table("router", "route"))
+    cluster.engine.verbs["fault"] = cluster.engine.verbs["run"]._replace(run=_no_route)
+    cluster.engine.do("fault", {"command": "-"})
+    assert cluster.trace("default/a", "default/b").outcome == "unreachable"
+    cluster.advance(5)
+    assert cluster.trace("default/a", "default/b").outcome == "unreachable"
+    cluster.advance(5)
+    assert cluster.trace("default/a", "default/b").outcome == "connected"
+    assert cluster.world.table("router", "route") == routes
+
+
+def _no_route(world, arguments):  # type: ignore[no-untyped-def]  # a verb as small as it gets
+    from k8slearn.linux import route
+
+    yield from route.delete(world, "router", "10.244.1.0/24")
+
+
+def test_nodes_of_a_cloud_say_that_their_network_is_there() -> None:
+    cluster = Cluster(nodes=1, network="kubenet")
+    conditions = {c["type"]: c for c in cluster.get("node", "node-1")["status"]["conditions"]}
+    assert conditions["NetworkUnavailable"]["status"] == "False"
+    assert conditions["NetworkUnavailable"]["reason"] == "RouteCreated"
+    assert conditions["Ready"]["status"] == "True"
+
+
+def test_a_node_that_waits_for_its_pod_range_has_no_network_configuration() -> None:
+    cluster = Cluster(nodes=2, pod_cidr="10.244.0.0/24")
+    assert cluster.node("node-1").run("ls /etc/cni/net.d").stdout == "10-bridge.conflist\n"
+    assert "10-bridge" not in cluster.node("node-2").run("ls /etc/cni/net.d").stdout
+    assert events(cluster, "CIDRNotAvailable")
+
+
+def test_a_broken_law_names_a_translation_that_should_not_be() -> None:
+    cluster = _two_pods("bridge")
+    result = cluster.node("node-1").run("iptables -t nat -I POSTROUTING -s 10.244.0.0/24 -j MASQUERADE")
+    assert result.exit_code == 0, result.stderr
+    broken = {law.name: law for law in cluster.laws() if not law.holds}
+    assert list(broken) == ["no-nat"]
+    assert "saw 192.168.64.11, but the sender's address is 10.244.0.2" in str(broken["no-nat"])
+
+
+def test_wirings_are_compared_on_the_same_objects_and_the_same_question() -> None:
+    cluster = _two_pods("bridge")
+    found = cluster.compare(["bridge", "kubenet"], "default/a", "default/b")
+    assert {name: trace.outcome for name, trace in found.traces.items()} == {"bridge": "connected", "kubenet": "connected"}
+    assert "router" in found.text().splitlines()[1]
+    assert "router" not in found.text().splitlines()[0]
+
+
+def test_a_matrix_says_for_every_pair_what_becomes_of_it() -> None:
+    cluster = _two_pods("bridge")
+    matrix = cluster.reachability()
+    assert matrix.allowed("default/a", "default/b")
+    cluster.node("node-2").run("sysctl -w net.ipv4.ip_forward=0")
+    matrix = cluster.reachability()
+    assert not matrix.allowed("default/a", "default/b")
+    assert matrix.allowed("default/a", "default/a")
+    assert matrix.outcome("default/a", "default/b") == "timeout"
+    assert "T" in matrix.text()
+    with pytest.raises(Refused, match="'default/x' is no pod of this matrix"):
+        matrix.allowed("default/a", "default/x")
+
+
+def test_what_is_not_built_yet_says_so() -> None:
+    cluster = Cluster(nodes=1)
+    with pytest.raises(Refused, match="not built yet"):
+        cluster.policy_allows("default/a", "default/b")
