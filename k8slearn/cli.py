@@ -28,7 +28,10 @@ DONE, FAILED, WRONG = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given, given_on = parser.parse_known_args(arguments)
+    if given_on and not COMMANDS[given.command].hands_on:
+        parser.error(f"{given.command} does not know {given_on[0]}")
+    given.hands_on = given_on
     try:
         status: int = given.run(given)
         sys.stdout.flush()
@@ -60,7 +63,7 @@ def _reader_left() -> int:
 def lab(given: argparse.Namespace) -> int:
     from k8slearn.lab import open_lab
 
-    return open_lab(Path(given.directory), *given.options)
+    return open_lab(Path(given.directory), *given.hands_on)
 
 
 def grade(given: argparse.Namespace) -> int:
@@ -189,6 +192,7 @@ _FILES = (
     _option("--nodes", type=_positive, default=2, metavar="N", help="how many nodes the cluster has (default 2)"),
     _option("--network", default="bridge", metavar="NAME", help="the wiring (default bridge)"),
 )
+_ANY = (_option("rest", nargs="*", help=argparse.SUPPRESS),)
 _PORT = _option("--port", type=_port, default=80, metavar="P", help="the destination port (default 80)")
 
 
@@ -198,16 +202,16 @@ class Command(NamedTuple):
     run: Callable[[argparse.Namespace], int]
     help: str
     options: tuple[Option, ...]
+    hands_on: bool = False
+    """Whether it takes options that it does not know itself."""
 
 
 COMMANDS = {
     "lab": Command(
         lab,
-        "copy the course into a folder (never over a learner's work) and open JupyterLab there",
-        (
-            _option("directory", nargs="?", default=".", metavar="DIR", help="where to (default: here)"),
-            _option("options", nargs=argparse.REMAINDER, metavar="…", help="options for jupyter lab"),
-        ),
+        "copy the course into a folder (never over a learner's work) and open JupyterLab there (jupyter's options too)",
+        (_option("directory", nargs="?", default=".", metavar="DIR", help="where to (default: here)"),),
+        hands_on=True,
     ),
     "grade": Command(
         grade,
@@ -226,14 +230,8 @@ COMMANDS = {
         "for authors: the five laws of exercises, and the notebooks woven and current",
         (_option("exercises", nargs="*", metavar="EXERCISE", help="which ones (default: all, and the notebooks)"),),
     ),
-    "release": Command(
-        later,
-        "not there yet: one variant per learner, for nbgrader too",
-        (_option("rest", nargs="*", help=argparse.SUPPRESS),),
-    ),
-    "serve": Command(
-        later, "not there yet: the cluster for the real kubectl", (_option("rest", nargs="*", help=argparse.SUPPRESS),)
-    ),
+    "release": Command(later, "not there yet: one variant per learner, for nbgrader too", _ANY, hands_on=True),
+    "serve": Command(later, "not there yet: the cluster for the real kubectl", _ANY, hands_on=True),
     "trace": Command(
         trace,
         "the fate of a connection in the cluster that the manifests describe",

@@ -75,8 +75,6 @@ class Engine:
         self.undone: list[Undone] = []
         """What `redo` would do again, the next one last."""
         self._resting = True
-        self._laid: Journal | None = None
-        """The journal that was last laid under a copy of this one; None as soon as this one is written."""
         self.journal = self._started() if journal is None else journal
         self.start = self.journal.revision
         """The revision at which the cluster stood, ready, before anybody touched it."""
@@ -110,7 +108,6 @@ class Engine:
         last = next(entry for entry in reversed(self.journal.entries) if isinstance(entry, Input))
         if last.revision <= self.floor:
             raise Refused("there is nothing to undo: this is how the cluster started")
-        self._laid = None
         self.journal.rewind(last.revision - 1)
         self.undone.append(Undone(last.kind, last.arguments))
         self._tell({"kind": "undo"})
@@ -131,14 +128,13 @@ class Engine:
         if not 0 < revision <= self.journal.revision:
             raise Refused(f"there is no revision {revision}: the journal goes from 1 to {self.journal.revision}")
         entries = self.journal.entries
-        if revision == len(entries):
-            return self._copy(self._fork())
         journal = self._started()
         if revision < journal.revision:
             journal = Journal()
         journal.adopt(entries[journal.revision : revision])
         other = self._copy(journal)
-        other._resting = isinstance(entries[revision], Input)
+        if revision < len(entries):
+            other._resting = isinstance(entries[revision], Input)
         return other
 
     def _copy(self, journal: Journal) -> Engine:
@@ -147,12 +143,6 @@ class Engine:
         other.floor = min(self.floor, journal.revision)
         other._resting = self._resting
         return other
-
-    def _fork(self) -> Journal:
-        """A journal that shares every row with this one: both go on from a third, which nobody writes any more."""
-        if self._laid is None:
-            self._laid, self.journal = self.journal, self.journal.fork()
-        return self._laid.fork()
 
     def replay(self, inputs: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Do these inputs one after the other."""
@@ -181,7 +171,6 @@ class Engine:
 
     def _enter(self, kind: str, arguments: Mapping[str, Any]) -> Any:
         self._at_rest()
-        self._laid = None
         before = self.journal.revision
         try:
             self.journal.begin(kind, arguments)

@@ -74,21 +74,30 @@ _NOTHING = Table()
 class World:
     """Every row there is. Read with `get` and `table`; only a journal (or a walk's fork) writes."""
 
-    __slots__ = ("_base", "_tables", "revision")
+    __slots__ = ("_base", "_tables", "_view", "revision")
 
     def __init__(self, base: World | None = None) -> None:
         self._base = base
         self.revision: int = base.revision if base is not None else 0
         self._tables: dict[tuple[str, str], Table] = {}
+        self._view: dict[tuple[str, str], Table] = {}
+        """The tables that were looked up before, this world's own and those below it."""
 
     def table(self, scope: str, table: str) -> Table:
         """The one door to rows: do not change what it returns."""
-        place, world = (scope, table), self
-        while (found := world._tables.get(place)) is None:
-            if world._base is None:
-                return _NOTHING
+        place = (scope, table)
+        found = self._view.get(place)
+        return self._below(place) if found is None else found
+
+    def _below(self, place: tuple[str, str]) -> Table:
+        world: World | None = self
+        while world is not None:
+            found = world._tables.get(place)
+            if found is not None:
+                self._view[place] = found
+                return found
             world = world._base
-        return found
+        return _NOTHING
 
     def get(self, key: Key) -> Any:
         """The value of a key, or None."""
@@ -108,7 +117,10 @@ class World:
         return {k: v for k, v in {**below, **self._tables}.items() if v}
 
     def fork(self) -> World:
-        """A world laid over this one: writes stay in the fork (a walk's effects, a what-if)."""
+        """A world laid over this one: writes stay in the fork (a walk's effects, a what-if).
+
+        While the fork is in use nobody writes to this one.
+        """
         return World(self)
 
     @property
@@ -119,7 +131,7 @@ class World:
     def reorder(self, scope: str, table: str, names: Iterable[Hashable]) -> None:
         """The same rows in this order."""
         rows = self.table(scope, table)
-        self._tables[scope, table] = Table({name: rows[name] for name in names})
+        self._tables[scope, table] = self._view[scope, table] = Table({name: rows[name] for name in names})
 
     def apply(self, command: Command) -> Any:
         """Do one command; return the value that was there before (or None)."""
@@ -127,7 +139,7 @@ class World:
         rows = self._tables.get((scope, table))
         if rows is None:
             rows = Table(self._base.table(scope, table)) if self._base is not None else Table()
-            self._tables[scope, table] = rows
+            self._tables[scope, table] = self._view[scope, table] = rows
         rows.derived.clear()
         if isinstance(command, Put):
             before = rows.get(name)

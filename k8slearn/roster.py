@@ -41,7 +41,15 @@ PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 @lru_cache(maxsize=64)
 def components(settings: Settings) -> tuple[Component, ...]:
     """The components of such a cluster, upstream first."""
-    controllers: tuple[Make, ...] = (Namespaces, GarbageCollector, Deployments, StatefulSets, Jobs, ReplicaSets, DaemonSets)
+    controllers: tuple[Make, ...] = (
+        Namespaces,
+        GarbageCollector,
+        Deployments,
+        StatefulSets,
+        Jobs,
+        ReplicaSets,
+        DaemonSets,
+    )
     nodes: tuple[Make, ...] = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, Kubelet, EndpointSlices, *PROXY[settings.proxy])
     return tuple(component() for component in everyone)

@@ -69,12 +69,17 @@ Walk = Generator[Step | Command, None, T]
 
 
 class Draw(NamedTuple):
-    """One throw of chance: the rule that drew, what came out, and how likely that was."""
+    """One throw of chance: the rule that drew, whether it hit, and how likely a hit was."""
 
     key: Key
     rule: str
     hit: bool
-    probability: Fraction
+    chance: Fraction
+
+    @property
+    def probability(self) -> Fraction:
+        """How likely what came out was."""
+        return self.chance if self.hit else 1 - self.chance
 
 
 class Fate(NamedTuple):

@@ -87,6 +87,8 @@ def _with_device(world: World, netns: str, route: Route) -> Route:
     if not route.via or route.onlink:
         if not route.dev:
             raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
+        if route.via and is_own(world, netns, route.via):
+            raise error("Nexthop has invalid gateway.")
         if not find(world, netns, route.dev).up:
             raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
         return route

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
-from hashlib import blake2b
+from functools import lru_cache
 from typing import Protocol
+from zlib import crc32
 
 from k8slearn.journal import Key, World
 from k8slearn.linux.rows import Connection, Tuple
@@ -98,15 +99,29 @@ class Net:
     answered: tuple[str, str, str] | None = None
     """(who answered last, the client address it saw, the IP:port it was reached on)."""
 
-    def draw(self, key: Key, rule: str, probability: Fraction) -> bool:
+    def draw(self, key: Key, rule: str, chance: Fraction) -> bool:
         """Does this throw hit? A hash of seed, revision, attempt, place and rule: the same for ever."""
+        at = len(self.draws)
         if self.forced is not None:
-            at = len(self.draws)
             hit = at < len(self.forced) and self.forced[at]
         else:
-            seed = self.world.get(("chance", "seed", "")) or 0
-            words = f"{seed}/{self.world.revision}/{self.attempt}/{key}/{rule}/{len(self.draws)}"
-            number = int.from_bytes(blake2b(words.encode(), digest_size=4).digest(), "big")
-            hit = number * probability.denominator < probability.numerator << 32
-        self.draws.append(Draw(key, rule, hit, probability if hit else 1 - probability))
+            words = (self.world.get(("chance", "seed", "")) or 0, self.world.revision, self.attempt, at, _number(key))
+            hit = _mixed(words) * chance.denominator < chance.numerator << 31
+        self.draws.append(Draw(key, rule, hit, chance))
         return hit
+
+
+@lru_cache(maxsize=1 << 14)
+def _number(key: Key) -> int:
+    return crc32(repr(key).encode())
+
+
+def _mixed(words: tuple[int, ...]) -> int:
+    """31 bits that depend on all of these numbers (the finaliser of SplitMix64, one round a word)."""
+    state = 0
+    for word in words:
+        state = (state ^ word) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        state = (state ^ state >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 31
+    return state >> 33

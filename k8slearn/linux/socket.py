@@ -137,6 +137,7 @@ class Client:
     page: str
     ending: Ending | None = None
     established: bool = False
+    ttl: int = 64
 
     def receive(self, net: Net, packet: Packet) -> None:
         if packet.proto == "icmp" and packet.inner is not None:
@@ -170,7 +171,7 @@ class Client:
 
     def packet(self, flags: str, payload: str = "") -> Packet:
         t = self.mine
-        return Packet(t.proto, t.src, t.dst, t.sport, t.dport, flags, payload, size=60 + len(payload))
+        return Packet(t.proto, t.src, t.dst, t.sport, t.dport, flags, payload, self.ttl, size=60 + len(payload))
 
 
 FIRST = {"tcp": ("SYN", "SYN"), "udp": ("", "request"), "icmp": ("echo-request", "echo-request")}
@@ -188,6 +189,7 @@ def connect(
     sport: int | None = None,
     forced: tuple[bool, ...] | None = None,
     attempts: int = len(SYN_TIMES),
+    ttl: int = 64,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went."""
     net = Net(world, forced=forced)
@@ -200,7 +202,7 @@ def connect(
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
     if proto == "icmp":
         mine = mine._replace(dport=mine.sport)
-    client = Client(netns, mine, path)
+    client = Client(netns, mine, path, ttl=ttl)
     net.ends[netns, inverse(mine)] = client
     legs: list[Leg] = []
     yield from _try(net, client, legs, attempts if proto == "tcp" else 1)

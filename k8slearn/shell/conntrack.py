@@ -1,7 +1,8 @@
 """``conntrack``: the kernel's memory of connections, listed and deleted (conntrack-tools 1.4.7).
 
-An entry has two halves: how the first packet looked, and how its reply must look. Where they are not mirror images, an address
-was translated. ``[UNREPLIED]`` means that nothing came back yet, ``[ASSURED]`` that the kernel will not drop it early.
+An entry has two halves: how the first packet looked, and how its reply must look. Where they are not mirror images,
+an address was translated. ``[UNREPLIED]`` means that nothing came back yet, ``[ASSURED]`` that the kernel will not
+drop it early.
 
 Left out: creating and changing entries, events, zones, labels, and the table of expectations.
 """
@@ -52,7 +53,9 @@ def _in(address: str, network: str) -> bool:
     return ip.within(address, network)
 
 
-def _translated(of: Callable[[Connection], bool], now: Callable[[Connection], str]) -> Callable[[Connection, str], bool]:
+def _translated(
+    of: Callable[[Connection], bool], now: Callable[[Connection], str]
+) -> Callable[[Connection, str], bool]:
     """``-n`` and ``-g``: was it translated (to this address)?"""
     return lambda row, value: of(row) and (not value or _in(now(row), value))
 

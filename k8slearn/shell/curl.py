@@ -1,9 +1,9 @@
 """``curl``: ask a web server for something (7.88).
 
-The words and the exit status are curl's: 6 no such name, 7 no connection (``-v`` says whether it was refused or unreachable), 28 nothing came in
-time. The milliseconds that it prints are those of the logical conversation and are not measured. Without ``-m`` or
-``--connect-timeout`` a client here gives up after 4.5 seconds; a real Linux tries for two minutes. Standard output is
-taken for a terminal, so there is no progress meter.
+The words and the exit status are curl's: 6 no such name, 7 no connection (``-v`` says whether it was refused or
+unreachable), 28 nothing came in time. The milliseconds that it prints are those of the logical conversation and are
+not measured. Without ``-m`` or ``--connect-timeout`` a client here gives up after 4.5 seconds; a real Linux tries for
+two minutes. Standard output is taken for a terminal, so there is no progress meter.
 
 Left out: https and every other scheme, uploads, cookies, redirects; options that change none of the network's part are
 accepted (``-k -L -4 -H ...``).

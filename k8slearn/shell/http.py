@@ -1,7 +1,7 @@
 """One HTTP request, for ``curl`` and ``wget``: what the URL says, what came back, and when.
 
-Only the network is modelled. A listener answers any request with 200 and the text that `linux/socket.py` gives it. Seconds
-are the conversation's own (SYNs at 0, 1, 2, 3 and 4 seconds); below a second nothing is measured.
+Only the network is modelled. A listener answers any request with 200 and the text that `linux/socket.py` gives it.
+Seconds are the conversation's own (SYNs at 0, 1, 2, 3 and 4 seconds); below a second nothing is measured.
 
 Left out: TLS, request bodies, redirects, other status codes than 200.
 """
@@ -18,7 +18,9 @@ from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Ending
 
-URL = re.compile(r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>[^/:?#@\s]+)(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?")
+URL = re.compile(
+    r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>[^/:?#@\s]+)(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?"
+)
 PORTS = {"http": 80, "https": 443}
 SERVER_HEADERS = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
 SERVER_HEADERS += "Content-Type: text/plain; charset=utf-8\r\n\r\n"

@@ -59,6 +59,7 @@ PROGRAMS: Mapping[str, str] = {
     "iptables": "iptables:program",
     "iptables-restore": "iptables:restore",
     "iptables-save": "iptables:save",
+    "kill": "kill:program",
     "kubectl": "kubectl:program",
     "ls": "files:ls",
     "nc": "nc:program",

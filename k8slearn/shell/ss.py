@@ -1,7 +1,7 @@
 """``ss``: who listens (iproute2 6.1).
 
-A listening socket is a row; connections live no longer than the command that makes them, so there are none to list. The column
-widths follow the contents, as in the real tool.
+A listening socket is a row; connections live no longer than the command that makes them, so there are none to list.
+The column widths follow the contents, as in the real tool.
 
 Left out: everything but listening TCP and UDP sockets over IPv4.
 """

@@ -32,7 +32,9 @@ class Asked:
     @property
     def patience(self) -> float:
         word = self.told.get("timeout", "")
-        return min(float(word), socket.PATIENCE) if re.fullmatch(r"\d+(\.\d+)?", word) and float(word) else socket.PATIENCE
+        return (
+            min(float(word), socket.PATIENCE) if re.fullmatch(r"\d+(\.\d+)?", word) and float(word) else socket.PATIENCE
+        )
 
 
 def program(process: Process) -> Running:
@@ -63,29 +65,35 @@ def _read(words: list[str]) -> Asked:
     asked = Asked({})
     while words:
         word = words.pop(0)
-        if re.fullmatch(r"-[qS]+O.*|-[qS]{2,}", word):
-            words[:0] = [f"-{letter}" for letter in re.match(r"[qS]*", word[1:])[0]]  # type: ignore[index]
-            rest = word.lstrip("-").lstrip("qS")
-            words[word.count("q") + word.count("S") : 0] = [rest] if False else []
-            word = f"-{rest}" if rest else words.pop(0)
-        _word(asked, word, words)
+        if word.startswith("--"):
+            name, equals, value = word.partition("=")
+            _option(asked, name, [value] if equals else words)
+        elif word.startswith("-") and len(word) > 1:
+            _letters(asked, word, words)
+        else:
+            asked.url = word
     return asked
 
 
-def _word(asked: Asked, word: str, words: list[str]) -> None:
-    name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
-    if len(name) > 2 and name[:2] in WITH_VALUE and not name.startswith("--"):
-        name, equals, value = name[:2], "=", name[2:]
-    if name in WITH_VALUE:
-        if not equals and not words:
-            raise CommandError(f"wget: option requires an argument -- '{name.lstrip('-')}'\n", 2)
-        asked.told[WITH_VALUE[name]] = value if equals else words.pop(0)
-    elif name in FLAGS:
+def _letters(asked: Asked, word: str, words: list[str]) -> None:
+    """``-qO-``: several letters, the last of which may take the rest as its value."""
+    for at, letter in enumerate(word[1:], 1):
+        if f"-{letter}" in WITH_VALUE and word[at + 1 :]:
+            words.insert(0, word[at + 1 :])
+        _option(asked, f"-{letter}", words)
+        if f"-{letter}" in WITH_VALUE:
+            return
+
+
+def _option(asked: Asked, name: str, words: list[str]) -> None:
+    if name in FLAGS:
         asked.told[FLAGS[name]] = ""
-    elif word.startswith("-"):
-        raise CommandError(f"wget {word}: this is not modelled here\n", 2)
+    elif name not in WITH_VALUE:
+        raise CommandError(f"wget {name}: this is not modelled here\n", 2)
+    elif not words:
+        raise CommandError(f"wget: option requires an argument -- '{name.lstrip('-')}'\n", 2)
     else:
-        asked.url = word
+        asked.told[WITH_VALUE[name]] = words.pop(0)
 
 
 def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
@@ -110,11 +118,10 @@ def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
 
 def _busybox(fetched: Fetched) -> tuple[int, str]:
     url, outcome = fetched.url, fetched.ending.outcome
-    connecting = f"Connecting to {url.host}:{url.port} ({fetched.address}:{url.port})\n"
     if fetched.address is None:
         return 1, f"wget: bad address '{url.authority}'\n"
     if outcome == "connected":
         return 0, ""
     if outcome == "timeout":
-        return 1, f"{connecting if False else ''}wget: download timed out\n"
+        return 1, "wget: download timed out\n"
     return 1, f"wget: can't connect to remote host ({fetched.address}): {fetched.ending.error}\n"

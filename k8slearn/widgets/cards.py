@@ -45,7 +45,7 @@ def space_thing(space: Space, card: Card, at: Point) -> tuple[Thing, Point, list
             marks.append(Words("tab-words", tab_x - 30, tab_y + 3.5, cut(port.name, 26, 5.2)))
         tabs = [(tab_x, tab_y + 7) for tab_x, tab_y in tabs]
     return (
-        Thing(space.scope, _says(space), tuple(marks), space.scope),
+        Thing(space.scope, space_says(space), tuple(marks), space.scope),
         (x + card.width - 16, y + card.height * 0.56),
         tabs,
     )
@@ -72,7 +72,8 @@ def _lines(space: Space, card: Card, x: float, y: float) -> list[Mark]:
     ]
 
 
-def _says(space: Space) -> str:
+def space_says(space: Space) -> str:
+    """All that a box stands for, in words: its text twin."""
     links = "; ".join(
         f"{p.name} {' '.join(p.addresses) or 'no address'} {p.mac} {'up' if p.up else 'down'}"
         for p in space.ports

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from k8slearn.widgets.board import EDGE, Board
+from k8slearn.widgets.cards import space_says
 from k8slearn.widgets.marks import Rect, Thing, Words
 from k8slearn.widgets.scene import Scene, Space
 
@@ -74,5 +75,5 @@ def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float
             Words("name", x + 16, y + 18, name),
             Words("address", x + 16, y + 34, address),
         )
-        board.things.append(Thing(space.scope, f"{name}, {address}", marks, space.scope))
+        board.things.append(Thing(space.scope, space_says(space), marks, space.scope))
     return y + 44

@@ -73,13 +73,19 @@ def graph(world: World) -> networkx.MultiDiGraph[Any]:
         if port.master and (bridge := (port.key[0], "link", port.master)) in found:
             _both(found, port.key, bridge, "port", port.key)
         if port.peer is not None and port.peer in found:
-            found.add_edge(port.key, port.peer, kind="veth", key=port.key)
+            _edge(found, port.key, port.peer, "veth", port.key)
     return found
 
 
 def _both(graph: networkx.MultiDiGraph[Any], a: Any, b: Any, kind: str, key: Any) -> None:
-    graph.add_edge(a, b, kind=kind, key=key)
-    graph.add_edge(b, a, kind=kind, key=key)
+    _edge(graph, a, b, kind, key)
+    _edge(graph, b, a, kind, key)
+
+
+def _edge(graph: networkx.MultiDiGraph[Any], a: Any, b: Any, kind: str, key: Any) -> None:
+    """networkx takes `key` for the name of one of several parallel edges: the engine's, here and in the data."""
+    graph.add_edge(a, b, key=key)
+    graph.edges[a, b, key].update(kind=kind, key=key)
 
 
 def _hidden(facts: Any) -> dict[str, int]:

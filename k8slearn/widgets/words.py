@@ -109,7 +109,8 @@ def _space(space: Space, port: Port | None = None) -> str:
 
 
 def _other(space: Space) -> Iterator[str]:
-    links = [f"{p.name} {' '.join(p.addresses)}".rstrip() for p in space.ports if p.kind not in ("loopback", "bridge")]
+    ports = [p for p in space.ports if p.kind not in ("loopback", "bridge")]
+    links = [" ".join([p.name, *p.addresses, *([] if space.kind == "switch" else [p.mac])]) for p in ports]
     name = f"outside:{space.name}" if space.kind == "outside" else space.name
     down = [p.name for p in space.ports if not p.up and p.kind != "loopback"]
     yield f"{name}  {', '.join(links)}" + (f"  DOWN: {', '.join(down)}" if down else "")

@@ -63,9 +63,7 @@ ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(-9, 300), st.floats(), st.text(max_size=20), st.lists(st.text(max_size=4)),
     st.dictionaries(st.text(max_size=4), st.text(max_size=12)), st.sampled_from(["10.0.0.0/8", "1.2.3.4/0", "bridge", "1.23"]),
 )  # fmt: skip
-NAMES = st.sampled_from(
-    ["nodes", "network", "node_cidr", "pod_cidr", "service_cidr", "proxy", "kubernetes", "seed"]
-)
+NAMES = st.sampled_from(["nodes", "network", "node_cidr", "pod_cidr", "service_cidr", "proxy", "kubernetes", "seed"])
 
 
 @settings(max_examples=300, deadline=None)

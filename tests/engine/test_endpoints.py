@@ -92,7 +92,13 @@ def test_a_pod_that_waits_for_a_node_says_so() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.one_of(st.text(max_size=30), st.from_regex(r"(node|svc|outside|pod)?:?[a-z0-9./:-]{0,12}", fullmatch=True), st.integers()))
+@given(
+    st.one_of(
+        st.text(max_size=30),
+        st.from_regex(r"(node|svc|outside|pod)?:?[a-z0-9./:-]{0,12}", fullmatch=True),
+        st.integers(),
+    )
+)
 def test_whatever_is_named_there_is_an_answer_or_one_sentence(endpoint: Any) -> None:
     cluster = Cluster(nodes=1)
     for source, destination in ((endpoint, "outside"), ("outside", endpoint)):

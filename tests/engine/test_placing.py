@@ -89,12 +89,20 @@ def test_a_node_has_only_so_much_processor() -> None:
 @pytest.mark.parametrize(
     ("kubernetes", "words"),
     [
-        ("1.37", "2 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 2 "),
-        ("1.30", "2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/2 nodes are available: 2 "),
+        (
+            "1.37",
+            "2 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/2 nodes are available: 2 ",
+        ),
+        (
+            "1.30",
+            "2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/2 nodes are available: 2 ",
+        ),
         ("1.23", "2 node(s) had taint {node.kubernetes.io/not-ready: }, that the pod didn't tolerate."),
     ],
 )
-def test_without_a_network_pods_wait_and_the_scheduler_says_why_in_the_words_of_its_release(kubernetes: str, words: str) -> None:
+def test_without_a_network_pods_wait_and_the_scheduler_says_why_in_the_words_of_its_release(
+    kubernetes: str, words: str
+) -> None:
     cluster = Cluster(nodes=2, network=None, kubernetes=kubernetes)
     cluster.apply(pod("a"))
     assert events(cluster, "FailedScheduling")[0].startswith(f"0/2 nodes are available: {words}")

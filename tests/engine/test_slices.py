@@ -70,7 +70,9 @@ def test_a_named_target_port_is_looked_up_in_each_pod() -> None:
         manifest = pod(name, labels="{app: web}")
         cluster.apply(manifest.replace("image: nginx", f"image: app, ports: [{{name: http, containerPort: {port}}}]"))
     cluster.apply(pod("nameless", labels="{app: web}") + "---" + SERVICE)
-    found = {e["targetRef"]["name"]: [p["port"] for p in row["ports"]] for row in _slices(cluster) for e in row["endpoints"]}
+    found = {
+        e["targetRef"]["name"]: [p["port"] for p in row["ports"]] for row in _slices(cluster) for e in row["endpoints"]
+    }
     assert found == {"a": [80], "b": [8080], "nameless": []}
 
 
@@ -113,10 +115,15 @@ def test_the_service_answers_from_wherever_its_pods_are(network: str) -> None:
         reached = {fate.answered_by for fate in fates if fate.outcome == "connected"}
         # kubenet's promiscuous bridge does not bring a pod's packet back to itself (truth/flows: promiscuous-bridge)
         assert reached == set(pods) - ({source} if network == "kubenet" else set())
-        assert {fate.outcome for fate in fates} == {"connected"} | ({"timeout"} if network == "kubenet" and source in pods else set())
+        assert {fate.outcome for fate in fates} == {"connected"} | (
+            {"timeout"} if network == "kubenet" and source in pods else set()
+        )
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["apply", "delete"]), st.sampled_from("abcd"), st.sampled_from(["web", "api"])), max_size=8)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["apply", "delete"]), st.sampled_from("abcd"), st.sampled_from(["web", "api"])),
+    max_size=8,
+)
 
 
 @settings(max_examples=20, deadline=None)

@@ -110,7 +110,10 @@ def test_a_broken_law_names_a_translation_that_should_not_be() -> None:
 def test_wirings_are_compared_on_the_same_objects_and_the_same_question() -> None:
     cluster = _two_pods("bridge")
     found = cluster.compare(["bridge", "kubenet"], "default/a", "default/b")
-    assert {name: trace.outcome for name, trace in found.traces.items()} == {"bridge": "connected", "kubenet": "connected"}
+    assert {name: trace.outcome for name, trace in found.traces.items()} == {
+        "bridge": "connected",
+        "kubenet": "connected",
+    }
     assert "router" in found.text().splitlines()[1]
     assert "router" not in found.text().splitlines()[0]
 

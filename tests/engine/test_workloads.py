@@ -156,7 +156,11 @@ def test_a_daemonset_has_one_pod_on_each_node_and_follows_its_template() -> None
 
 def test_a_daemonset_on_the_host_network_runs_before_there_is_a_pod_network() -> None:
     cluster = Cluster(nodes=2, network=None)
-    cluster.apply(DAEMONSET.replace("spec: {containers", "spec: {hostNetwork: true, tolerations: [{operator: Exists}], containers"))
+    cluster.apply(
+        DAEMONSET.replace(
+            "spec: {containers", "spec: {hostNetwork: true, tolerations: [{operator: Exists}], containers"
+        )
+    )
     assert {pod["status"]["phase"] for pod in cluster.get("pods")} == {"Running"}
     assert [pod["status"]["podIP"] for pod in cluster.get("pods")] == [a for _, a in cluster.settings.nodes]
 
@@ -177,7 +181,11 @@ def test_a_statefulset_waits_for_each_pod_before_it_starts_the_next() -> None:
     cluster = Cluster(nodes=2)
     cluster.apply(STATEFULSET.replace("spec: {containers", "spec: {nodeSelector: {disk: ssd}, containers"))
     assert names(cluster) == ["db-0"]
-    cluster.apply(STATEFULSET.replace("name: db}", "name: par}").replace("replicas: 3", "replicas: 3\n  podManagementPolicy: Parallel"))
+    cluster.apply(
+        STATEFULSET.replace("name: db}", "name: par}").replace(
+            "replicas: 3", "replicas: 3\n  podManagementPolicy: Parallel"
+        )
+    )
     assert names(cluster) == ["db-0", "par-0", "par-1", "par-2"]
 
 

@@ -81,7 +81,9 @@ WRONG = [
     (["grade", "nowhere", "--out", "x", "--scheduler", "tcp://x"], "not there yet"),
     (["check", "no-such-exercise"], "there is no exercise called"),
     (["release", "somewhere"], "later version"),
-    (["serve"], "later version"),
+    (["release", "--nbgrader", "somewhere"], "later version"),
+    (["serve", "--nodes", "3"], "later version"),
+    (["matrix", "MANIFEST", "--frobnicate"], "does not know --frobnicate"),
 ]
 
 
@@ -124,6 +126,14 @@ def test_a_class_is_graded(capsys, shelf: Path, hand_in: Callable[..., Path], tm
     assert "2 graded, 1 done" in printed
     assert (out / "grades.csv").read_text().splitlines()[1] == "alice,01-tiny,4,4,done,"
     assert {p.name for p in out.iterdir()} == {"grades.csv", "grades.json", "junit.xml", "summary.md", "feedback"}
+
+
+def test_the_lab_gets_the_options_that_are_jupyters(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[object, ...]] = []
+    monkeypatch.setattr("k8slearn.lab.open_lab", lambda directory, *options: opened.append((directory, *options)) or 0)
+    assert main(["lab", "course", "--no-browser", "--port=9000"]) == 0
+    assert main(["lab", "--no-browser"]) == 0
+    assert opened == [(Path("course"), "--no-browser", "--port=9000"), (Path("."), "--no-browser")]
 
 
 def test_the_laws_are_checked(capsys, shelf: Path) -> None:

@@ -168,7 +168,7 @@ def test_the_same_commands_leave_the_same_rows_as_in_the_kernel(world: World, se
             refusal = error.stderr
         assert refusal.strip() == done.stderr.strip(), "\n".join(told)
         for place in REAL:
-            assert _soon(place, _ours(world, place)) == _ours(world, place), (number, place, told)
+            assert _soon(place, _ours(world, place)) == _ours(world, place), f"{place} after {number}:\n" + "\n".join(told)
 
 
 def _soon(scope: str, expected: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
+from k8slearn.errors import CommandError
 from k8slearn.journal import Put, World
 from k8slearn.linux import addr, link, route
-from k8slearn.linux.rows import Address, Link, Route
+from k8slearn.linux.iptables import parse_rule
+from k8slearn.linux.netfilter import Chain
+from k8slearn.linux.rows import Address, Link, Neighbour, Route
 
 from .wired import play
 
@@ -131,6 +134,61 @@ def _unplugged(world: World, random: Random) -> str:
     return f"{scope}: ip link set {row.name} nomaster"
 
 
+def _rule_added(world: World, random: Random) -> str:
+    scope = random.choice([*_machines(world), *_pods(world)])
+    chain = random.choice(["INPUT", "FORWARD", "OUTPUT"])
+    where = random.choice(["", "-p tcp -m tcp --dport 80 ", "-p udp ", "-d 10.244.0.0/16 ", "-s 10.244.1.0/24 ", "-m conntrack --ctstate NEW "])
+    verdict = random.choice(["DROP", "DROP", "REJECT", "REJECT --reject-with icmp-host-prohibited", "REJECT --reject-with icmp-admin-prohibited"])
+    if where.startswith("-p tcp"):
+        verdict = random.choice([verdict, "REJECT --reject-with tcp-reset"])
+    key = (scope, "chain", ("ip", "filter", chain))
+    there = world.get(key) or Chain(policy="ACCEPT")
+    world.apply(Put(key, replace(there, rules=(parse_rule(f"{where}-j {verdict}"), *there.rules))))
+    return f"{scope}: iptables -I {chain} {where}-j {verdict}"
+
+
+def _route_added(world: World, random: Random) -> str:
+    """A route that leads nowhere, says no, or goes by the wrong machine."""
+    scope = random.choice([*_machines(world), "router"])
+    dst = random.choice(["10.244.0.0/24", "10.244.1.0/25", "10.244.1.2/32", "203.0.113.0/24", "10.96.0.0/12"])
+    row = random.choice(
+        [
+            Route(dst, kind="blackhole"),
+            Route(dst, kind="unreachable"),
+            Route(dst, kind="prohibit"),
+            Route(dst, via="192.168.64.12", dev="eth0", onlink=True),
+            Route(dst, via="192.168.64.250", dev="eth0", onlink=True),
+            Route(dst, dev="eth0", scope="link"),
+            Route(dst, dev="lo", scope="link"),
+        ]
+    )
+    try:
+        play(world, route.replace(world, scope, row))
+    except CommandError as refused:
+        return f"{scope}: {refused}"
+    return f"{scope}: ip route replace {row.kind} {dst} via {row.via or '-'} dev {row.dev or '-'}"
+
+
+def _neighbour_forged(world: World, random: Random) -> str:
+    scope = random.choice([*_machines(world), *_pods(world)])
+    address = random.choice(["192.168.64.1", "192.168.64.12", "10.244.0.1", "10.244.1.1", "10.244.0.2", "10.244.1.3"])
+    dev = "eth0" if address.startswith("192") or "/" in scope else next((r.name for s, r in _bridges(world) if s == scope), "eth0")
+    if not world.get((scope, "link", dev)).up:
+        return f"{scope}: {dev} is down"
+    mac = random.choice(["02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff", world.get(("switch", "link", "node-1")).mac])
+    world.apply(Put((scope, "neigh", (dev, address)), Neighbour(dev, address, mac, "PERMANENT")))
+    return f"{scope}: ip neigh replace {address} lladdr {mac} dev {dev} nud permanent"
+
+
+def _sysctl(name: str, value: str) -> Fault:
+    def fault(world: World, random: Random) -> str:
+        scope = random.choice(_machines(world))
+        world.apply(Put((scope, "sysctl", name), value))
+        return f"{scope}: sysctl -w {name}={value}"
+
+    return fault
+
+
 FAULTS: tuple[Fault, ...] = (
     _route_deleted,
     _forwarding_off,
@@ -141,4 +199,9 @@ FAULTS: tuple[Fault, ...] = (
     _forward_drop,
     _hairpin_off,
     _unplugged,
+    _rule_added,
+    _rule_added,
+    _route_added,
+    _neighbour_forged,
+    _sysctl("net.ipv4.conf.all.rp_filter", "1"),
 )

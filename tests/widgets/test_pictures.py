@@ -92,8 +92,10 @@ def test_no_two_boxes_of_pods_overlap_and_nothing_leaves_the_paper(wire: Callabl
         assert len(boxes) == nodes * pods
         assert not [pair for pair in combinations(boxes, 2) if _overlap(*pair)]
         for mark in (m for t in drawn.things for m in t.marks if isinstance(m, Rect)):
-            assert mark.x >= 0 and mark.x + mark.width <= drawn.width
-            assert mark.y >= 0 and mark.y + mark.height <= drawn.height
+            assert mark.x >= 0
+            assert mark.x + mark.width <= drawn.width
+            assert mark.y >= 0
+            assert mark.y + mark.height <= drawn.height
 
 
 def _overlap(a: Rect, b: Rect) -> bool:

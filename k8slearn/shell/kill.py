@@ -1,0 +1,51 @@
+"""``kill PID``: end a process on a node: a container's, or the pause container that holds a pod's network namespace.
+
+``crictl inspect`` and ``crictl inspectp`` say which process is whose. The kubelet notices when it looks.
+
+Left out: signals other than the deadly ones, and processes that are no container's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k8slearn.cni import cri
+from k8slearn.errors import CommandError
+from k8slearn.journal import Commands, Put
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell.process import Process
+
+SIGNALS = {"TERM": 15, "KILL": 9, "INT": 2, "QUIT": 3}
+
+
+def program(process: Process) -> Running:
+    """Run ``kill [-SIGNAL] PID...``."""
+    words, signal = list(process.argv), 15
+    if words and words[0].startswith("-"):
+        name = words.pop(0).removeprefix("-").removeprefix("SIG")
+        signal = SIGNALS.get(name, int(name) if name.isdigit() else 0)
+        if signal not in SIGNALS.values():
+            raise CommandError(f"sh: 1: kill: Illegal option -{name}\n", 2)
+    if not words:
+        raise CommandError("Usage: kill [-s sigspec | -signum | -sigspec] [pid | job]...\n", 2)
+    for word in words:
+        if not word.isdigit():
+            raise CommandError(f"sh: 1: kill: Illegal number: {word}\n", 2)
+        yield from _kill(process, int(word), signal)
+    return Result()
+
+
+def _kill(process: Process, pid: int, signal: int) -> Commands:
+    """A dead pause container takes its sandbox with it; a dead container is only itself."""
+    node = process.machine
+    for box in list(process.world.table(node, "sandbox").values()):
+        if box.pid == pid and box.state == cri.READY and process.on_machine:
+            yield Put(cri.sandbox_key(node, box), replace(box, state=cri.NOTREADY))
+            return
+    for row in list(process.world.table(node, "container").values()):
+        if cri.process_id(row.id) == pid and row.state == cri.RUNNING and process.on_machine:
+            clock = process.world.clock
+            ended = replace(row, state=cri.EXITED, exit_code=128 + signal, finished=clock, reason="Error")
+            yield Put(cri.container_key(node, row), ended)
+            return
+    raise CommandError("sh: 1: kill: No such process\n\n", 1)

@@ -1,0 +1,183 @@
+"""``ping``: one echo request after the other, and what comes back (iputils 20221126).
+
+Each request is a real walk. What nobody answered is told by silence, what a router or one's own kernel gave up on by
+a line ``From ...``. Times are 0.05 ms always: nothing is measured here. A real ``ping`` goes on until somebody stops
+it; this one stops after 4 requests when ``-c`` does not say how many.
+
+Left out: flooding, record route, IPv6, and sizes (``-s`` is accepted while it fits into one frame).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import Command
+from k8slearn.linux import socket
+from k8slearn.linux.program import Result, Running
+from k8slearn.shell.process import Process
+from k8slearn.shell.resolve import resolve
+from k8slearn.trace import Attempt, Step
+
+COUNT, TIME = 4, "0.050"
+VALUES = ("c", "W", "w", "I", "t", "s", "i")
+FLAGS = ("n", "q", "4", "v", "O", "D")
+USAGE = "\nUsage\n  ping [-n] [-q] [-c count] [-I interface] [-t ttl] [-W timeout] <destination>\n"
+MESSAGES = {
+    "net-unreachable": "Destination Net Unreachable",
+    "host-unreachable": "Destination Host Unreachable",
+    "port-unreachable": "Destination Port Unreachable",
+    "proto-unreachable": "Destination Protocol Unreachable",
+    "net-prohibited": "Dest Unreachable, Bad Code: 9",
+    "host-prohibited": "Destination Host Prohibited",
+    "admin-prohibited": "Packet filtered",
+    "time-exceeded": "Time to live exceeded",
+}
+"""An ICMP message -> ping's words for it."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """A command line."""
+
+    told: dict[str, str]
+    destination: str = ""
+
+    def number(self, letter: str, default: int) -> int:
+        return int(self.told.get(letter, default))
+
+
+@dataclass(slots=True)
+class Heard:
+    """What came of one request: an answer, an error of somebody's, or nothing."""
+
+    answer: Step | None = None
+    error: Step | None = None
+    local: str = ""
+    """The socket's own error: the request never left."""
+
+
+def program(process: Process) -> Running:
+    """Run ``ping``."""
+    asked = _read(list(process.argv))
+    address = resolve(process, asked.destination)
+    if address is None:
+        raise CommandError(f"ping: {asked.destination}: Name or service not known\n", 2)
+    source = _source(process, asked.told.get("I", ""))
+    count, identity = asked.number("c", COUNT), None
+    lines = [_head(asked, address, source)]
+    heard: list[Heard] = []
+    complaints = ""
+    for sequence in range(1, count + 1):
+        attempt = yield from _request(process, address, asked.number("t", 64), identity)
+        identity = identity or _identity(attempt)
+        one = _listen(process, attempt)
+        if one.local == "Network is unreachable":
+            raise CommandError(f"ping: connect: {one.local}\n", 2)
+        heard.append(one)
+        complaints += f"ping: sendmsg: {one.local}\n" if one.local else ""
+        lines += [] if "q" in asked.told else _line(one, sequence)
+    if process.limit <= count - 1:
+        return Result("".join(lines), complaints, 124)
+    lines.append(_statistics(asked, heard))
+    return Result("".join(lines), complaints, int(not any(one.answer for one in heard)))
+
+
+def _read(words: list[str]) -> Asked:
+    asked = Asked({})
+    while words:
+        word = words.pop(0)
+        found = re.fullmatch(r"-(\w)(.*)", word)
+        if found is None:
+            asked.destination = word
+        elif found[1] in VALUES:
+            if not found[2] and not words:
+                raise CommandError(f"ping: option requires an argument -- '{found[1]}'\n{USAGE}", 2)
+            asked.told[found[1]] = _checked(found[1], found[2] or words.pop(0))
+        elif set(word[1:]) <= set(FLAGS):
+            asked.told |= dict.fromkeys(word[1:], "")
+        else:
+            raise CommandError(f"ping: invalid option -- '{found[1]}'\n{USAGE}", 2)
+    if not asked.destination:
+        raise CommandError("ping: usage error: Destination address required\n", 1)
+    return asked
+
+
+LIMITS = {"c": (1, 100, "1 <= value <= 9223372036854775807"), "t": (0, 255, "0 <= value <= 255")}
+
+
+def _checked(letter: str, value: str) -> str:
+    if letter == "I":
+        return value
+    if not re.fullmatch(r"\d+(\.\d+)?", value) or (letter in LIMITS and not value.isdigit()):
+        raise CommandError(f"ping: invalid argument: '{value}'\n", 1)
+    low, high, words = LIMITS.get(letter, (0, 10**9, ""))
+    if not low <= float(value) <= high:
+        if letter == "c" and int(value) > high:
+            raise CommandError(f"ping: -c {value}: at most {high} requests at a time here\n", 1)
+        raise CommandError(f"ping: invalid argument: '{value}': out of range: {words}\n", 1)
+    return value
+
+
+def _source(process: Process, name: str) -> str:
+    """``-I``: one of this namespace's own addresses or devices."""
+    if not name:
+        return ""
+    rows = process.world.table(process.netns, "addr").values()
+    if name in process.world.table(process.netns, "link"):
+        return next((f"{row.address} {name}" for row in rows if row.dev == name), name)
+    if not any(row.address == name for row in rows):
+        unknown = "Cannot assign requested address" if re.fullmatch(r"[\d.]+", name) else "unknown iface"
+        raise CommandError(f"ping: {unknown}: {name}\n" if unknown[0] == "u" else f"ping: bind: {unknown}\n", 2)
+    return name
+
+
+def _request(process: Process, address: str, ttl: int, identity: int | None) -> Generator[Command, None, Attempt]:
+    return (yield from socket.connect(process.world, process.netns, address, 0, "icmp", sport=identity, ttl=ttl))
+
+
+def _identity(attempt: Attempt) -> int | None:
+    """The echo id: one ``ping`` keeps one, so that all its requests are one connection to conntrack."""
+    steps = attempt.steps
+    return steps[0].before.sport or None if steps else None
+
+
+def _listen(process: Process, attempt: Attempt) -> Heard:
+    heard = Heard()
+    for step in attempt.steps:
+        if step.where == process.netns and step.what == "deliver" and step.before.proto == "icmp":
+            if step.before.inner is not None:
+                heard.error = step
+            elif step.before.flags == "echo-reply":
+                heard.answer = step
+    if heard.answer is None and heard.error is None and attempt.ending.outcome == "unreachable":
+        heard.local = attempt.ending.error
+    return heard
+
+
+def _head(asked: Asked, address: str, source: str) -> str:
+    origin = f" from {source}:" if source else ""
+    size = asked.number("s", 56)
+    return f"PING {asked.destination} ({address}){origin} {size}({size + 28}) bytes of data.\n"
+
+
+def _line(one: Heard, sequence: int) -> list[str]:
+    if one.answer is not None:
+        packet = one.answer.before
+        return [f"64 bytes from {packet.src}: icmp_seq={sequence} ttl={packet.ttl} time={TIME} ms\n"]
+    if one.error is not None:
+        packet = one.error.before
+        return [f"From {packet.src} icmp_seq={sequence} {MESSAGES.get(packet.flags, packet.flags)}\n"]
+    return []
+
+
+def _statistics(asked: Asked, heard: list[Heard]) -> str:
+    sent, received = len(heard), sum(one.answer is not None for one in heard)
+    errors = sum(one.error is not None for one in heard)
+    lost = f"{100 * (sent - received) / sent:.6g}"
+    text = f"\n--- {asked.destination} ping statistics ---\n{sent} packets transmitted, {received} received, "
+    text += f"+{errors} errors, " if errors else ""
+    text += f"{lost}% packet loss, time {1000 * (sent - 1)}ms\n"
+    return text + (f"rtt min/avg/max/mdev = {TIME}/{TIME}/{TIME}/0.000 ms\n" if received else "\n")

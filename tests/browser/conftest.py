@@ -1,0 +1,198 @@
+"""A real browser on a real JupyterLab: one server and one Chromium for the whole run.
+
+Skipped, with the reason, where Chromium or Playwright is missing. Nothing outside this machine is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TOKEN = "k8slearn"
+LAB = (
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.port_retries=0",
+    f"--IdentityProvider.token={TOKEN}",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.collaborative=False",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in Path(item.path).parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def _chromium() -> str:
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, through Playwright, with a fresh profile."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if not _chromium():
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=_chromium(), args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+class Lab:
+    """A JupyterLab server in a folder of its own, and what a test does with it."""
+
+    def __init__(self, browser: Any, folder: Path, port: int) -> None:
+        self.browser = browser
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{port}"
+
+    def open(self, name: str, theme: str = "light", motion: str = "reduce") -> Any:
+        """The notebook in a page, its kernel there and idle."""
+        context = self.browser.new_context(viewport={"width": 1360, "height": 950}, reduced_motion=motion)
+        page = context.new_page()
+        page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
+        page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden)", timeout=60_000)
+        page.wait_for_function(
+            "() => { const k = document.querySelector('.jp-NotebookPanel .jp-KernelName');"
+            " return k && !/No Kernel/.test(k.innerText) }",
+            timeout=60_000,
+        )
+        if theme == "dark":
+            page.evaluate("document.body.dataset.jpThemeLight")
+            self._dark(page)
+        return page
+
+    def _dark(self, page: Any) -> None:
+        page.get_by_role("menuitem", name="Settings").click()
+        page.get_by_role("menuitem", name="Theme", exact=True).hover()
+        page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
+        page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+
+    def run_all(self, page: Any, seconds: float = 120) -> None:
+        """Run every cell, and wait until the last one has its number."""
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.locator('[data-command="runmenu:run-all"]').click()
+        page.wait_for_function(
+            """() => [...document.querySelectorAll('.jp-CodeCell')].every((cell) =>
+                 /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim())
+                 || !cell.querySelector('.cm-content').innerText.trim())""",
+            timeout=seconds * 1000,
+        )
+
+    def save(self, page: Any) -> None:
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(800)
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The server; notebooks go into `lab.folder`."""
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
+    folder = tmp_path_factory.mktemp("lab")
+    home = tmp_path_factory.mktemp("home")
+    port = _free_port()
+    own = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
+    environment = {**os.environ, **own, "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "jupyterlab", *LAB, f"--ServerApp.port={port}"]
+    with (
+        open(home / "log", "w", encoding="utf-8") as log,
+        subprocess.Popen(command, cwd=folder, env=environment, stderr=log) as server,
+    ):
+        try:
+            _wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}")
+            yield Lab(browser, folder, port)
+        finally:
+            server.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(address: str, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def write_notebook(lab: Lab) -> Callable[..., str]:
+    """Put a notebook of these cells into the lab's folder; returns its name."""
+
+    def write(name: str, *cells: str) -> str:
+        listed = [
+            {
+                "cell_type": "code",
+                "id": f"c{i}",
+                "metadata": {},
+                "execution_count": None,
+                "outputs": [],
+                "source": source,
+            }
+            for i, source in enumerate(cells)
+        ]
+        spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        content = {"cells": listed, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+        (lab.folder / name).write_text(json.dumps(content), encoding="utf-8")
+        return name
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path | None:
+    """Where screenshots go (``K8SLEARN_SCREENSHOTS``); None: nobody wants to look."""
+    wish = os.environ.get("K8SLEARN_SCREENSHOTS")
+    if not wish:
+        return None
+    Path(wish).mkdir(parents=True, exist_ok=True)
+    return Path(wish)
+
+
+@pytest.fixture
+def look(pictures: Path | None) -> Callable[[Any, str], None]:
+    """Keep a screenshot of a page or an element under a name, for a person to look at."""
+
+    def keep(seen: Any, name: str) -> None:
+        if pictures is not None:
+            seen.screenshot(path=str(pictures / f"{name}.png"))
+
+    return keep
