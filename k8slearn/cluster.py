@@ -42,6 +42,7 @@ class Place:
 
     def run(self, command: str, stdin: str = "", env: Mapping[str, str] | None = None, container: str = "") -> Result:
         """Run a command here; returns what it printed and how it ended: Result(stdout, stderr, exit_code)."""
+        _must_be_text(command=command, stdin=stdin, container=container, **dict(env or {}))
         arguments = {"on": self.endpoint, "command": command, "stdin": stdin, "env": dict(env or {})}
         within = container or self.container
         result: Result = self.cluster.engine.do("run", {**arguments, **({"container": within} if within else {})})
@@ -98,20 +99,33 @@ class Cluster:
 
     def apply(self, source: Any, namespace: str = "default") -> list[dict[str, Any]]:
         """Apply a manifest: YAML text, a Path, a dict or a list of dicts. Returns the objects as they are then."""
+        _must_be_text(namespace=namespace)
         keys = self.engine.do("apply", {"source": _source_text(source), "namespace": namespace})
         return [copy.deepcopy(found) for key in keys if (found := self.world.get(key)) is not None]
 
     def delete(self, resource: str, name: str, namespace: str = "default") -> None:
         """Delete an object: ``cluster.delete("pod", "web")``."""
+        _must_be_text(resource=resource, name=name, namespace=namespace)
         self.engine.do("delete", {"resource": resource, "name": name, "namespace": namespace})
 
     def get(self, resource: str, name: str | None = None, namespace: str | None = "default") -> Any:
         """Objects in API form: a list (`namespace` None: of all namespaces), or the one that is named."""
+        _must_be_text(resource=resource, name=name or "", namespace=namespace or "")
         found = api.get(self.world, resource, name, namespace)
         return copy.deepcopy(found)
 
     def kubectl(self, command: str, stdin: str = "") -> str:
-        """The text that kubectl prints. Raises `CommandError` (.stderr, .exit_code) when it fails."""
+        """The text that kubectl prints. A file that it names is one of your own computer's.
+
+        Raises `CommandError` (.stderr, .exit_code) when it fails.
+        """
+        from k8slearn.shell.kubectl.files import inline
+
+        _must_be_text(command=command, stdin=stdin)
+        try:
+            command, stdin = inline(command, lambda path: api.read(Path(path)), stdin)
+        except ValueError as error:
+            raise error if isinstance(error, Refused) else Refused(f"{command!r}: {error}") from None
         result: Result = self.engine.do("kubectl", {"command": command, "stdin": stdin})
         if result.exit_code:
             raise CommandError(result.stderr, result.exit_code, result.stdout)
@@ -126,6 +140,7 @@ class Cluster:
 
     def pod(self, name: str, namespace: str = "default", container: str = "") -> Place:
         """A pod, to run commands in: ``cluster.pod("web").run("curl -s http://api:80")``."""
+        _must_be_text(name=name, namespace=namespace)
         api.get(self.world, "pods", name, namespace)
         return Place(self, f"{namespace}/{name}", container)
 
@@ -246,7 +261,7 @@ class Cluster:
     # -- files -----------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path, follow: bool = False) -> None:
-        """Write what was done to this cluster into a file; with `follow`, what is done next is appended as it happens."""
+        """Write what was done to this cluster into a file; with `follow`, what is done next is appended at once."""
         path = Path(path)
         done = [{"kind": i.kind, "arguments": i.arguments} for i in self.engine.inputs()]
         undone = [{"kind": u.kind, "arguments": u.arguments} for u in reversed(self.engine.undone)]
@@ -308,6 +323,12 @@ def _question(source: Endpoint, destination: Endpoint, port: Any, protocol: Any)
 
 def _named(endpoint: Any) -> Any:
     return endpoint.endpoint if isinstance(endpoint, Place) else endpoint
+
+
+def _must_be_text(**given: Any) -> None:
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise Refused(f"{name} is text, not {value!r}")
 
 
 def _source_text(source: Any) -> str:

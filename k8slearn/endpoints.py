@@ -54,6 +54,14 @@ def pod_netns(world: World, namespace: str, name: str) -> str:
     return scope
 
 
+def container_of(world: World, pod: str, name: str) -> None:
+    """Raises `Refused` unless the pod (``namespace/name``) has a container of this name. All of them share one netns."""
+    spec = _pod(world, pod)["spec"]
+    known = [c["name"] for field in ("containers", "initContainers") for c in spec.get(field) or ()]
+    if name not in known:
+        raise Refused(f"container {name} is not valid for pod {pod}: it has {', '.join(known)}")
+
+
 def netns_of(world: World, pod: str) -> str | None:
     """The scope of the network namespace of a pod (``namespace/name``), as the runtime on its node keeps it."""
     obj = world.get(("api", "pods", pod))

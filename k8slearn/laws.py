@@ -18,7 +18,7 @@ from k8slearn import endpoints
 from k8slearn.journal import World
 from k8slearn.linux import socket
 from k8slearn.linux.rows import Socket
-from k8slearn.trace import Attempt, Because
+from k8slearn.trace import Attempt, Because, Step
 
 ECHO = 0
 """The port of a probe that is a ping: the pod listens nowhere."""
@@ -46,8 +46,15 @@ class Witness:
     protocol: str
     outcome: str
     says: str
-    because: Because | None
-    attempt: Attempt = field(repr=False, compare=False)
+    where: str
+    """The network namespace in which it was decided, in a person's words: ``node-1``, ``default/web``."""
+    step: Step | None = field(repr=False)
+    """The step that decided: where the packet ended, or the rule that had it translated."""
+
+    @property
+    def because(self) -> Because | None:
+        """The deciding row; None where one is missing (no route, say): then `step` says which."""
+        return self.step.because if self.step is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +75,10 @@ class Law:
             return f"holds   {self.name}: {self.text} ({self.probes} probes)"
         w = self.witness
         port = f" port {w.port}/{w.protocol}" if w.port != ECHO else " (ping)"
-        row = f"\n        decided by: {w.because.text}  [{_place(w.because)}]" if w.because is not None else ""
-        return f"broken  {self.name}: {self.text}\n        witness: {w.source} to {w.destination}{port}: {w.says}{row}"
+        lines = [f"broken  {self.name}: {self.text}", f"witness: {w.source} to {w.destination}{port}: {w.says}"]
+        if w.step is not None:
+            lines.append(f"decided on {w.where}: {w.step.because.text if w.step.because is not None else w.step.says}")
+        return "\n        ".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -92,19 +101,26 @@ def laws(world: World) -> list[Law]:
     pods = [probe for probe in tried if not probe.source.startswith("node:")]
     agents = [probe for probe in tried if probe.source.startswith("node:")]
     return [
-        _law("pod-to-pod", "all pods can communicate with all pods on all nodes", pods, tried, _answered),
-        _law("agent-to-pod", "agents on a node can communicate with all pods on that node", agents, tried, _answered),
+        _law(world, "pod-to-pod", "all pods can communicate with all pods on all nodes", pods, tried, _answered),
+        _law(
+            world,
+            "agent-to-pod",
+            "agents on a node can communicate with all pods on that node",
+            agents,
+            tried,
+            _answered,
+        ),
         _law(
             "no-nat", "pods see each other's real addresses: nobody translates between them", pods, tried, _untranslated
         ),
     ]
 
 
-def _law(name: str, text: str, probes: list[Probe], tried: dict[Probe, Attempt], judge: Judge) -> Law:
+def _law(world: World, name: str, text: str, probes: list[Probe], tried: dict[Probe, Attempt], judge: Judge) -> Law:
     for probe in probes:
         says = judge(probe, tried[probe])
         if says:
-            return Law(name, text, len(probes), _witness(probe, tried[probe], says))
+            return Law(name, text, len(probes), _witness(world, probe, tried[probe], says))
     return Law(name, text, len(probes), None)
 
 
@@ -167,14 +183,31 @@ def _attempt(world: World, probe: Probe) -> Attempt:
             return done.value  # type: ignore[no-any-return]  # what a generator returns is not typed by its exception
 
 
-def _witness(probe: Probe, attempt: Attempt, says: str) -> Witness:
-    because = next((step.because for step in reversed(attempt.steps) if step.because is not None), None)
+def _witness(world: World, probe: Probe, attempt: Attempt, says: str) -> Witness:
+    step = _translating(attempt) if attempt.ending.outcome == "connected" else _ending(attempt)
     protocol = "ICMP" if probe.port == ECHO else "TCP"
-    return Witness(
-        probe.source, probe.destination, probe.port, protocol, attempt.ending.outcome, says, because, attempt
-    )
+    where = "" if step is None else _place(world, step)
+    return Witness(probe.source, probe.destination, probe.port, protocol, attempt.ending.outcome, says, where, step)
 
 
-def _place(because: Because) -> str:
-    scope, table, _ = because.key
-    return f"{table} of {scope.removeprefix('node:')}"
+def _ending(attempt: Attempt) -> Step | None:
+    """The step at which the last packet came to its end."""
+    last = max((leg.attempt for leg in attempt.legs), default=0)
+    steps = [step for leg in attempt.legs if leg.attempt == last for step in leg.steps]
+    return next((step for step in steps if step.what in ("drop", "refuse")), steps[-1] if steps else None)
+
+
+def _translating(attempt: Attempt) -> Step | None:
+    """The rule that had an address translated; conntrack's own step where no rule is to be seen."""
+    rule: Step | None = None
+    for step in attempt.steps:
+        if step.what == "rule":
+            rule = step
+        if step.what == "nat":
+            return rule if rule is not None and rule.where == step.where else step
+    return None
+
+
+def _place(world: World, step: Step) -> str:
+    netns = world.get((step.where, "netns", ""))
+    return step.where if netns is None else str(netns.name)

@@ -70,6 +70,8 @@ def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
     on = arguments["on"]
     yield from outside_host(world, on)
     scope = endpoints.resolve_source(world, on)
+    if arguments.get("container"):
+        endpoints.container_of(world, on, arguments["container"])
     return (
         yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), arguments.get("env", {}))
     )

@@ -12,6 +12,7 @@ server-side apply's field managers, and admission webhooks.
 """
 
 from k8slearn.api.admit import EPOCH, key, seconds, timestamp
+from k8slearn.api.admit import admit as admitted
 from k8slearn.api.deletion import delete, deletion, finish_namespace, get, known
 from k8slearn.api.load import load, read
 from k8slearn.api.requests import apply, create, replace
@@ -20,6 +21,7 @@ from k8slearn.api.status import ApiError
 __all__ = [
     "EPOCH",
     "ApiError",
+    "admitted",
     "apply",
     "create",
     "delete",

@@ -4,10 +4,15 @@ devinet.c and fib_frontend.c: an address on a link that is up brings the connect
 the route goes, and so does every route that named it as source; with a link's last address all routes over that link
 go.
 
-Left out: secondary addresses (each one is its own), labels, lifetimes, peers, IPv6.
+A second address in a network that the link has one of already is **secondary**: it brings no route, and goes with the
+first one (``promote_secondaries=0``, the kernel's default).
+
+Left out: labels, lifetimes, peers, IPv6.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
@@ -45,6 +50,8 @@ def add(world: World, netns: str, dev: str, cidr: str, broadcast: str = "", scop
     address = parse(dev, cidr, broadcast, scope)
     if world.get(key(netns, address)) is not None:
         raise error("ipv4: Address already assigned.")
+    if any(not row.secondary for row in _same_network(world, netns, address)):
+        address = replace(address, secondary=True)
     yield Put(key(netns, address), address)
     if link.up:
         yield from route.add_connected(world, netns, address)
@@ -56,22 +63,25 @@ def delete(world: World, netns: str, dev: str, cidr: str) -> Commands:
     address = world.get(key(netns, parse(dev, cidr)))
     if address is None:
         raise error("ipv4: Address not found.")
-    yield Remove(key(netns, address))
-    left = on(world, netns, dev)
-    if not left:
-        yield from route.drop_device(world, netns, link)
-        yield from neigh.drop_device(world, netns, dev)
-    same = next((a for a in left if _network(a) == _network(address)), None)
-    yield from route.drop_connected(world, netns, address, same)
-    if not route.is_own(world, netns, address.address):
-        yield from route.flush(world, netns, src=address.address)
+    followers = [] if address.secondary else _same_network(world, netns, address)
+    for row in (*(row for row in followers if row.secondary), address):
+        yield Remove(key(netns, row))
+        if not on(world, netns, dev):
+            yield from route.drop_device(world, netns, link)
+            yield from neigh.drop_device(world, netns, dev)
+        yield from route.drop_connected(world, netns, row)
+        if not route.is_own(world, netns, row.address):
+            yield from route.flush(world, netns, src=row.address)
 
 
-def _network(address: Address) -> str:
-    return ip.network_of(address.address, address.prefix)
+def _same_network(world: World, netns: str, address: Address) -> list[Address]:
+    """The addresses of the link in the same network, with the same mask (devinet.c compares both)."""
+    network = ip.network_of(address.address, address.prefix)
+    rows = (row for row in on(world, netns, address.dev) if row.prefix == address.prefix)
+    return [row for row in rows if ip.network_of(row.address, row.prefix) == network]
 
 
 def flush(world: World, netns: str, dev: str) -> Commands:
     """``ip addr flush dev DEV``: all of them."""
-    for address in on(world, netns, dev):
-        yield from delete(world, netns, dev, f"{address.address}/{address.prefix}")
+    while rows := on(world, netns, dev):
+        yield from delete(world, netns, dev, f"{rows[0].address}/{rows[0].prefix}")

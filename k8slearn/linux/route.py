@@ -87,10 +87,10 @@ def _with_device(world: World, netns: str, route: Route) -> Route:
     if not route.via or route.onlink:
         if not route.dev:
             raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
-        if route.via and is_own(world, netns, route.via):
-            raise error("Nexthop has invalid gateway.")
         if not find(world, netns, route.dev).up:
             raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
+        if route.via and is_own(world, netns, route.via):
+            raise error("Nexthop has invalid gateway.")
         return route
     dev = device_towards(world, netns, route.via, route.dev)
     if not dev:
@@ -122,7 +122,7 @@ def is_own(world: World, netns: str, address: str) -> bool:
 
 def connected(address: Address) -> Route | None:
     """The route that the kernel makes of an address: to its network, over its device, with it as source."""
-    if address.prefix == 32 or address.scope == "host":
+    if address.prefix == 32 or address.scope == "host" or address.secondary:
         return None
     dst = ip.network_of(address.address, address.prefix)
     return Route(dst, dev=address.dev, src=address.address, scope="link", proto="kernel")
@@ -141,17 +141,12 @@ def add_connected(world: World, netns: str, address: Address) -> Commands:
         yield Put((netns, "route", (route.table, route.dst, route.metric, route.dev)), route)
 
 
-def drop_connected(world: World, netns: str, address: Address, left: Address | None) -> Commands:
-    """The kernel drops a gone address' connected route; `left`, another address in its network, takes over."""
+def drop_connected(world: World, netns: str, address: Address) -> Commands:
+    """The kernel drops the connected route of an address that is gone."""
     route = connected(address)
-    if route is None:
-        return
-    for name, row in _to(world, netns, route.dst):
+    for name, row in _to(world, netns, route.dst) if route is not None else ():
         if row == route:
             yield Remove((netns, "route", name))
-            heir = connected(left) if left is not None else None
-            if heir is not None:
-                yield Put((netns, "route", name), heir)
 
 
 def drop_device(world: World, netns: str, link: Link) -> Commands:

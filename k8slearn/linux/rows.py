@@ -56,6 +56,8 @@ class Address:
     prefix: int
     scope: str = "global"
     broadcast: str = ""
+    secondary: bool = False
+    """The link had an address in the same network before: that one is primary, and takes this one along when it goes."""
 
 
 @dataclass(frozen=True, slots=True)

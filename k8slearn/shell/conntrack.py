@@ -53,9 +53,10 @@ def _in(address: str, network: str) -> bool:
     return ip.within(address, network)
 
 
-def _translated(
-    of: Callable[[Connection], bool], now: Callable[[Connection], str]
-) -> Callable[[Connection, str], bool]:
+Test = Callable[[Connection, str], bool]
+
+
+def _translated(of: Callable[[Connection], bool], now: Callable[[Connection], str]) -> Test:
     """``-n`` and ``-g``: was it translated (to this address)?"""
     return lambda row, value: of(row) and (not value or _in(now(row), value))
 
@@ -64,7 +65,7 @@ def _status(row: Connection, value: str) -> bool:
     return {"ASSURED": row.assured, "SEEN_REPLY": row.replied, "UNSET": not row.replied}.get(value.upper(), False)
 
 
-FILTERS: Mapping[str, Callable[[Connection, str], bool]] = {
+FILTERS: Mapping[str, Test] = {
     "-p": lambda row, value: row.original.proto == value,
     "-s": lambda row, value: _in(row.original.src, value),
     "-d": lambda row, value: _in(row.original.dst, value),

@@ -16,7 +16,7 @@ from typing import Any
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.errors import CommandError
-from k8slearn.journal import Command, Put, Remove
+from k8slearn.journal import Command, Put, Remove, digest
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.crictl_inspect import container_object, sandbox_object
 from k8slearn.shell.process import Process, execute
@@ -197,7 +197,7 @@ def _image_row(asked: Asked, name: str, identity: str) -> Row:
         base, tag = name, "latest"
     full = base if "." in base.partition("/")[0] else f"docker.io/{base if '/' in base else f'library/{base}'}"
     plain = identity.removeprefix("sha256:")
-    return (full, tag, _short(asked, plain if plain != name else cri.digest("image", name, length=64)), "0B")
+    return (full, tag, _short(asked, plain if plain != name else digest("image", name, length=64)), "0B")
 
 
 def inspect(asked: Asked) -> Doing:

@@ -70,7 +70,7 @@ def program(process: Process) -> Running:
     lines = [_head(asked, address, source)]
     heard: list[Heard] = []
     complaints = ""
-    for sequence in range(1, count + 1):
+    for sequence in range(1, min(count, process.limit + 1) + 1):
         attempt = yield from _request(process, address, asked.number("t", 64), identity)
         identity = identity or _identity(attempt)
         one = _listen(process, attempt)
@@ -79,7 +79,7 @@ def program(process: Process) -> Running:
         heard.append(one)
         complaints += f"ping: sendmsg: {one.local}\n" if one.local else ""
         lines += [] if "q" in asked.told else _line(one, sequence)
-    if process.limit <= count - 1:
+    if process.limit < count - 1:
         return Result("".join(lines), complaints, 124)
     lines.append(_statistics(asked, heard))
     return Result("".join(lines), complaints, int(not any(one.answer for one in heard)))
@@ -152,9 +152,16 @@ def _listen(process: Process, attempt: Attempt) -> Heard:
                 heard.error = step
             elif step.before.flags == "echo-reply":
                 heard.answer = step
-    if heard.answer is None and heard.error is None and attempt.ending.outcome == "unreachable":
-        heard.local = attempt.ending.error
+    if heard.answer is None and heard.error is None:
+        heard.local = attempt.ending.error if attempt.ending.outcome == "unreachable" else _forbidden(process, attempt)
     return heard
+
+
+def _forbidden(process: Process, attempt: Attempt) -> str:
+    """A request that one's own firewall drops on its way out is an error of sendmsg(), not silence."""
+    last = attempt.legs[0].steps[-1] if attempt.legs and attempt.legs[0].steps else None
+    out = last is not None and last.where == process.netns and last.hook in ("OUTPUT", "POSTROUTING")
+    return "Operation not permitted" if out and last is not None and last.what in ("drop", "rule", "policy") else ""
 
 
 def _head(asked: Asked, address: str, source: str) -> str:

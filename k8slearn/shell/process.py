@@ -77,14 +77,14 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-MACHINE_ONLY = {"crictl", "kubectl"}
+NODE_ONLY = {"crictl", "kill", "kubectl"}
 PLUGINS = "/opt/cni/bin/"
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")
 ONE_AT_A_TIME = (
     "sh: {found}: this shell runs one command at a time, without pipes and redirections. Run each command alone: "
-    "filter its output in Python, and give it input with stdin=."
+    "filter its output in Python, and give it input with stdin=.\n"
 )
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -96,8 +96,8 @@ def run(
     process = Process(world, scope, (), stdin, env or {}, scope)
     try:
         words = split(command) if isinstance(command, str) else tuple(map(str, command))
-    except Refused as error:
-        return Result("", str(error) + "\n", 2)
+    except CommandError as error:
+        return Result("", error.stderr, error.exit_code)
     return (yield from execute(process, words))
 
 
@@ -126,7 +126,7 @@ def find(process: Process, name: str) -> Callable[[Process], Running] | None:
     if name.startswith(PLUGINS):
         return _plugin(name.removeprefix(PLUGINS)) if process.on_machine else None
     name = HOMES.sub("", name, count=1)
-    if name not in PROGRAMS or (name in MACHINE_ONLY and not process.on_machine):
+    if name not in PROGRAMS or (name in NODE_ONLY and not (process.on_machine and process.machine.startswith("node:"))):
         return None
     module, _, function = PROGRAMS[name].partition(":")
     return cast("Callable[[Process], Running]", getattr(importlib.import_module(f"k8slearn.shell.{module}"), function))
@@ -139,11 +139,11 @@ def _plugin(name: str) -> Callable[[Process], Running] | None:
 
 
 def split(line: str) -> tuple[str, ...]:
-    """The words of one simple command; Refused where the line asks for more than that."""
+    """The words of one simple command; CommandError where the line asks for more than that."""
     operator = OPERATOR.search(QUOTED.sub("", line.strip()))
     if operator is not None:
-        raise Refused(ONE_AT_A_TIME.format(found=operator.group().strip() or "second line"))
+        raise CommandError(ONE_AT_A_TIME.format(found=operator.group().strip() or "second line"), 2)
     try:
         return tuple(shlex.split(line))
     except ValueError:
-        raise Refused("sh: 1: Syntax error: Unterminated quoted string") from None
+        raise CommandError("sh: 1: Syntax error: Unterminated quoted string\n", 2) from None

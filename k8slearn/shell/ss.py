@@ -82,4 +82,4 @@ def _line(row: list[str], widths: list[int]) -> str:
     *plain, local, port, peer, peer_port, user = [word.ljust(width) for word, width in zip(row, widths, strict=True)]
     ends = [f"{text.strip():>{len(text)}}" for text in (local, peer)]
     line = " ".join(plain) + f" {ends[0]}:{port} {ends[1]}:{peer_port}{user}"
-    return (line if user.strip() or not plain else line) + "\n"
+    return line + "\n"

@@ -32,9 +32,8 @@ class Asked:
     @property
     def patience(self) -> float:
         word = self.told.get("timeout", "")
-        return (
-            min(float(word), socket.PATIENCE) if re.fullmatch(r"\d+(\.\d+)?", word) and float(word) else socket.PATIENCE
-        )
+        seconds = float(word) if re.fullmatch(r"\d+(\.\d+)?", word) else 0.0
+        return min(seconds or socket.PATIENCE, socket.PATIENCE)
 
 
 def program(process: Process) -> Running:

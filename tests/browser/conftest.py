@@ -71,13 +71,15 @@ def browser() -> Iterator[Any]:
 class Lab:
     """A JupyterLab server in a folder of its own, and what a test does with it."""
 
-    def __init__(self, browser: Any, folder: Path, port: int) -> None:
+    def __init__(self, browser: Any, folder: Path, settings: Path, port: int) -> None:
         self.browser = browser
+        self.settings = settings
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
 
     def open(self, name: str, theme: str = "light", motion: str = "reduce") -> Any:
         """The notebook in a page, its kernel there and idle."""
+        self._theme(theme)
         context = self.browser.new_context(viewport={"width": 1360, "height": 950}, reduced_motion=motion)
         page = context.new_page()
         page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
@@ -87,16 +89,13 @@ class Lab:
             " return k && !/No Kernel/.test(k.innerText) }",
             timeout=60_000,
         )
-        if theme == "dark":
-            page.evaluate("document.body.dataset.jpThemeLight")
-            self._dark(page)
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
         return page
 
-    def _dark(self, page: Any) -> None:
-        page.get_by_role("menuitem", name="Settings").click()
-        page.get_by_role("menuitem", name="Theme", exact=True).hover()
-        page.get_by_role("menuitem", name="JupyterLab Dark", exact=True).click()
-        page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+    def _theme(self, name: str) -> None:
+        path = self.settings / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"theme": f"JupyterLab {name.capitalize()}"}), encoding="utf-8")
 
     def run_all(self, page: Any, seconds: float = 120) -> None:
         """Run every cell, and wait until the last one has its number."""
@@ -130,7 +129,7 @@ def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     ):
         try:
             _wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}")
-            yield Lab(browser, folder, port)
+            yield Lab(browser, folder, home / "jupyter_config_dir" / "lab" / "user-settings", port)
         finally:
             server.terminate()
 

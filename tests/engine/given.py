@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,6 +49,17 @@ def same(one: Cluster, other: Cluster) -> bool:
     return ordered and one.journal.entries == other.journal.entries
 
 
+def sentence(question: Callable[[], object]) -> str:
+    """What is said when it is refused, or nothing. Any other exception is a bug of ours."""
+    from k8slearn.errors import Refused
+
+    try:
+        question()
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
 def _run(on: str, command: str) -> tuple[str, dict[str, Any]]:
     return "run", {"on": on, "command": command, "stdin": "", "env": {}}
 
@@ -71,7 +83,7 @@ INPUTS: list[tuple[str, dict[str, Any]]] = [
     _run("node:node-2", "ip link set cni0 down"),
     _run("node:node-2", "sysctl -w net.ipv4.ip_forward=0"),
     _run("node:node-1", "ip route"),
-    _run("default/b", "ip addr"),
+    _run("default/b", "curl -s http://web"),
 ]
 """Inputs of every kind, among them some that fail or change nothing, depending on what came before."""
 

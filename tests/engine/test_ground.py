@@ -8,7 +8,7 @@ from k8slearn import Cluster
 from k8slearn.errors import Refused
 
 
-@pytest.fixture()
+@pytest.fixture
 def cluster() -> Cluster:
     return Cluster(nodes=2, network=None)
 

@@ -57,8 +57,8 @@ def test_a_route_that_somebody_deletes_stays_deleted_under_bridge() -> None:
     assert witness is not None
     assert (witness.source, witness.destination) == ("default/a", "default/b")
     assert witness.outcome == "timeout", "the router says unreachable, but it knows no way back to a pod either"
-    assert witness.because is not None
-    assert "broken  pod-to-pod" in str(broken[0])
+    assert (witness.where, witness.because) == ("router", None)
+    assert "decided on router: no route to 10.244.1.2" in str(broken[0])
 
 
 def test_under_kubenet_the_cloud_puts_a_deleted_route_back_after_a_while() -> None:
@@ -105,6 +105,7 @@ def test_a_broken_law_names_a_translation_that_should_not_be() -> None:
     broken = {law.name: law for law in cluster.laws() if not law.holds}
     assert list(broken) == ["no-nat"]
     assert "saw 192.168.64.11, but the sender's address is 10.244.0.2" in str(broken["no-nat"])
+    assert "decided on node-1: -A POSTROUTING -s 10.244.0.0/24 -j MASQUERADE" in str(broken["no-nat"])
 
 
 def test_wirings_are_compared_on_the_same_objects_and_the_same_question() -> None:

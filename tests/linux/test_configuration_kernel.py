@@ -168,7 +168,9 @@ def test_the_same_commands_leave_the_same_rows_as_in_the_kernel(world: World, se
             refusal = error.stderr
         assert refusal.strip() == done.stderr.strip(), "\n".join(told)
         for place in REAL:
-            assert _soon(place, _ours(world, place)) == _ours(world, place), f"{place} after {number}:\n" + "\n".join(told)
+            assert _soon(place, _ours(world, place)) == _ours(world, place), f"{place} after {number}:\n" + "\n".join(
+                told
+            )
 
 
 def _soon(scope: str, expected: dict[str, Any]) -> dict[str, Any]:
@@ -194,9 +196,7 @@ def _theirs(scope: str) -> dict[str, Any]:
         "carrier": {r["ifname"] for r in links if "NO-CARRIER" in r["flags"] and r["ifname"] not in bridge},
         "addr": {(r["ifname"], f"{a['local']}/{a['prefixlen']}") for r in links for a in r["addr_info"]},
         "route": sorted(line.replace(" linkdown", "").strip() for line in routes.splitlines()),
-        "neigh": {
-            (r["dev"], r["dst"], r.get("lladdr", "")) for r in _json(scope, "-j -4 neigh show nud permanent")
-        },
+        "neigh": {(r["dev"], r["dst"], r.get("lladdr", "")) for r in _json(scope, "-j -4 neigh show nud permanent")},
     }
 
 

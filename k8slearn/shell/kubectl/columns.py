@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from k8slearn.api import selectors
+from k8slearn.api import seconds, selectors
 from k8slearn.api.kinds import Kind
 from k8slearn.journal import World
 from k8slearn.shell.kubectl import ages, jsonpath, podstatus
@@ -53,7 +53,7 @@ def counted(*path: str) -> Value:
     def value(world: World, obj: Obj) -> str:
         found: Any = obj
         for field in path:
-            found = (found or {}).get(field)
+            found = found.get(field) if isinstance(found, dict) else None
         return str(len(found or ()))
 
     return value
@@ -70,7 +70,8 @@ CREATED = Column("CREATED AT", at("metadata", "creationTimestamp"))
 
 def _template(obj: Obj) -> list[Obj]:
     spec = obj["spec"]
-    pod = (spec.get("jobTemplate") or {}).get("spec", spec).get("template", {}).get("spec", {})
+    spec = (spec.get("jobTemplate") or {}).get("spec", spec)
+    pod: Obj = spec.get("template", {}).get("spec", {})
     return pod.get("containers") or []
 
 
@@ -319,7 +320,7 @@ def _job_duration(world: World, job: Obj) -> str:
         return ""
     if not status.get("completionTime"):
         return ages.since(world, status["startTime"])
-    return ages.duration(ages.seconds(status["completionTime"]) - ages.seconds(status["startTime"]))
+    return ages.duration(seconds(status["completionTime"]) - seconds(status["startTime"]))
 
 
 JOB = (
@@ -458,7 +459,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "HorizontalPodAutoscaler": (
         NAME,
-        Column("REFERENCE", lambda world, hpa: "/".join(hpa["spec"]["scaleTargetRef"].get(k, "") for k in ("kind", "name"))),
+        Column(
+            "REFERENCE", lambda world, hpa: "/".join(hpa["spec"]["scaleTargetRef"].get(k, "") for k in ("kind", "name"))
+        ),
         Column("TARGETS", lambda world, hpa: "<unknown>" if hpa["spec"].get("metrics") else "<none>"),
         Column("MINPODS", at("spec", "minReplicas", default="<unset>")),
         Column("MAXPODS", at("spec", "maxReplicas", default=0)),
@@ -504,7 +507,7 @@ def _balancer(obj: Obj) -> list[str]:
 def _custom(world: World, kind: Kind) -> tuple[Column, ...]:
     """A custom resource says its own columns (``additionalPrinterColumns``)."""
     definition = world.get(("api", "customresourcedefinitions", kind.resource)) or {"spec": {"versions": []}}
-    version = next((v for v in definition["spec"]["versions"] if v.get("name") == kind.version), {})
+    version: Obj = next((v for v in definition["spec"]["versions"] if v.get("name") == kind.version), {})
     extra = version.get("additionalPrinterColumns")
     if not isinstance(extra, list) or not extra:
         return (NAME, AGE)

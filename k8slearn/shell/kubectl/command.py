@@ -87,6 +87,11 @@ def fail(sentence: str, exit_code: int = 1) -> NoReturn:
     raise CommandError(sentence + "\n", exit_code)
 
 
+def invalid(flag: str, value: str, parser: str = "ParseInt") -> NoReturn:
+    """A flag's value that is no number (or no boolean), in Go's words."""
+    fail(f'error: invalid argument "{value}" for "--{flag}" flag: strconv.{parser}: parsing "{value}": invalid syntax')
+
+
 def usage(sentence: str, command: str) -> NoReturn:
     fail(f"error: {sentence}\nSee 'kubectl {command} -h' for help and examples")
 
@@ -141,17 +146,13 @@ def _shorts(
     while left:
         letter, left = left[0], left[1:]
         if letter not in short:
-            fail(
-                f"error: unknown shorthand flag: {letter!r} in -{letters}\nSee 'kubectl {command} --help' for usage."
-            )
+            fail(f"error: unknown shorthand flag: {letter!r} in -{letters}\nSee 'kubectl {command} --help' for usage.")
         name = short[letter]
         if not known[name].takes and not left.startswith("="):
             found.append((name, known[name].bare))
             continue
         if not left and not rest:
-            fail(
-                f"error: flag needs an argument: {letter!r} in -{letters}\nSee 'kubectl {command} --help' for usage."
-            )
+            fail(f"error: flag needs an argument: {letter!r} in -{letters}\nSee 'kubectl {command} --help' for usage.")
         found.append((name, left.removeprefix("=") if left else rest.pop(0)))
         left = ""
     return found
@@ -162,7 +163,7 @@ def _store(flags: dict[str, Any], name: str, value: str, flag: Flag) -> None:
         flags[name] = [*flags[name], value]
     elif flag.default is False:
         if value not in ("true", "false"):
-            fail(f'error: invalid argument "{value}" for "--{name}" flag: strconv.ParseBool: parsing "{value}": invalid syntax')
+            invalid(name, value, "ParseBool")
         flags[name] = value == "true"
     else:
         flags[name] = value

@@ -1,7 +1,7 @@
 """Files named with ``-f``: standard input, or a file of the node that kubectl runs on.
 
-A person in a notebook writes ``kubectl apply -f web.yaml`` and means a file of their own computer. What is journalled must
-not depend on it, so the facade puts the text into the command's input with `inline`: ``-f -``, and a comment
+A person in a notebook writes ``kubectl apply -f web.yaml`` and means a file of their own computer. What is journalled
+must not depend on it, so the facade puts the text into the command's input with `inline`: ``-f -``, and a comment
 ``# Source: web.yaml`` above the text, from which kubectl takes the name for its messages.
 
 Left out: directories, URLs, ``-k``.
@@ -66,7 +66,7 @@ def _text(request: Request, path: str) -> str:
     if path == "-":
         return request.process.stdin
     if path.startswith(("http://", "https://")):
-        fail(f"error: unable to read URL \"{path}\": this cluster has no way to the Internet; apply the file's text instead")
+        fail(f'error: unable to read URL "{path}": this cluster has no way to the Internet; apply the text instead')
     found = request.world.get((request.process.files, "file", path))
     if found is None:
         fail(f'error: the path "{path}" does not exist')

@@ -35,10 +35,13 @@ FLAGS: dict[str, Flag] = {
 }
 _NO_TYPE = (
     'You must specify the type of resource to get. Use "kubectl api-resources" for a complete list of supported '
-    "resources.\n\nerror: Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description "
+    'resources.\n\nerror: Required resource not specified.\nUse "kubectl explain <resource>" for a detailed '
+    "description "
     "of that resource (e.g. kubectl explain pods).\nSee 'kubectl get -h' for help and examples"
 )
-_NO_WATCH = "error: --watch is not modelled: the cluster is at rest after every command, so ask again after the next one"
+_NO_WATCH = (
+    "error: --watch is not modelled: the cluster is at rest after every command, so ask again after the next one"
+)
 
 
 def get(request: Request) -> Doing:

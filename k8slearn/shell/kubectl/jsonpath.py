@@ -1,7 +1,7 @@
 """kubectl's JSONPath: ``{.items[*].metadata.name}``, ``{range .items[*]}…{end}``, ``[?(@.type=="Ready")]``.
 
-A template is text with ``{expressions}`` in it. An expression is a path of fields, indexes, wildcards, slices and filters; each
-step maps a list of values to a list of values. Results of one expression are joined by a blank.
+A template is text with ``{expressions}`` in it. An expression is a path of fields, indexes, wildcards, slices and
+filters; each step maps a list of values to a list of values. Results of one expression are joined by a blank.
 
 Left out: recursive descent combined with filters, unions of quoted names, arithmetic.
 """
@@ -114,7 +114,9 @@ def _closing(template: str, start: int) -> int:
         elif letter == "}":
             return at
     what = "array" if template.count("[", start) > template.count("]", start) else "action"
-    raise Refused(f"error: error parsing jsonpath {template}, {'unterminated array' if what == 'array' else 'unclosed action'}")
+    raise Refused(
+        f"error: error parsing jsonpath {template}, {'unterminated array' if what == 'array' else 'unclosed action'}"
+    )
 
 
 def find(path: str, here: Any, root: Any = None) -> list[Any]:
@@ -127,7 +129,8 @@ def find(path: str, here: Any, root: Any = None) -> list[Any]:
     while at < len(rest):
         step = _STEP.match(rest, at)
         if step is None:
-            raise Refused(f"error: error parsing jsonpath {{{path}}}, unrecognized character in action: U+{ord(rest[at]):04X} '{rest[at]}'")
+            letter = f"U+{ord(rest[at]):04X} '{rest[at]}'"
+            raise Refused(f"error: error parsing jsonpath {{{path}}}, unrecognized character in action: {letter}")
         values = [found for value in values for found in _step(step, value)]
         at = step.end()
     return values
@@ -181,7 +184,9 @@ def _holds(test: str, value: Any) -> bool:
     if not found["op"]:
         return bool(left)
     right = found["right"]
-    wanted = _unquoted(right) if right[0] in "\"'" else text(find(right, value)[:1]) if right[0] == "@" else _literal(right)
+    wanted = (
+        _unquoted(right) if right[0] in "\"'" else text(find(right, value)[:1]) if right[0] == "@" else _literal(right)
+    )
     try:
         return any(_COMPARE[found["op"]](v, wanted) for v in left)
     except TypeError:
@@ -207,4 +212,8 @@ def text(value: Any) -> str:
     """A value as kubectl prints it: text plain, everything else as JSON."""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    )

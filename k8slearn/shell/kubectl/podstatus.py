@@ -1,7 +1,7 @@
 """The one word in the STATUS column of ``kubectl get pods``: a summary that the API itself does not have.
 
-The phase alone says little (a crashing pod is ``Running``), so kubectl's server side looks through the containers for the
-most telling reason: pkg/printers/internalversion/printers.go, printPod.
+The phase alone says little (a crashing pod is ``Running``), so the API server looks through the containers for the most
+telling reason: pkg/printers/internalversion/printers.go, printPod.
 
 Left out: pods of a node that the cloud has lost (``Unknown``).
 """
@@ -61,7 +61,7 @@ def _initializing(spec: Obj, inits: list[Obj]) -> str:
 
 def _word(status: Obj, containers: list[Obj]) -> str:
     word = status.get("reason") or status.get("phase") or "Unknown"
-    scheduled = next((c for c in status.get("conditions") or () if c["type"] == "PodScheduled"), {})
+    scheduled: Obj = next((c for c in status.get("conditions") or () if c["type"] == "PodScheduled"), {})
     if scheduled.get("reason") == "SchedulingGated":
         word = "SchedulingGated"
     running = False

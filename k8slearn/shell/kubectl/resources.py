@@ -73,7 +73,11 @@ def _slashed(world: World, words: Sequence[str]) -> list[Wanted]:
     for word in words:
         resource, slash, name = word.partition("/")
         if not slash or not name or "/" in name:
-            fail("error: there is no need to mix resource/name arguments with others" if not slash else f"error: arguments in resource/name form must have a single resource and name: {word!r}")
+            fail(
+                "error: there is no need to mix resource/name arguments with others"
+                if not slash
+                else f"error: arguments in resource/name form must have a single resource and name: {word!r}"
+            )
         kind = _kinds(world, resource)[0]
         if found and found[-1].kind == kind:
             found[-1] = Wanted(kind, (*found[-1].names, name))
@@ -136,7 +140,7 @@ def _fields(text: str) -> list[tuple[str, bool, str]]:
     for term in filter(None, text.split(",")):
         path, sign, value = term.partition("=")
         if not sign:
-            fail(f'Error from server (BadRequest): Unable to find "field" that match label selector "", field selector "{text}": invalid field selector: invalid selector: \'{text}\'; can\'t understand \'{term}\'')
+            fail(f"error: invalid selector: '{text}'; can't understand '{term}'")
         found.append((path.rstrip("!"), not path.endswith("!"), value.removeprefix("=")))
     return found
 

@@ -84,8 +84,14 @@ def printed(output: str, objects: Sequence[Obj], single: bool) -> str:
     if form == "jsonpath":
         return _by_path(argument, whole) if equals else _missing("template format specified but no template given")
     if form == "custom-columns":
-        return _custom(argument, objects) if argument else _missing("custom-columns format specified but no custom columns given")
-    raise Refused(f'error: unable to match a printer suitable for the output format "{output}", allowed formats are: {FORMATS}')
+        return (
+            _custom(argument, objects)
+            if argument
+            else _missing("custom-columns format specified but no custom columns given")
+        )
+    raise Refused(
+        f'error: unable to match a printer suitable for the output format "{output}", allowed formats are: {FORMATS}'
+    )
 
 
 def _missing(why: str) -> str:
@@ -129,5 +135,3 @@ def _go(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "<nil>" if value is None else str(value)
-
-

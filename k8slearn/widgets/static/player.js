@@ -92,6 +92,7 @@ function render({ model, el }) {
     shape("rect", { x: "-12", y: "-8", width: "24", height: "16", rx: "3" }), shape("path", { d: "M-11,-7 L0,1 L11,-7" }), label);
   layer.append(trail, packet);
 
+  let waiting = false;
   let moving = 0;
   let timer = 0;
   const steps = () => model.get("result").steps ?? [];
@@ -209,7 +210,7 @@ function render({ model, el }) {
   const reveal = () => {
     const result = model.get("result");
     playing(false);
-    send.disabled = false;
+    send.removeAttribute("aria-disabled");
     message.replaceChildren();
     message.dataset.tone = "";
     if (result.error) {
@@ -230,12 +231,14 @@ function render({ model, el }) {
       button(`${leg.direction === "request" ? "→" : "←"} ${leg.name}`, `${leg.name} at ${leg.time} s, ${leg.count} steps`, () => move(leg.first))));
     twin.textContent = result.text ?? "";
     show(false);
-    if (result.steps?.length && el.contains(document.activeElement)) next.focus();
+    if (waiting && result.steps?.length) next.focus({ preventScroll: true });
+    waiting = false;
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const predicted = form.querySelector("input[type=radio]:checked")?.value ?? "";
+    if (waiting) return;
     const to = destination.value === OTHER ? other.value.trim() : destination.value;
     const lacks = !to ? "Write the address or name that the packet goes to." : model.get("must_predict") && !predicted
       ? "Predict first: choose what the client will see, then press Send." : "";
@@ -245,7 +248,8 @@ function render({ model, el }) {
       (to ? choices[0].querySelector("input") : other).focus();
       return;
     }
-    send.disabled = true;
+    waiting = true;
+    send.setAttribute("aria-disabled", "true");
     const number = (model.get("request").number ?? 0) + 1;
     model.set("request", { number, source: source.value, destination: to, port: Number(port.value),
       protocol: protocol.value, prediction: predicted });

@@ -1,8 +1,8 @@
 """``kubectl describe``: an object told to a person, with what happened to it at the end.
 
-Each kind has a function from (request, object) to lines; tabs in a line become columns (`tabs.py`). The functions follow
-the order of kubectl's describe.go, line by line: people recognise a page by its shape. ``tests/shell`` holds them
-against the real kubectl, which makes these pages itself out of what the API sends.
+Each kind has a function from (request, object) to lines; tabs in a line become columns (`tabs.py`). The functions
+follow the order of kubectl's describe.go, line by line: people recognise a page by its shape. ``tests/shell`` holds
+them against the real kubectl, which makes these pages itself out of what the API sends.
 
 Left out: kinds without a network meaning and without a page of their own here are shown field by field, as kubectl does
 with custom resources.
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from k8slearn.api.kinds import Kind
 from k8slearn.linux.program import Result
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch
 from k8slearn.shell.kubectl.describe import fields, namespaced, network, node, pod, service, workloads
@@ -58,20 +59,23 @@ def describe(request: Request) -> Doing:
     missing: list[str] = []
     for want in wanted(request.world, request.words):
         got = found(request, want)
-        objects = list(got.objects)
+        pages += [_page(request, want.kind, obj) for obj in got.objects]
         for sentence in got.missing:
             alike = _by_prefix(request, want.kind, sentence)
-            objects += alike
+            pages += [_page(request, want.kind, obj) + "\n" for obj in alike]
             missing += [] if alike else [sentence]
-        table_page = PAGES.get(want.kind.kind) if want.kind.table == want.kind.plural else None
-        pages += [aligned((table_page or fields.page)(request, obj)) for obj in objects]
     if not pages and not missing:
         where = "" if request.flags["all-namespaces"] else f" in {request.namespace} namespace."
         return Result(stderr=f"No resources found{where}\n")
     return Result("\n\n".join(pages), "".join(s + "\n" for s in missing), bool(missing))
 
 
-def _by_prefix(request: Request, kind: Any, sentence: str) -> list[Obj]:
+def _page(request: Request, kind: Kind, obj: Obj) -> str:
+    own = PAGES.get(kind.kind) if kind.table == kind.plural else None
+    return aligned((own or fields.page)(request, obj))
+
+
+def _by_prefix(request: Request, kind: Kind, sentence: str) -> list[Obj]:
     """A name that nobody has may be the beginning of some: ``kubectl describe pod web`` finds ``web-5d8f…``."""
     prefix = sentence.split('"')[1]
     return [o for o in chosen(request, kind) if o["metadata"]["name"].startswith(prefix)]

@@ -16,7 +16,9 @@ Resolve = Callable[[str], str]
 """What a field of the pod is, for ``fieldRef``; in a template nobody knows."""
 
 
-def section(title: str, containers: Sequence[Obj], statuses: Sequence[Obj], resolve: Resolve, space: str = "") -> Iterator[str]:
+def section(
+    title: str, containers: Sequence[Obj], statuses: Sequence[Obj], resolve: Resolve, space: str = ""
+) -> Iterator[str]:
     """All containers of one sort; `space` is what a template is indented by."""
     found = {s["name"]: s for s in statuses}
     yield f"{space}{title}:" + ("" if containers else " <none>")
@@ -140,7 +142,9 @@ def _variable(variable: Obj, resolve: Resolve) -> Iterator[str]:
     elif "resourceFieldRef" in source:
         yield f"{name}:\t0 ({source['resourceFieldRef'].get('resource', '')})"
     else:
-        kind, where = ("configMapKeyRef", "of config map") if "configMapKeyRef" in source else ("secretKeyRef", "in secret")
+        kind, where = (
+            ("configMapKeyRef", "of config map") if "configMapKeyRef" in source else ("secretKeyRef", "in secret")
+        )
         key = source.get(kind) or {}
         optional = yes(key.get("optional"))
         yield f"{name}:\t<set to the key '{key.get('key')}' {where} '{key.get('name')}'>\tOptional: {optional}"
@@ -245,7 +249,9 @@ def tolerations(found: Sequence[Obj], space: str = "") -> Iterator[str]:
 
 def toleration(t: Obj) -> str:
     """``node.kubernetes.io/not-ready:NoExecute op=Exists for 300s``."""
-    text = t.get("key", "") + (f"={t['value']}" if t.get("value") else "") + (f":{t['effect']}" if t.get("effect") else "")
+    text: str = (
+        t.get("key", "") + (f"={t['value']}" if t.get("value") else "") + (f":{t['effect']}" if t.get("effect") else "")
+    )
     if t.get("operator") == "Exists" and not t.get("value"):
         text += " op=Exists" if text else "op=Exists"
     return text + (f" for {t['tolerationSeconds']}s" if t.get("tolerationSeconds") is not None else "")

@@ -67,7 +67,7 @@ def claim(request: Request, obj: Obj) -> Iterator[str]:
     yield f"Status:\t{status.get('phase', '')}"
     yield f"Volume:\t{spec.get('volumeName', '')}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     yield f"Finalizers:\t[{' '.join(obj['metadata'].get('finalizers') or ())}]"
     yield f"Capacity:\t{(status.get('capacity') or {}).get('storage', '')}"
     yield f"Access Modes:\t{','.join(status.get('accessModes') or ())}"

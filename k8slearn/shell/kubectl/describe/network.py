@@ -22,7 +22,7 @@ def policy(request: Request, obj: Obj) -> Iterator[str]:
     yield f"Namespace:\t{obj['metadata']['namespace']}"
     yield f"Created on:\t{_go_time(obj['metadata'].get('creationTimestamp', ''))}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     yield "Spec:"
     everybody = " (Allowing the specific traffic to all pods in this namespace)"
     chosen = selectors.written(spec.get("podSelector"))
@@ -96,7 +96,7 @@ def ingress(request: Request, obj: Obj) -> Iterator[str]:
             yield f"  \t{path.get('path', '')} \t{_backend(request, obj, path['backend'])}"
     if not spec.get("rules"):
         yield f"  *\t*\t{_backend(request, obj, backend) if backend else '<default>'}"
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     yield from words.events(request, obj)
 
 
@@ -107,6 +107,6 @@ def _backend(request: Request, obj: Obj, backend: Obj) -> str:
     service = request.world.get(("api", "services", f"{obj['metadata']['namespace']}/{name}"))
     if service is None:
         return f'{name}:{port} (<error: services "{name}" not found>)'
-    found = next((p for p in service["spec"].get("ports") or () if port in (p.get("name"), p["port"])), {})
+    found: Obj = next((p for p in service["spec"].get("ports") or () if port in (p.get("name"), p["port"])), {})
     inner = endpoints(request, service, found.get("name", ""))
     return f"{name}:{port} ({'' if inner == '<none>' else inner})"

@@ -35,7 +35,7 @@ def page(request: Request, node: Obj) -> Iterator[str]:
     yield f"Name:\t{node['metadata']['name']}"
     yield f"Roles:\t{roles(node)}"
     yield from words.labels(node)
-    yield from words.annotations(node)
+    yield from words.annotated(node)
     yield f"CreationTimestamp:\t{words.created(node)}"
     yield from _taints(spec.get("taints") or [])
     yield f"Unschedulable:\t{words.yes(spec.get('unschedulable'))}"

@@ -25,7 +25,9 @@ def page(request: Request, pod: Obj) -> Iterator[str]:
         yield f"Controlled By:\t{words.controller(pod)}"
     resolve = _resolver(pod)
     if spec.get("initContainers"):
-        yield from containers.section("Init Containers", spec["initContainers"], status.get("initContainerStatuses") or [], resolve)
+        yield from containers.section(
+            "Init Containers", spec["initContainers"], status.get("initContainerStatuses") or [], resolve
+        )
     yield from containers.section("Containers", spec["containers"], status.get("containerStatuses") or [], resolve)
     if status.get("conditions"):
         yield "Conditions:"
@@ -54,7 +56,7 @@ def _top(request: Request, pod: Obj) -> Iterator[str]:
     if status.get("startTime"):
         yield f"Start Time:\t{ages.rfc1123(status['startTime'])}"
     yield from words.labels(pod)
-    yield from words.annotations(pod)
+    yield from words.annotated(pod)
     if metadata.get("deletionTimestamp"):
         yield f"Status:\tTerminating (lasts {ages.since(request.world, metadata['deletionTimestamp'])})"
         yield f"Termination Grace Period:\t{metadata.get('deletionGracePeriodSeconds', 0)}s"

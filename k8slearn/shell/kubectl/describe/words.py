@@ -38,7 +38,7 @@ def labels(obj: Obj) -> Iterator[str]:
     return pairs("Labels", obj["metadata"].get("labels"))
 
 
-def annotations(obj: Obj, title: str = "Annotations") -> Iterator[str]:
+def annotated(obj: Obj, title: str = "Annotations") -> Iterator[str]:
     """Annotations but kubectl's own; long ones below their key."""
     values = {k: v for k, v in (obj["metadata"].get("annotations") or {}).items() if k != LAST_APPLIED}
     first = f"{title}:\t"
@@ -61,7 +61,7 @@ def heading(obj: Obj, namespace: bool = True) -> Iterator[str]:
     if namespace:
         yield f"Namespace:\t{obj['metadata'].get('namespace', '')}"
     yield from labels(obj)
-    yield from annotations(obj)
+    yield from annotated(obj)
 
 
 def events(request: Request, obj: Obj) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from k8slearn.api import selectors
+from k8slearn.api import seconds, selectors
 from k8slearn.shell.kubectl import ages
 from k8slearn.shell.kubectl.command import Request
 from k8slearn.shell.kubectl.describe import containers, words
@@ -23,7 +23,7 @@ def deployment(request: Request, obj: Obj) -> Iterator[str]:
     yield f"Namespace:\t{obj['metadata']['namespace']}"
     yield f"CreationTimestamp:\t{words.created(obj)}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     yield f"Selector:\t{selectors.written(spec['selector'])}"
     counts = [f"{spec['replicas']} desired"]
     for field in ("updatedReplicas", "replicas", "availableReplicas", "unavailableReplicas"):
@@ -52,7 +52,7 @@ def template(pod: Obj) -> Iterator[str]:
     yield "Pod Template:"
     yield from words.pairs("  Labels", (pod.get("metadata") or {}).get("labels"))
     if (pod.get("metadata") or {}).get("annotations"):
-        yield from words.annotations(pod, "  Annotations")
+        yield from words.annotated(pod, "  Annotations")
     if spec.get("serviceAccountName"):
         yield f"  Service Account:\t{spec['serviceAccountName']}"
     if spec.get("initContainers"):
@@ -96,7 +96,7 @@ def replicaset(request: Request, obj: Obj) -> Iterator[str]:
     yield f"Namespace:\t{obj['metadata']['namespace']}"
     yield f"Selector:\t{_written(spec['selector'])}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     if words.controller(obj):
         yield f"Controlled By:\t{words.controller(obj)}"
     yield f"Replicas:\t{status.get('replicas', 0)} current / {spec.get('replicas', 0)} desired"
@@ -125,9 +125,7 @@ def phases(request: Request, obj: Obj) -> str:
     """``2 Running / 1 Waiting / 0 Succeeded / 0 Failed``: the pods that it controls."""
     uid = obj["metadata"].get("uid")
     rows = request.world.table("api", "pods")
-    mine = [
-        p for p in rows.values() if any(o.get("uid") == uid for o in p["metadata"].get("ownerReferences") or ())
-    ]
+    mine = [p for p in rows.values() if any(o.get("uid") == uid for o in p["metadata"].get("ownerReferences") or ())]
     count = Counter((p.get("status") or {}).get("phase", "Pending") for p in mine)
     words_of = (("Running", "Running"), ("Pending", "Waiting"), ("Succeeded", "Succeeded"), ("Failed", "Failed"))
     return " / ".join(f"{count[phase]} {word}" for phase, word in words_of)
@@ -145,11 +143,10 @@ _NUMBERS = (
 def daemonset(request: Request, obj: Obj) -> Iterator[str]:
     spec, status = obj["spec"], obj.get("status") or {}
     yield f"Name:\t{obj['metadata']['name']}"
-    yield f"Namespace:\t{obj['metadata']['namespace']}"
     yield f"Selector:\t{selectors.written(spec['selector'])}"
     yield from words.pairs("Node-Selector", spec["template"]["spec"].get("nodeSelector"))
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     for title, field in _NUMBERS:
         yield f"{title}: {status.get(field, 0)}"
     yield f"Pods Status:\t{phases(request, obj)}"
@@ -164,7 +161,7 @@ def statefulset(request: Request, obj: Obj) -> Iterator[str]:
     yield f"CreationTimestamp:\t{words.created(obj)}"
     yield f"Selector:\t{selectors.written(spec['selector'])}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     yield f"Replicas:\t{spec['replicas']} desired | {status.get('replicas', 0)} total"
     yield f"Update Strategy:\t{spec['updateStrategy']['type']}"
     if spec["updateStrategy"].get("rollingUpdate"):
@@ -182,7 +179,7 @@ def _claims(claims: list[Obj]) -> Iterator[str]:
         yield f"  Name:\t{claim['metadata']['name']}"
         yield f"  StorageClass:\t{spec.get('storageClassName', '')}"
         yield from words.pairs("  Labels", claim["metadata"].get("labels"))
-        yield from words.annotations(claim, "  Annotations")
+        yield from words.annotated(claim, "  Annotations")
         yield f"  Capacity:\t{((spec.get('resources') or {}).get('requests') or {}).get('storage', '<default>')}"
         yield f"  Access Modes:\t[{' '.join(spec.get('accessModes') or ())}]"
 
@@ -194,7 +191,7 @@ def job(request: Request, obj: Obj) -> Iterator[str]:
     if spec.get("selector"):
         yield f"Selector:\t{selectors.written(spec['selector'])}"
     yield from words.labels(obj)
-    yield from words.annotations(obj)
+    yield from words.annotated(obj)
     if words.controller(obj):
         yield f"Controlled By:\t{words.controller(obj)}"
     yield f"Parallelism:\t{spec.get('parallelism', 1)}"
@@ -216,5 +213,5 @@ def _times(status: Obj) -> Iterator[str]:
     if status.get("completionTime"):
         yield f"Completed At:\t{ages.rfc1123(status['completionTime'])}"
         if status.get("startTime"):
-            length = ages.seconds(status["completionTime"]) - ages.seconds(status["startTime"])
+            length = seconds(status["completionTime"]) - seconds(status["startTime"])
             yield f"Duration:\t{ages.duration(length)}"

@@ -1,0 +1,35 @@
+"""Clusters as a learner has them: pods and Services applied as YAML, everything else done by the components."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from k8slearn import Cluster
+
+APPS = ("red", "green", "blue")
+SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 81))
+"""(protocol, port, target port): nobody listens on 81."""
+
+
+def grown(random: Random) -> Cluster:
+    """A cluster of 2 to 4 nodes in one of the wirings, with pods of three applications and Services over them."""
+    nodes, network = random.randint(2, 4), random.choice(("bridge", "kubenet"))
+    cluster = Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30))
+    names = [f"node-{n + 1}" for n in range(nodes)]
+    cluster.apply([_pod(f"pod-{n}", random.choice(APPS), random.choice(names)) for n in range(random.randint(3, 8))])
+    cluster.apply([_service(f"svc-{n}", random.choice((*APPS, "nobody")), *random.choice(SERVICES)) for n in range(4)])
+    return cluster
+
+
+def _pod(name: str, app: str, node: str) -> dict[str, Any]:
+    ports = [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]
+    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": ["netexec"], "ports": ports}
+    metadata = {"name": name, "labels": {"app": app}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": node, "containers": [container]}}
+
+
+def _service(name: str, app: str, protocol: str, port: int, target: int) -> dict[str, Any]:
+    ports = [{"port": port, "protocol": protocol, "targetPort": target}]
+    spec = {"selector": {"app": app}, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
