@@ -55,7 +55,7 @@ def pod_netns(world: World, namespace: str, name: str) -> str:
 
 
 def container_of(world: World, pod: str, name: str) -> None:
-    """Raises `Refused` unless the pod (``namespace/name``) has a container of this name. All of them share one netns."""
+    """Raises `Refused` unless the pod (``namespace/name``) has such a container. (They all share one netns.)"""
     spec = _pod(world, pod)["spec"]
     known = [c["name"] for field in ("containers", "initContainers") for c in spec.get(field) or ()]
     if name not in known:

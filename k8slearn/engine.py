@@ -125,12 +125,10 @@ class Engine:
 
     def at(self, revision: int) -> Engine:
         """An engine of its own that stands where this one stood after the entry with this revision."""
-        if not 0 < revision <= self.journal.revision:
-            raise Refused(f"there is no revision {revision}: the journal goes from 1 to {self.journal.revision}")
-        entries = self.journal.entries
-        journal = self._started()
-        if revision < journal.revision:
-            journal = Journal()
+        if not isinstance(revision, int) or not 0 < revision <= self.journal.revision:
+            raise Refused(f"there is no revision {revision!r}: the journal goes from 1 to {self.journal.revision}")
+        entries, started = self.journal.entries, self._remembered()
+        journal = started.fork() if started is not None and started.revision <= revision else Journal()
         journal.adopt(entries[journal.revision : revision])
         other = self._copy(journal)
         if revision < len(entries):
@@ -248,7 +246,7 @@ class Engine:
 
     def _started(self) -> Journal:
         """The journal of the finished start. Equal settings have equal starts, so it is computed once."""
-        started = _STARTS.get(self.settings) if self._own is None else None
+        started = self._remembered()
         if started is None:
             self.journal = Journal()
             self.journal.begin("cluster", asdict(self.settings))
@@ -259,6 +257,9 @@ class Engine:
             if self._own is None:
                 _remember(self.settings, started)
         return started.fork()
+
+    def _remembered(self) -> Journal | None:
+        return _STARTS.get(self.settings) if self._own is None else None
 
     def _play(self, commands: Commands, author: str) -> None:
         for command in commands:

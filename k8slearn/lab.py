@@ -37,7 +37,7 @@ def open_lab(directory: Path, *options: str) -> int:
         raise Refused("JupyterLab is not installed here; try: pip install 'k8slearn[course]'")
     for note in copy_course(course(), directory):
         print(note, flush=True)
-    command = [sys.executable, "-m", "jupyterlab", FIRST, *_QUIET, *options]
+    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{FIRST}", *_QUIET, *options]
     try:
         return subprocess.run(command, cwd=directory, env={**os.environ, **_AUTOSAVE}, check=False).returncode
     except KeyboardInterrupt:

@@ -83,11 +83,8 @@ class Law:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         w = self.witness
-        found = (
-            None
-            if w is None
-            else {n: getattr(w, n) for n in ("source", "destination", "port", "protocol", "outcome", "says")}
-        )
+        names = ("source", "destination", "port", "protocol", "outcome", "says", "where")
+        found = None if w is None else {name: getattr(w, name) for name in names}
         return {"name": self.name, "text": self.text, "holds": self.holds, "probes": self.probes, "witness": found}
 
 
@@ -97,31 +94,18 @@ Judge = Callable[[Probe, Attempt], str]
 
 def laws(world: World) -> list[Law]:
     """Check every law; each is a `Law` that holds or has a witness."""
-    tried = {probe: _attempt(world, probe) for probe in (*_between_pods(world), *_from_agents(world))}
-    pods = [probe for probe in tried if not probe.source.startswith("node:")]
-    agents = [probe for probe in tried if probe.source.startswith("node:")]
-    return [
-        _law(world, "pod-to-pod", "all pods can communicate with all pods on all nodes", pods, tried, _answered),
-        _law(
-            world,
-            "agent-to-pod",
-            "agents on a node can communicate with all pods on that node",
-            agents,
-            tried,
-            _answered,
-        ),
-        _law(
-            "no-nat", "pods see each other's real addresses: nobody translates between them", pods, tried, _untranslated
-        ),
-    ]
+    tried = [(probe, _attempt(world, probe)) for probes in (_between_pods, _from_agents) for probe in probes(world)]
+    return [_law(world, name, tried) for name in RULES]
 
 
-def _law(world: World, name: str, text: str, probes: list[Probe], tried: dict[Probe, Attempt], judge: Judge) -> Law:
-    for probe in probes:
-        says = judge(probe, tried[probe])
+def _law(world: World, name: str, tried: list[tuple[Probe, Attempt]]) -> Law:
+    text, of_agents, judge = RULES[name]
+    mine = [(probe, attempt) for probe, attempt in tried if probe.source.startswith("node:") == of_agents]
+    for probe, attempt in mine:
+        says = judge(probe, attempt)
         if says:
-            return Law(name, text, len(probes), _witness(world, probe, tried[probe], says))
-    return Law(name, text, len(probes), None)
+            return Law(name, text, len(mine), _witness(world, probe, attempt, says))
+    return Law(name, text, len(mine), None)
 
 
 def _answered(probe: Probe, attempt: Attempt) -> str:
@@ -145,6 +129,14 @@ def _untranslated(probe: Probe, attempt: Attempt) -> str:
         return f"{probe.destination} saw {end.source_seen}, but the sender's address is {probe.address}"
     reached = (end.destination_seen or "").partition(":")[0]
     return f"it arrived at {reached} instead of {probe.target}" if reached != probe.target else ""
+
+
+RULES: dict[str, tuple[str, bool, Judge]] = {
+    "pod-to-pod": ("all pods can communicate with all pods on all nodes", False, _answered),
+    "agent-to-pod": ("agents on a node can communicate with all pods on that node", True, _answered),
+    "no-nat": ("pods see each other's real addresses: nobody translates between them", False, _untranslated),
+}
+"""Each law: its text, whether it speaks of a node's agents (or else of pods), and who judges a probe."""
 
 
 def _between_pods(world: World) -> Iterator[Probe]:

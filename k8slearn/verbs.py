@@ -9,6 +9,7 @@ Left out: verbs of the API that write one field (``kubectl scale`` and the like 
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def outside(world: World, arguments: Arguments) -> Doing:
 
 def answer(world: World, arguments: Arguments) -> Doing:
     """A learner's answer to a question of an exercise: it is journalled, and changes nothing else."""
-    yield Put(("exercise", "answers", arguments["question"]), arguments["value"])
+    yield Put(("exercise", "answers", arguments["question"]), json.dumps(arguments["value"], sort_keys=True))
 
 
 def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:

@@ -68,7 +68,7 @@ def run(notebook: Notebook) -> Notebook:
         quiet = {k: v for k, v in os.environ.items() if not k.startswith("K8SLEARN_")}
         done = subprocess.run(command, cwd=scratch, env=quiet, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise Refused(f"a cell of the lesson failed:\n{done.stderr[-4000:]}")
+            raise Refused(f"a cell of the lesson failed: {done.stderr.rpartition('CellExecutionError: ')[2].strip()}")
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -12,6 +12,10 @@ ELSEWHERE = "other people's files are not here"
 """The one reason to skip that is good everywhere: the test reads files that this project may not carry."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the transcripts anew, with what is printed now")
+
+
 def _no_skips(report: Any) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     if report.skipped and not hasattr(report, "wasxfail") and ELSEWHERE not in reason:

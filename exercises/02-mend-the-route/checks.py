@@ -23,6 +23,8 @@ def every_pod(work: Work) -> None:
 
 @check("own-address", asks="Whoever gets through is seen with the address of its own Pod.")
 def own_address(work: Work) -> None:
+    if not work.inputs:
+        raise Failed("You have not done anything to the cluster yet.")
     for source, trace in conversations(work):
         own = work.cluster.get("pod", source.partition("/")[2])["status"]["podIP"]
         if trace.source_seen not in (None, own):

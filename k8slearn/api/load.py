@@ -20,7 +20,26 @@ from k8slearn.errors import Refused
 LONGEST = 16 * 1024 * 1024
 _CACHED = 256 * 1024
 
+_GO = {str: "string", list: "array", dict: "object", bool: "bool"}
+_DECODE = 'error: unable to decode "{source}": '
+_VALIDATE = (
+    'error: error validating "{source}": error validating data: apiVersion not set; if you choose to ignore these '
+    "errors, turn validation off with --validate=false"
+)
+
 Source = str | bytes | Path | Mapping[str, Any] | list[Any] | tuple[Any, ...]
+
+
+class NotAnObject(Refused):
+    """YAML that is no Kubernetes object."""
+
+    def __init__(self, sentence: str, kubectl: str) -> None:
+        super().__init__(sentence)
+        self.kubectl = kubectl
+
+    def said(self, source: str = "STDIN") -> str:
+        """In kubectl's words."""
+        return self.kubectl.replace("{source}", source, 1)
 
 
 def load(source: Source, namespace: str = "default") -> list[dict[str, Any]]:
@@ -102,16 +121,26 @@ def _flat(document: Any) -> Iterator[dict[str, Any]]:
 
 
 def _identified(document: Any) -> None:
+    """kubectl reads no more of an object than this before it asks the server."""
     if not isinstance(document, dict):
-        what = "array" if isinstance(document, list) else type(document).__name__.replace("str", "string")
-        raise Refused(
-            f"a manifest is a mapping with apiVersion and kind: this document is of type {what}: {document!r:.60}"
+        kind = _GO.get(type(document), "number")
+        raise NotAnObject(
+            f"a manifest is a mapping with apiVersion and kind: this document is of type {kind}: {document!r:.60}",
+            _DECODE + f"json: cannot unmarshal {kind} into Go value of type unstructured.detector",
         )
-    for word in ("kind", "apiVersion"):
-        if not isinstance(document.get(word), str) or not document[word]:
-            raise Refused(f"Object '{'Kind' if word == 'kind' else word}' is missing in '{_glimpse(document)}'")
-    if not isinstance(document.get("metadata", {}), (dict, type(None))):
-        raise Refused(f"metadata of {document['kind']} is no mapping: {document['metadata']!r:.60}")
+    if not isinstance(document.get("kind"), str) or not document["kind"]:
+        missing = f"Object 'Kind' is missing in '{_glimpse(document)}'"
+        raise NotAnObject(missing, _DECODE + missing)
+    if not isinstance(document.get("apiVersion"), str) or not document["apiVersion"]:
+        raise NotAnObject(f"apiVersion is missing in '{_glimpse(document)}'", _VALIDATE)
+    metadata = document.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        kind = _GO.get(type(metadata), "number")
+        raise NotAnObject(
+            f"metadata of {document['kind']} is of type {kind}, where a mapping is wanted: {metadata!r:.60}",
+            _DECODE
+            + f"json: cannot unmarshal {kind} into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta",
+        )
 
 
 def _glimpse(document: Any) -> str:

@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from k8slearn.api import conditions, quantity, selectors
+from k8slearn.api import conditions, quantity, selectors, taints
 from k8slearn.api.admit import stamped
 from k8slearn.api.events import event
 from k8slearn.components import Settings
 from k8slearn.journal import Commands, Key, Put, Table, World
 
 Obj = dict[str, Any]
-PREVENTING = ("NoSchedule", "NoExecute")
 UNHELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 RESOURCES = ("cpu", "memory")
@@ -132,30 +131,19 @@ def _verdict(world: World, pod: Obj, node: Obj) -> list[str]:
     return []
 
 
+def _tolerations(pod: Obj) -> list[Obj]:
+    return list(pod["spec"].get("tolerations") or ())
+
+
 def _unschedulable(world: World, pod: Obj, node: Obj) -> list[str]:
     taint = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-    cordoned = (node.get("spec") or {}).get("unschedulable") and not tolerates(pod, taint)
+    cordoned = (node.get("spec") or {}).get("unschedulable") and not taints.tolerates(_tolerations(pod), taint)
     return ["node(s) were unschedulable"] if cordoned else []
 
 
 def _tainted(world: World, pod: Obj, node: Obj) -> list[str]:
-    for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint["effect"] in PREVENTING and not tolerates(pod, taint):
-            return [f"taint {{{taint['key']}: {taint.get('value', '')}}}"]
-    return []
-
-
-def tolerates(pod: Obj, taint: Obj) -> bool:
-    """Does one of the pod's tolerations match this taint?"""
-    for toleration in pod["spec"].get("tolerations") or ():
-        if toleration.get("effect") not in (None, "", taint["effect"]):
-            continue
-        key, operator = toleration.get("key", ""), toleration.get("operator", "Equal")
-        if operator == "Exists" and key in ("", taint["key"]):
-            return True
-        if operator == "Equal" and key == taint["key"] and toleration.get("value", "") == taint.get("value", ""):
-            return True
-    return False
+    taint = taints.untolerated(_tolerations(pod), node)
+    return [] if taint is None else [f"taint {{{taint['key']}: {taint.get('value', '')}}}"]
 
 
 def _elsewhere(world: World, pod: Obj, node: Obj) -> list[str]:

@@ -170,7 +170,9 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
     master = world.get(key(netns, bridge))
     if master is None:
         raise CommandError(f'Error: argument "{bridge}" is wrong: Device does not exist\n\n', 255)
-    if master.kind != "bridge" or link.kind == "loopback":
+    if link.kind == "loopback" and master.kind == "bridge":
+        raise refused("Invalid argument")
+    if master.kind != "bridge":
         raise refused("Operation not supported")
     if link.kind == "bridge":
         raise error("Can not enslave a bridge to a bridge.")

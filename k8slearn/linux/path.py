@@ -90,6 +90,8 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     refused = _martian(net, skb) or fib.source_refused(world, netns, skb.iif, packet.src)
     if refused:
         yield Step(netns, "drop", refused, packet, packet, found.because, skb.iif)
+    elif packet.eth_dst == arp.BROADCAST and (found.kind != "local" or packet.proto == "tcp"):
+        yield Step(netns, "drop", "it came as a link-layer broadcast (ip_forward.c)", packet, packet, None, skb.iif)
     elif found.kind == "local":
         yield Step(
             netns, "route", f"{packet.dst} is this machine's own address", packet, packet, found.because, skb.iif

@@ -57,7 +57,7 @@ class Address:
     scope: str = "global"
     broadcast: str = ""
     secondary: bool = False
-    """The link had an address in the same network before: that one is primary, and takes this one along when it goes."""
+    """The link had an address in this network before: that one is primary, and takes this one along."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,10 @@ def _change(process: Process, command: str, bridge: str, port: str = "") -> Comm
         raise CommandError(f"interface {port} does not exist!\n", 1)
     if command == "addif":
         if found.master:
-            raise CommandError(
-                f"device {port} is already a member of a bridge; can't enslave it to bridge {bridge}.\n", 1
-            )
+            raise CommandError(f"device {port} is already a member of a bridge; can't add it to bridge {bridge}.\n", 1)
         yield from link.set_master(world, netns, port, bridge)
     elif found.master != bridge:
-        raise CommandError(f"device {port} is not a slave of {bridge}\n", 1)
+        raise CommandError(f"device {port} is not a port of {bridge}\n", 1)
     else:
         yield from link.set_nomaster(world, netns, port)
 

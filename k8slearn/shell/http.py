@@ -43,7 +43,7 @@ class Url:
 def parse(text: str) -> Url | None:
     """The parts of a URL, or None where it is none. Without a scheme it is http."""
     found = URL.fullmatch(text)
-    if found is None:
+    if found is None or ("://" in text and found["scheme"] is None):
         return None
     scheme = (found["scheme"] or "http").lower()
     port = int(found["port"]) if found["port"] else PORTS.get(scheme, 80)

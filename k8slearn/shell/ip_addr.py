@@ -44,16 +44,16 @@ class Wanted(Filter):
     only: dict[str, bool] = field(default_factory=dict)
     """``secondary`` -> must it be one?"""
 
-    def of(self, process: Process, options: Options, link: Link) -> list[tuple[Address, bool]]:
-        """The link's addresses that the filter takes, each with: is it a secondary one?"""
+    def of(self, process: Process, options: Options, link: Link) -> list[Address]:
+        """The link's addresses that the filter takes."""
         if options.family == "6":
             return []
         return [
-            (row, secondary)
-            for row, secondary in ordered(addr.on(process.world, process.netns, link.name))
+            row
+            for row in ordered(addr.on(process.world, process.netns, link.name))
             if self.scope in ("", "all", row.scope)
             and (not self.to or ip.within(row.address, self.to))
-            and self.only.get("secondary", secondary) == secondary
+            and self.only.get("secondary", row.secondary) == row.secondary
         ]
 
     @property
@@ -61,16 +61,10 @@ class Wanted(Filter):
         return bool(self.scope or self.to or self.only)
 
 
-def ordered(rows: list[Address]) -> list[tuple[Address, bool]]:
-    """A link's addresses in the kernel's order, each with: is it a secondary one?"""
-    networks: set[str] = set()
-    primaries, secondaries = list[Address](), list[Address]()
-    for row in rows:
-        network = ip.network_of(row.address, row.prefix)
-        (secondaries if network in networks else primaries).append(row)
-        networks.add(network)
-    primaries.sort(key=lambda row: -SCOPES.get(row.scope, 0))
-    return [*((row, False) for row in primaries), *((row, True) for row in secondaries)]
+def ordered(rows: list[Address]) -> list[Address]:
+    """A link's addresses in the kernel's order."""
+    primaries = sorted((row for row in rows if not row.secondary), key=lambda row: -SCOPES.get(row.scope, 0))
+    return [*primaries, *(row for row in rows if row.secondary)]
 
 
 def show(process: Process, options: Options, words: Words) -> Running:
@@ -84,7 +78,7 @@ def show(process: Process, options: Options, words: Words) -> Running:
         bare = not addr.on(process.world, process.netns, link.name) or not wanted.picky
         if found or (bare and not options.family):
             row = link_fields(process, options, link, False)
-            row["addr_info"] = [address_fields(a, secondary) for a, secondary in found]
+            row["addr_info"] = [address_fields(address) for address in found]
             rows.append(row)
     if options.brief:
         return answer(options, [_brief_fields(row) for row in rows] if options.json else rows, _brief)
@@ -124,11 +118,11 @@ def _prefix(word: str, what: str = "any valid prefix") -> str:
     return word
 
 
-def address_fields(row: Address, secondary: bool) -> Fields:
+def address_fields(row: Address) -> Fields:
     """An address in iproute2's JSON form."""
     fields: Fields = {"family": "inet", "local": row.address, "prefixlen": row.prefix}
     fields |= {"broadcast": row.broadcast} if row.broadcast else {}
-    fields |= {"scope": row.scope} | ({"secondary": True} if secondary else {})
+    fields |= {"scope": row.scope} | ({"secondary": True} if row.secondary else {})
     return fields | {"label": row.dev, "valid_life_time": FOREVER, "preferred_life_time": FOREVER}
 
 
@@ -233,20 +227,11 @@ def add(process: Process, options: Options, words: Words) -> Running:
 
 
 def replace(process: Process, options: Options, words: Words) -> Running:
-    """``ip addr replace``: as add; an address that is there already stays."""
+    """``ip addr replace`` (and ``change``): as add; an address that is there already stays."""
     given = _prepared(process, options, words)
     row = addr.parse(given.dev, given.local)
     if process.world.get(addr.key(process.netns, row)) is None:
         yield from addr.add(process.world, process.netns, given.dev, given.local, given.broadcast, given.scope)
-    return Result()
-
-
-def change(process: Process, options: Options, words: Words) -> Running:
-    """``ip addr change``: an address that is there; nothing about it can change here."""
-    yield from ()
-    given = _prepared(process, options, words)
-    if process.world.get(addr.key(process.netns, addr.parse(given.dev, given.local))) is None:
-        raise CommandError("RTNETLINK answers: No such file or directory\n", 2)
     return Result()
 
 
@@ -274,15 +259,16 @@ def flush(process: Process, options: Options, words: Words) -> Running:
         raise CommandError("Flush requires arguments.\n", 1)
     wanted = _wanted(process, words)
     for link in chosen(process, wanted):
-        for row, _ in wanted.of(process, options, link):
-            yield from addr.delete(process.world, process.netns, link.name, f"{row.address}/{row.prefix}")
+        for row in wanted.of(process, options, link):
+            if process.world.get(addr.key(process.netns, row)) is not None:
+                yield from addr.delete(process.world, process.netns, link.name, f"{row.address}/{row.prefix}")
     return Result()
 
 
 COMMANDS: Mapping[str, Callable[[Process, Options, Words], Running]] = {
     "add": add,
-    "change": change,
-    "chg": change,
+    "change": replace,
+    "chg": replace,
     "replace": replace,
     "delete": delete,
     "show": show,

@@ -101,7 +101,7 @@ def _entry(process: Process, words: Words) -> tuple[str, str, str, str]:
     if not dev or not address:
         raise CommandError("Device and destination are required arguments.\n", 255)
     if mac and MAC.fullmatch(mac) is None:
-        raise CommandError(f'"{mac}" is invalid lladdr.\n', 255)
+        raise CommandError("Error: Invalid link address.\n", 2)
     if dev not in process.world.table(process.netns, "link"):
         raise CommandError(f'Cannot find device "{dev}"\n', 1)
     return dev, address, mac, state

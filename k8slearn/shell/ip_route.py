@@ -110,10 +110,12 @@ def local_table(world: World, netns: str) -> list[Route]:
 
 def _local(link: Link, rows: list[Address]) -> Iterator[Route]:
     mine = ordered([row for row in rows if row.dev == link.name])
-    primary = {ip.network_of(row.address, row.prefix): row.address for row, secondary in mine if not secondary}
-    for row, _ in mine:
+    primary = {ip.network_of(row.address, row.prefix): row.address for row in mine if not row.secondary}
+    for row in mine:
         network = ip.network_of(row.address, row.prefix)
-        route = Route(f"{row.address}/32", dev=link.name, src=primary[network], proto="kernel", table="local")
+        route = Route(
+            f"{row.address}/32", dev=link.name, src=primary.get(network, row.address), proto="kernel", table="local"
+        )
         yield replace(route, kind="local", scope="host")
         if link.kind == "loopback" and row.prefix < 32:
             yield replace(route, kind="local", scope="host", dst=network)

@@ -107,8 +107,7 @@ def _fields(world: World, netns: str, asked: Question, found: Found) -> Fields:
     row["dev"] = "lo" if found.kind == "local" else found.dev
     row |= {} if asked.src else {"prefsrc": _source(world, netns, asked, found)}
     row |= {"flags": []} | ({} if asked.iif else {"uid": 0})
-    redirect = asked.iif == found.dev and found.kind == "unicast"
-    row["cache"] = ["redirect"] if redirect else CACHE.get(found.kind, [])
+    row["cache"] = CACHE.get(found.kind, [])
     return row | ({"iif": asked.iif} if asked.iif else {})
 
 

@@ -25,7 +25,7 @@ def arp(process: Process) -> Running:
         raise CommandError(f"arp: {words[0]}: not modelled here; `ip neigh` reads and writes the same table\n", 1)
     rows = neighbours(process, dev, words[0] if words else "")
     if not rows:
-        return Result(f"{words[0]} ({words[0]}) -- no entry\n", "", 1) if words else Result()
+        return Result(f"{words[0]} ({words[0]}) -- no entry\n") if words else Result()
     return Result(HEAD + "".join(map(_line, rows)))
 
 

@@ -70,7 +70,7 @@ def program(process: Process) -> Running:
     lines = [_head(asked, address, source)]
     heard: list[Heard] = []
     complaints = ""
-    for sequence in range(1, min(count, process.limit + 1) + 1):
+    for sequence in range(1, min(count, 1 + int(min(process.limit, count))) + 1):
         attempt = yield from _request(process, address, asked.number("t", 64), identity)
         identity = identity or _identity(attempt)
         one = _listen(process, attempt)

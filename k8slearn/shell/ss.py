@@ -79,7 +79,8 @@ def _columns(table: list[list[str]], with_protocol: bool, header: bool) -> str:
 
 
 def _line(row: list[str], widths: list[int]) -> str:
-    *plain, local, port, peer, peer_port, user = [word.ljust(width) for word, width in zip(row, widths, strict=True)]
+    *plain, local, port, peer, peer_port, _ = [word.ljust(width) for word, width in zip(row, widths, strict=True)]
+    user = row[-1].ljust(len("Process"))
     ends = [f"{text.strip():>{len(text)}}" for text in (local, peer)]
     line = " ".join(plain) + f" {ends[0]}:{port} {ends[1]}:{peer_port}{user}"
     return line + "\n"

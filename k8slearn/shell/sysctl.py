@@ -96,9 +96,7 @@ def names(process: Process) -> list[str]:
 def value_of(process: Process, name: str) -> str | None:
     """A setting's value, or None where there is no such setting."""
     found = sysctl.read(process.world, process.netns, name)
-    if found is None and name in names(process):
-        found = sysctl.read(process.world, process.netns, re.sub(r"conf\.[^.]+\.", "conf.default.", name)) or "0"
-    return found if name in names(process) else None
+    return (found or "0") if name in names(process) else None
 
 
 def _show(process: Process, asked: Asked, name: str) -> tuple[str, str]:

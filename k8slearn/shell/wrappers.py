@@ -34,7 +34,7 @@ def timeout(process: Process) -> Running:
     """``timeout SECONDS COMMAND...``: exit status 124 when the command was still waiting."""
     words = list(process.argv)
     if len(words) < 2:
-        raise CommandError("timeout: missing operand\nTry 'timeout --help' for more information.\n", 125)
+        raise CommandError("Try 'timeout --help' for more information.\n", 125)
     amount = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", words[0])
     if amount is None:
         hint = "Try 'timeout --help' for more information.\n"

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 from k8slearn.journal import World
 from k8slearn.widgets import journey, picture, words
 
 TraceDict = Mapping[str, Any]
-ROUTINE = ("transmit", "receive", "neighbour")
-"""What happens at every hop and decides nothing: left to the text."""
+DECIDES = ("send", "route", "nat", "bridge", "deliver", "refuse", "icmp", "drop")
+"""What a hop's row tells; the rest happens at every hop and stands in the text."""
+ENDS = ("nat", "drop", "icmp", "refuse")
+"""What makes the rule before it worth telling."""
 
 
 def svg(trace: TraceDict, world: World) -> str:
@@ -59,7 +61,7 @@ def _hops(told: Sequence[TraceDict]) -> Iterator[tuple[int, list[TraceDict]]]:
 
 
 def _row(number: int, steps: Sequence[TraceDict]) -> str:
-    decided = [s for s in steps if s["what"] not in ROUTINE] or list(steps[:1])
+    decided = [s for s, after in zip_longest(steps, steps[1:]) if _decides(s, after)] or list(steps[:1])
     lines = "<br>".join(f"{escape(s['says'])}{_why(s)}" for s in decided)
     after = str(steps[-1]["after"].get("text", ""))
     cells = [str(number), steps[0]["leg"], steps[0]["place"]]
@@ -67,8 +69,13 @@ def _row(number: int, steps: Sequence[TraceDict]) -> str:
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
+def _decides(step: TraceDict, after: TraceDict | None) -> bool:
+    rule = step["what"] in ("rule", "policy", "conntrack") and after is not None and after["what"] in ENDS
+    return rule or step["what"] in DECIDES
+
+
 def _why(step: TraceDict) -> str:
-    row = step.get("because")
+    row = step.get("because") if step["what"] not in ("nat", "bridge", "send") else None
     return f" <small>({escape(words.because(row))})</small>" if row else ""
 
 

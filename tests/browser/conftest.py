@@ -93,9 +93,11 @@ class Lab:
         return page
 
     def _theme(self, name: str) -> None:
-        path = self.settings / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"theme": f"JupyterLab {name.capitalize()}"}), encoding="utf-8")
+        folder = self.settings / "@jupyterlab" / "apputils-extension"
+        folder.mkdir(parents=True, exist_ok=True)
+        wishes = {"themes": {"theme": f"JupyterLab {name.capitalize()}"}, "notification": {"fetchNews": "false"}}
+        for part, wish in wishes.items():
+            (folder / f"{part}.jupyterlab-settings").write_text(json.dumps(wish), encoding="utf-8")
 
     def run_all(self, page: Any, seconds: float = 120) -> None:
         """Run every cell, and wait until the last one has its number."""

@@ -81,6 +81,7 @@ def test_objects_are_found_by_any_name_of_their_kind() -> None:
         (lambda c: c.export("mars"), "mars"),
         (lambda c: c.at(10**9), "there is no revision"),
         (lambda c: c.at(0), "there is no revision 0"),
+        (lambda c: c.at("x"), "there is no revision 'x'"),
         (lambda c: c.compare(["bridge", "calico"], "node:node-1", "outside"), "not built yet"),
     ],
 )

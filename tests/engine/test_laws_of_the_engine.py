@@ -199,6 +199,15 @@ def test_timers_run_in_the_order_of_their_seconds_and_the_clock_stands_at_each()
     assert engine.world.get(CLOCK) == 17.0
 
 
+def test_looking_at_the_past_leaves_the_present_alone_even_where_components_are_ones_own() -> None:
+    engine = _engine(Alarm())
+    engine.do("set", {})
+    before = list(engine.journal.entries)
+    assert engine.at(engine.start).world.get(Alarm.SET) is None
+    assert engine.journal.entries == before
+    assert engine.at(len(before)).world.get(Alarm.SET) == 5.0
+
+
 def test_a_component_that_never_rests_is_an_error_of_ours_and_leaves_no_entry() -> None:
     engine = _engine(Restless())
     before = engine.journal.revision

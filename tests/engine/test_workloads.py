@@ -154,6 +154,13 @@ def test_a_daemonset_has_one_pod_on_each_node_and_follows_its_template() -> None
     assert not old & set(names(cluster))
 
 
+def test_a_daemonset_waits_for_nodes_whose_taints_it_does_not_tolerate() -> None:
+    cluster = Cluster(nodes=2, network=None)
+    cluster.apply(DAEMONSET)
+    assert names(cluster) == []
+    assert _status(cluster, "daemonset", "agent")["desiredNumberScheduled"] == 0
+
+
 def test_a_daemonset_on_the_host_network_runs_before_there_is_a_pod_network() -> None:
     cluster = Cluster(nodes=2, network=None)
     cluster.apply(

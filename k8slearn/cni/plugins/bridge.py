@@ -163,7 +163,10 @@ def _configure(args: Args, cable: Cable, ips: list[Any], routes: list[Any], gate
 
 
 def _bridge_address(args: Args, config: Config, bridge: Link, cidr: str) -> Commands:
-    """bridge.go ensureAddr: one address; with it the bridge's MAC is set to what it was before this cable."""
+    """bridge.go ensureAddr: one address; with it the bridge's MAC is set to what it was before this cable.
+
+    (A bridge whose last port has gone has no MAC: the real plugin stumbles over that as well, once.)
+    """
     world, node = args.world, args.node
     for row in addr.on(world, node, bridge.name):
         there = f"{row.address}/{row.prefix}"
@@ -175,6 +178,8 @@ def _bridge_address(args: Args, config: Config, bridge: Link, cidr: str) -> Comm
             )
         yield from addr.delete(world, node, bridge.name, there)
     yield from addr.add(world, node, bridge.name, cidr, broadcast="+")
+    if bridge.mac == link.NO_MAC:
+        raise CniError("failed to set bridge addr: could not set bridge's mac: invalid argument")
     yield from link.set_mac(world, node, bridge.name, bridge.mac)
 
 

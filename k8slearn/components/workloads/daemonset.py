@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from k8slearn.api import selectors
+from k8slearn.api import selectors, taints
 from k8slearn.components.workloads import owning
 from k8slearn.journal import Commands, Key, World
 
 HASH = "controller-revision-hash"
+EVICTING = ("NoExecute",)
 Obj = dict[str, Any]
 _TOLERATED = (
     ("not-ready", "NoExecute"),
@@ -66,12 +67,11 @@ class DaemonSets:
 
     def _on(self, world: World, own: Obj, node: str, template: str) -> Commands:
         mine = [pod for pod in owning.owned(world, "pods", own) if target(pod) == node]
-        here = owning.active(mine)
-        wanted = _may_run(own, world.table("api", "nodes")[node])
-        for pod in here:
-            if not wanted or selectors.labels(pod).get(HASH) != template:
+        there = world.table("api", "nodes")[node]
+        for pod in owning.active(mine):
+            if not _may_run(own, there, EVICTING) or selectors.labels(pod).get(HASH) != template:
                 yield from owning.delete_pod(world, own, pod, self.name)
-        if wanted and not mine:
+        if not mine and _may_run(own, there, taints.PREVENTING):
             spec = _placed(own["spec"]["template"]["spec"], node)
             yield from owning.create_pod(world, own, self.name, labels={HASH: template}, spec=spec)
 
@@ -89,25 +89,25 @@ def target(pod: Obj) -> str:
 
 def _placed(spec: Obj, node: str) -> Obj:
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    affinity = spec.get("affinity") or {}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    network = [NETWORK_UNAVAILABLE] if spec.get("hostNetwork") else []
-    return {
-        "affinity": {**affinity, "nodeAffinity": required},
-        "tolerations": [*(spec.get("tolerations") or ()), *TOLERATIONS, *network],
-    }
+    return {"affinity": {**(spec.get("affinity") or {}), "nodeAffinity": required}, "tolerations": _tolerations(spec)}
 
 
-def _may_run(own: Obj, node: Obj) -> bool:
-    """Would its pod be let onto this node? Selector and NoSchedule taints decide; being not ready does not."""
+def _tolerations(spec: Obj) -> list[Obj]:
+    return [*(spec.get("tolerations") or ()), *TOLERATIONS, *([NETWORK_UNAVAILABLE] if spec.get("hostNetwork") else ())]
+
+
+def _may_run(own: Obj, node: Obj, effects: tuple[str, ...]) -> bool:
+    """Does the node match the template's selector, and has it no taint of these effects against its pods?"""
     spec = own["spec"]["template"]["spec"]
     wanted = spec.get("nodeSelector") or {}
-    return all(selectors.labels(node).get(name) == value for name, value in wanted.items())
+    matches = all(selectors.labels(node).get(name) == value for name, value in wanted.items())
+    return matches and taints.untolerated(_tolerations(spec), node, effects) is None
 
 
 def _status(world: World, own: Obj, template: str) -> Obj:
     pods = owning.active(owning.owned(world, "pods", own))
-    nodes = [node for node in world.table("api", "nodes").values() if _may_run(own, node)]
+    nodes = [node for node in world.table("api", "nodes").values() if _may_run(own, node, taints.PREVENTING)]
     ready = len(owning.ready(pods))
     return {
         "currentNumberScheduled": sum(bool(pod["spec"].get("nodeName")) for pod in pods),

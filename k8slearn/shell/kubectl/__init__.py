@@ -71,7 +71,8 @@ def program(process: Process) -> Running:
     except CommandError:
         raise
     except Refused as error:
-        fail(str(error))
+        said = str(error)
+        fail(said if said.startswith(("error", "Error", "The ")) else f"error: {said}")
 
 
 def _command(argv: list[str]) -> tuple[str, list[str]]:

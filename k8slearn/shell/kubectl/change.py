@@ -13,8 +13,8 @@ from typing import Any
 
 from k8slearn import api
 from k8slearn.api import ApiError, kinds, load, merge, status
+from k8slearn.api.load import NotAnObject
 from k8slearn.api.yamltext import BadYaml
-from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, World
 from k8slearn.linux.program import Result
 from k8slearn.shell.kubectl import files, written
@@ -48,11 +48,8 @@ def objects(request: Request) -> list[Obj]:
     source = files.source(request)
     try:
         read = load(files.texts(request), request.namespace)
-    except BadYaml as error:
+    except (BadYaml, NotAnObject) as error:
         fail(error.said(source))
-    except Refused as error:
-        said = str(error).removeprefix("error: ")
-        fail(f'error: unable to decode "{source}": {said}' if said.startswith("Object '") else f"error: {said}")
     for obj in read:
         _same_namespace(request, obj)
     return read
@@ -97,9 +94,7 @@ def apply(request: Request) -> Doing:
     warnings: list[str] = []
 
     def step(obj: Obj) -> Step:
-        if not (obj.get("metadata") or {}).get("name"):
-            prefix = (obj.get("metadata") or {}).get("generateName", "")
-            fail(f"error: from {prefix}: cannot use generate name with apply")
+        _named(request, obj)
         wanted_obj = api.admitted(request.world, obj, request.namespace)
         key = api.key(request.world, wanted_obj)
         live = request.world.get(key)
@@ -111,6 +106,22 @@ def apply(request: Request) -> Doing:
 
     result = yield from each(request, [dict(o) for o in objects(request)], step, "error when creating")
     return result._replace(stderr="".join(warnings) + result.stderr)
+
+
+def _named(request: Request, obj: Obj) -> None:
+    """apply asks for what is there already, so it must know the name."""
+    metadata = obj.get("metadata") or {}
+    if metadata.get("name"):
+        return
+    if metadata.get("generateName"):
+        fail(f"error: from {metadata['generateName']}: cannot use generate name with apply")
+    kind = kinds.of(request.world, obj)
+    version = f"{kind.group}/{kind.version}"
+    fail(
+        f'error: error when retrieving current configuration of:\nResource: "{version}, Resource={kind.plural}", '
+        f'GroupVersionKind: "{version}, Kind={kind.kind}"\nName: "", Namespace: "{metadata.get("namespace", "")}"\n'
+        f'from server for: "{files.source(request)}": resource name may not be empty'
+    )
 
 
 def _unannotated(world: World, obj: Obj) -> str:

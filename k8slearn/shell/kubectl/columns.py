@@ -69,8 +69,8 @@ CREATED = Column("CREATED AT", at("metadata", "creationTimestamp"))
 
 
 def _template(obj: Obj) -> list[Obj]:
-    spec = obj["spec"]
-    spec = (spec.get("jobTemplate") or {}).get("spec", spec)
+    outer: Obj = obj["spec"]
+    spec: Obj = (outer.get("jobTemplate") or {}).get("spec", outer)
     pod: Obj = spec.get("template", {}).get("spec", {})
     return pod.get("containers") or []
 

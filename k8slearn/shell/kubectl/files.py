@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from k8slearn.shell.kubectl.command import Request, fail
 
-_SOURCE = re.compile(r"# Source: (.*)\n")
+_SOURCE = re.compile(r"\A# Source: (.*)\n")
 
 
 def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[str, str]:
@@ -64,7 +64,7 @@ def texts(request: Request) -> str:
 
 def _text(request: Request, path: str) -> str:
     if path == "-":
-        return request.process.stdin
+        return _SOURCE.sub("", request.process.stdin)
     if path.startswith(("http://", "https://")):
         fail(f'error: unable to read URL "{path}": this cluster has no way to the Internet; apply the text instead')
     found = request.world.get((request.process.files, "file", path))

@@ -59,7 +59,7 @@ def get(request: Request) -> Doing:
         several = len(wants) > 1 or request.flags["show-kind"]
         text = "\n".join(filter(None, (_table(request, g, several) for g in groups)))
         if not text and not missing and not request.flags["ignore-not-found"]:
-            return Result(stderr=_nothing(request))
+            return Result(stderr=_nothing(request, all(w.kind.namespaced for w in wants)))
         return Result(text, missing, bool(missing))
     objects = [obj for group in groups for obj in _sorted(request, group.objects)]
     if missing and not objects:
@@ -82,8 +82,8 @@ def _typed(obj: Obj) -> str:
     return f"{obj['kind']}.{group}" if group else str(obj["kind"])
 
 
-def _nothing(request: Request) -> str:
-    if request.flags["all-namespaces"]:
+def _nothing(request: Request, namespaced: bool) -> str:
+    if request.flags["all-namespaces"] or not namespaced:
         return "No resources found\n"
     return f"No resources found in {request.namespace} namespace.\n"
 
@@ -178,7 +178,12 @@ def _events(request: Request) -> list[Obj]:
         kind, obj = one(request, [request.flags["for"]], "pod")
         about = (kind.kind, obj["metadata"]["name"])
         objects = [o for o in objects if (o["involvedObject"]["kind"], o["involvedObject"]["name"]) == about]
-    return sorted(objects, key=lambda o: str(o.get("lastTimestamp")))
+    return sorted(objects, key=when)
+
+
+def when(event: Obj) -> tuple[str, int]:
+    """When an event was last said; within a second, the order in which the API server took them."""
+    return str(event.get("lastTimestamp")), int(event["metadata"].get("resourceVersion") or 0)
 
 
 def seen(request: Request, event: Obj) -> str:

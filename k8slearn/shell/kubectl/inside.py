@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from k8slearn import endpoints
 from k8slearn.cni import cri
-from k8slearn.errors import Refused
 from k8slearn.linux.program import Result
 from k8slearn.shell import process
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, invalid, switch, usage
@@ -107,10 +105,11 @@ def _scope(request: Request, pod: Obj, container: str) -> str:
     state = next((s.get("state") or {} for s in status.get("containerStatuses") or () if s["name"] == container), {})
     if "running" not in state:
         fail(f'error: Internal error occurred: unable to upgrade connection: container not found ("{container}")')
-    try:
-        return endpoints.pod_netns(request.world, metadata["namespace"], metadata["name"])
-    except Refused:
+    node, path = f"node:{pod['spec']['nodeName']}", f"{metadata['namespace']}/{metadata['name']}"
+    ready = [s for s in cri.sandboxes(request.world, node, path) if s.state == cri.READY]
+    if not ready:
         fail(f'error: Internal error occurred: unable to upgrade connection: container not found ("{container}")')
+    return node if ready[-1].host_network else ready[-1].netns
 
 
 LOG_FLAGS: dict[str, Flag] = {

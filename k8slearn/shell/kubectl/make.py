@@ -48,8 +48,8 @@ def run(request: Request) -> Doing:
     name = request.words[0]
     if flags["rm"] or flags["stdin"] or flags["tty"] or flags["attach"]:
         fail(
-            "error: kubectl run with -i, -t, --attach or --rm is not modelled: a pod starts when the command that made it "
-            f"has ended. Run `kubectl run {name} --image={flags['image']}`, then `kubectl exec {name} -- COMMAND`"
+            "error: kubectl run with -i, -t, --attach or --rm is not modelled: a pod starts when the command that made "
+            f"it has ended. Run `kubectl run {name} --image={flags['image']}`, then `kubectl exec {name} -- COMMAND`"
         )
     pod = _pod(request, name, [*request.words[1:], *request.after])
     items = [pod]

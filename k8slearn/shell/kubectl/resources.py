@@ -5,7 +5,7 @@ Left out: ``-k``, URLs and directories as files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,11 +127,23 @@ def chosen(request: Request, kind: Kind) -> list[Obj]:
     fields = _fields(request.flags.get("field-selector", ""))
     return [
         rows[name]
-        for name in sorted(rows, key=str)
+        for name in _in_order(kind, rows)
         if str(name).startswith(start)
         and all(selectors.holds(t, selectors.labels(rows[name])) for t in terms)
         and all((_at(rows[name], path) == value) is equal for path, equal, value in fields)
     ]
+
+
+def _in_order(kind: Kind, rows: Mapping[Any, Obj]) -> list[Any]:
+    """etcd's order, by key. An event's name ends in the moment of its birth in life, and in a digest here: its
+    revision stands for that moment."""
+    if kind.kind != "Event":
+        return sorted(rows, key=str)
+    return sorted(rows, key=lambda name: (str(name).rpartition(".")[0], _revision(rows[name])))
+
+
+def _revision(obj: Obj) -> int:
+    return int(obj["metadata"].get("resourceVersion") or 0)
 
 
 def _fields(text: str) -> list[tuple[str, bool, str]]:

@@ -59,18 +59,19 @@ function render({ model, el }) {
   // --- the steps ----------------------------------------------------------------------------------------------------
   const picture = node("div", { class: "ks-canvas" });
   const legs = node("div", { class: "ks-bar", role: "group", "aria-label": "Packets of the conversation" });
-  const button = (label, words, go) => {
-    const made = node("button", { type: "button", "aria-label": words, title: words }, label);
+  const button = (sign, label, words, go, after = "") => {
+    const signs = [sign, after].map((s) => node("span", { "aria-hidden": "true" }, s));
+    const made = node("button", { type: "button", title: words }, signs[0], label, signs[1]);
     made.addEventListener("click", go);
     return made;
   };
-  const first = button("First", "First step (Home)", () => move(0));
-  const hopBack = button("◀◀ Hop", "To the hop before (up arrow)", () => move(hop(-1)));
-  const back = button("◀ Back", "One step back (left arrow)", () => move(at() - 1));
-  const next = button("Next ▶", "One step on (right arrow)", () => move(at() + 1));
-  const hopOn = button("Hop ▶▶", "To the next hop (down arrow)", () => move(hop(1)));
-  const last = button("Last", "Last step (End)", () => move(Infinity));
-  const play = button("Play", "Play the steps", () => playing(!timer));
+  const first = button("", "First", "First step (Home)", () => move(0));
+  const hopBack = button("◀◀ ", "Hop back", "To the place before (up arrow)", () => move(hop(-1)));
+  const back = button("◀ ", "Back", "One step back (left arrow)", () => move(at() - 1));
+  const next = button("", "Next", "One step on (right arrow)", () => move(at() + 1), " ▶");
+  const hopOn = button("", "Hop on", "To the next place (down arrow)", () => move(hop(1)), " ▶▶");
+  const last = button("", "Last", "Last step (End)", () => move(Infinity));
+  const play = button("", "Play", "Play the steps", () => playing(!timer));
   const count = node("span", { class: "ks-count" });
   const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play);
   const card = node("div", { class: "ks-step" });
@@ -203,7 +204,6 @@ function render({ model, el }) {
     clearInterval(timer);
     timer = on ? setInterval(() => (at() < steps().length - 1 ? move(at() + 1) : playing(false)), 1200) : 0;
     play.textContent = on ? "Pause" : "Play";
-    play.setAttribute("aria-label", on ? "Pause" : "Play the steps");
   };
 
   // --- what came back -----------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ function render({ model, el }) {
         message.append(node("details", {}, node("summary", {}, "Explain it"), node("div", { class: "ks-prose" }, result.explain)));
     }
     legs.replaceChildren(...(result.legs ?? []).map((leg) =>
-      button(`${leg.direction === "request" ? "→" : "←"} ${leg.name}`, `${leg.name} at ${leg.time} s, ${leg.count} steps`, () => move(leg.first))));
+      button(leg.direction === "request" ? "→ " : "← ", leg.name, `${leg.name} at ${leg.time} s, ${leg.count} steps`, () => move(leg.first))));
     twin.textContent = result.text ?? "";
     show(false);
     if (waiting && result.steps?.length) next.focus({ preventScroll: true });

@@ -54,6 +54,7 @@ function render({ model, el }) {
       g.dataset.pick = String(i);
       g.setAttribute("role", "button");
       g.setAttribute("aria-label", g.querySelector("title")?.textContent ?? g.dataset.thing);
+      g.querySelectorAll("text").forEach((words) => words.setAttribute("aria-hidden", "true"));
       g.addEventListener("click", () => pick(i));
     }
     twin.textContent = model.get("text");
@@ -68,7 +69,7 @@ function render({ model, el }) {
       detail.append(node("p", { class: "ks-help" }, "No box is chosen yet: its addresses, routes and rules appear here."));
       return;
     }
-    detail.append(node("h4", {}, title));
+    detail.append(node("p", { class: "ks-where" }, title));
     tables.forEach((table, i) => {
       const part = node("details", i < 2 ? { open: "" } : {});
       const label = `${table.title}: ${table.command}`;

@@ -10,7 +10,7 @@ from typing import Any
 
 from k8slearn.shell.kubectl import ages
 from k8slearn.shell.kubectl.command import Request
-from k8slearn.shell.kubectl.get import seen
+from k8slearn.shell.kubectl.get import seen, when
 
 Obj = dict[str, Any]
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -89,7 +89,7 @@ def about(request: Request, obj: Obj) -> list[Obj]:
         and rows[key]["involvedObject"].get("kind") == obj["kind"]
         and rows[key]["involvedObject"].get("uid", uid) in (uid, name)
     ]
-    return sorted(found, key=lambda e: str(e.get("lastTimestamp")))
+    return sorted(found, key=when)
 
 
 def controller(obj: Obj) -> str:

@@ -1,0 +1,105 @@
+"""axe-core finds nothing wrong with the widgets, in light and in dark, each alone in a page of its own.
+
+Inside JupyterLab axe does not judge contrast, so a widget's module is given a model of plain values here. axe-core
+comes from npm when the test runs; it is not part of this project.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STATIC = Path(__file__).parents[2] / "k8slearn" / "widgets" / "static"
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A widget</title>
+<style>%(css)s h1, h2 { font-size: 1px; }</style></head><body data-jp-theme-light="%(light)s"><main>
+<h1>k8slearn</h1><h2>A widget</h2><div id="root" data-theme="%(theme)s"></div></main><script type="module">
+const url = URL.createObjectURL(new Blob([%(source)s], {type: "text/javascript"}));
+const state = %(state)s, heard = {};
+window.model = {
+  get: (name) => state[name],
+  set: (name, value) => { state[name] = value; (heard[name] ?? []).forEach((hear) => hear()); },
+  save_changes: () => {},
+  on: (event, hear) => (heard[event.replace("change:", "")] ??= []).push(hear),
+  off: () => {},
+};
+(await import(url)).default.render({model: window.model, el: document.getElementById("root")});
+window.ready = true;
+</script></body></html>"""
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, and axe-core comes from there")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent", "axe-core@4"]
+    if subprocess.run(command, capture_output=True, check=False, timeout=120).returncode:
+        pytest.skip("npm could not fetch axe-core")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Each widget's module and what its model holds: before and after a packet was sent, with a box chosen."""
+    pytest.importorskip("anywidget", reason="anywidget is not installed")
+    from k8slearn import Cluster
+    from k8slearn.widgets import player, topology
+
+    cluster = Cluster(nodes=2)
+    spec = {"containers": [{"name": "c", "image": "nginx", "ports": [{"containerPort": 80}]}]}
+    for name, node in (("client", "node-1"), ("far", "node-2")):
+        cluster.apply(
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {**spec, "nodeName": node}}
+        )
+    fresh, sent = player(cluster, "default/client", "default/far"), player(cluster, "default/client", "default/far")
+    before = _state(fresh)
+    sent.ask("default/client", "default/far", prediction="timeout")
+    shown = topology(cluster)
+    shown.focus = "node:node-1"
+    lost = player(cluster)
+    cluster.node("node-2").run("ip link set cni0 down")
+    lost.ask("default/client", "default/far")
+    return {
+        "player-fresh": ("player.js", before),
+        "player-sent": ("player.js", _state(sent)),
+        "player-lost": ("player.js", {**_state(lost), "position": len(lost.result["steps"]) - 1}),
+        "topology": ("topology.js", _state(shown)),
+    }
+
+
+def _state(widget: Any) -> dict[str, Any]:
+    everyones = ("comm", "layout", "tabbable", "tooltip")
+    ours = [name for name in widget.traits(sync=True) if not name.startswith("_") and name not in everyones]
+    return {name: getattr(widget, name) for name in ours}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["player-fresh", "player-sent", "player-lost", "topology"])
+def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name: str, theme: str) -> None:
+    module, state = states[name]
+    source = (STATIC / module).read_text(encoding="utf-8")
+    filled = {
+        "css": (STATIC / "k8slearn.css").read_text(encoding="utf-8"),
+        "theme": theme,
+        "light": str(theme == "light").lower(),
+    }
+    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page.on("pageerror", lambda error: print(error))
+    page.set_content(PAGE % {**filled, "source": json.dumps(source), "state": json.dumps(state)})
+    page.wait_for_function("window.ready", timeout=5000)
+    for summary in page.locator("summary").all():
+        if summary.is_visible():
+            summary.click()
+    look(page, f"alone-{name}-{theme}")
+    page.add_script_tag(content=axe)
+    found = page.evaluate("axe.run('#root')")
+    page.close()
+    wrong = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
+    assert wrong == []
+    assert "color-contrast" in {passed["id"] for passed in found["passes"]}
