@@ -29,7 +29,8 @@ _MEMORY = Path(".k8slearn", "copied.json")
 
 
 def open_lab(directory: Path, *options: str) -> int:
-    """Copy the course into `directory` and run JupyterLab there until it is closed; returns its exit status.
+    """Copy the course into `directory` and become JupyterLab there; returns (where a process cannot become another,
+    once it is closed) its exit status.
 
     `options` go to ``jupyter lab`` as they are. Raises `Refused` if JupyterLab is not installed.
     """
@@ -38,10 +39,11 @@ def open_lab(directory: Path, *options: str) -> int:
     for note in copy_course(course(), directory):
         print(note, flush=True)
     command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{FIRST}", *_QUIET, *options]
-    try:
-        return subprocess.run(command, cwd=directory, env={**os.environ, **_AUTOSAVE}, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    os.environ.update(_AUTOSAVE)
+    if os.name == "posix":
+        os.chdir(directory)
+        os.execv(sys.executable, command)
+    return subprocess.run(command, cwd=directory, check=False).returncode
 
 
 _AUTOSAVE = {"K8SLEARN_AUTOSAVE": "1"}

@@ -93,7 +93,7 @@ def find(net: Net, skb: Skb, hook: str) -> Walk[None]:
         row,
         state=state,
         replied=replied,
-        assured=row.assured or _assured(row, state, reply),
+        assured=row.assured or _assured(row, state),
         until=net.world.clock + _timeout(mine.proto, state, replied),
     )
     info = "ESTABLISHED" if replied else "NEW"
@@ -119,8 +119,9 @@ def _next(packet: Packet, before: str, reply: bool) -> str:
     return before if after == IGNORE else after
 
 
-def _assured(row: Connection, state: str, reply: bool) -> bool:
-    return row.replied and (state == "ESTABLISHED" if row.original.proto == "tcp" else not reply)
+def _assured(row: Connection, state: str) -> bool:
+    """TCP: once the handshake is through. UDP and ICMP need traffic for two seconds and never, in the kernel."""
+    return row.original.proto == "tcp" and row.replied and state == "ESTABLISHED"
 
 
 def _timeout(proto: str, state: str, replied: bool) -> float:

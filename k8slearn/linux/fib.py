@@ -8,9 +8,10 @@ Left out: rules (``ip rule``), several next hops, TOS.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
-from k8slearn.journal import Key, Table, World
+from k8slearn.journal import Table, World
 from k8slearn.linux import ip, sysctl
 from k8slearn.linux.rows import Address, Link, Route
 from k8slearn.trace import Because
@@ -42,19 +43,27 @@ def _local(addresses: Table) -> _Local:
     )
 
 
-_Prefixes = tuple[tuple[int, dict[int, Route]], ...]
+_Best = dict[int, tuple[Hashable, Route]]
 
 
-def _main(routes: Table) -> _Prefixes:
-    lengths: dict[int, dict[int, Route]] = {}
-    for route in routes.values():
+def _main(routes: Table) -> tuple[tuple[int, _Best], ...]:
+    """(mask, network number -> the best route and its name), the longest mask first.
+
+    Of two routes to one network with one metric (on two devices) the older one is used: its name is the shorter.
+    """
+    lengths: dict[int, _Best] = {}
+    for name, route in routes.items():
         if route.table != "main":
             continue
         base, prefix = ip.network(route.dst)
         best = lengths.setdefault(prefix, {})
-        if base not in best or route.metric < best[base].metric:
-            best[base] = route
+        if base not in best or _rank(name, route) < _rank(*best[base]):
+            best[base] = (name, route)
     return tuple((ip.mask(length), lengths[length]) for length in sorted(lengths, reverse=True))
+
+
+def _rank(name: Hashable, route: Route) -> tuple[int, int]:
+    return route.metric, len(name) if isinstance(name, tuple) else 0
 
 
 def local_address(world: World, netns: str, address: str) -> Address | None:
@@ -78,18 +87,12 @@ def lookup(world: World, netns: str, dst: str) -> Found:
         return Found("broadcast", cast.dev if cast else "", address=cast)
     want = ip.number(dst)
     for mask, routes in world.table(netns, "route").index(_main):
-        route = routes.get(want & mask)
-        if route is not None:
-            return Found(route.kind, route.dev, route.via, route, None, route_because(netns, route))
+        found = routes.get(want & mask)
+        if found is not None:
+            name, route = found
+            because = Because((netns, "route", name), route_text(route))
+            return Found(route.kind, route.dev, route.via, route, None, because)
     return Found("none")
-
-
-def route_key(netns: str, route: Route) -> Key:
-    return (netns, "route", (route.table, route.dst, route.metric))
-
-
-def route_because(netns: str, route: Route) -> Because:
-    return Because(route_key(netns, route), route_text(route))
 
 
 def _address_because(netns: str, address: Address) -> Because:

@@ -31,7 +31,7 @@ def program(process: Process) -> Running:
         return Result(HEAD + rows if rows else "")
     if command == "showmacs":
         return Result(MACS + _macs(process, _bridge(process, names[0]).name))
-    yield from _change(process, command, *names)
+    yield from _change(process, command, *names[: COUNT[command]])
     return Result()
 
 

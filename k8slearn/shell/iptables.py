@@ -57,6 +57,11 @@ def program(process: Process) -> Running:
         return Result(f"iptables {VERSION}\n")
     if not line.command:
         raise fail("no command specified")
+    if line.rule and line.command not in "ACDIR":
+        stray = line.rule[0]
+        option = f"iptables {VERSION}: Illegal option `{stray}' with this command"
+        complaint = option if stray.startswith("-") else f"Bad argument `{stray}'"
+        raise CommandError(f"{complaint}\nTry `iptables -h' or 'iptables --help' for more information.\n", 2)
     if line.table not in BUILT_IN:
         missing = f"iptables {VERSION}: table '{line.table}' does not exist\n"
         raise CommandError(missing + "Perhaps iptables or your kernel needs to be upgraded.\n", 3)
@@ -321,7 +326,12 @@ def _zero(tables: Tables, line: Line) -> Doing:
 
 def _list(tables: Tables, line: Line) -> Doing:
     yield from ()
-    how = Listing("-n" in line.flags, "-v" in line.flags, "--line-numbers" in line.flags, int(line.extra or 0))
+    how = Listing(
+        "-n" in line.flags,
+        "-v" in line.flags,
+        "--line-numbers" in line.flags,
+        _number(line.extra or "1") if line.extra else 0,
+    )
     names = _named(tables, line)
     return listing([(name, tables.get(name), tables.references(name)) for name in names], how)
 
@@ -329,7 +339,11 @@ def _list(tables: Tables, line: Line) -> Doing:
 def _print(tables: Tables, line: Line) -> Doing:
     yield from ()
     names = _named(tables, line)
-    return specification([(name, tables.get(name)) for name in names], "-v" in line.flags, int(line.extra or 0))
+    return specification(
+        [(name, tables.get(name)) for name in names],
+        "-v" in line.flags,
+        _number(line.extra or "1") if line.extra else 0,
+    )
 
 
 def _named(tables: Tables, line: Line) -> list[str]:

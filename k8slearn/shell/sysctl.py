@@ -80,8 +80,16 @@ def _read(process: Process) -> Asked:
             raise CommandError(f"sysctl: invalid option -- '{sorted(unknown)[0]}'\n\n{USAGE}", 1)
         asked.flags |= set(letters)
         if "r" in letters and words:
-            asked.pattern = words.pop(0)
+            asked.pattern = _pattern(words.pop(0))
     return asked
+
+
+def _pattern(word: str) -> str:
+    try:
+        re.compile(word)
+    except re.error as error:
+        raise CommandError(f"sysctl: {word}: {error}\n", 1) from None
+    return word
 
 
 def names(process: Process) -> list[str]:

@@ -182,7 +182,7 @@ def _chosen(rows: dict[Any, Any], namespace: str, query: dict[str, str]) -> Iter
         if (
             str(name).startswith(f"{namespace}/" if namespace else "")
             and all(selectors.holds(t, selectors.labels(obj)) for t in terms)
-            and all(_at(obj, path) == value for path, _, value in fields)
+            and all((_at(obj, path.rstrip("!")) == value) is not path.endswith("!") for path, _, value in fields)
         ):
             yield obj
 

@@ -170,9 +170,10 @@ data:
   brace: "{a}"
   dash: "- a"
   bell: "\\a"
-  long: "%s"
+  long: "a word a word a word a word a word a word a word a word a word a word a word a word a word a word a word a word"
+  story: "%s"
 """
-MANIFEST = MANIFEST.replace("%s", "word " * 60) + """
+MANIFEST = MANIFEST.replace("%s", "word " * 60 + "\\nmore") + """
 ---
 apiVersion: v1
 kind: Secret

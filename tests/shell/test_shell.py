@@ -128,20 +128,30 @@ def test_the_shell_never_writes_when_it_refuses(wired: Any) -> None:
 
 
 WORDS = {
-    "ip": "-4 -j -d -n x -br link addr route neigh netns add del set show get replace flush dev lo v1 v2 up down master br0 "
-    "type veth bridge peer name 10.0.0.1/24 10.0.0.1 default via src metric 5 table main local proto kernel scope link to "
-    "lladdr 02:00:00:00:00:01 nud stale all mtu 1500 address netns nomaster hairpin on from iif onlink brd + exec exact",
-    "bridge": "-j -d link fdb show set add del replace get dev v1 br0 br master self static 02:00:00:00:00:01 hairpin on off",
+    "ip": (
+        "-4 -j -d -n x -br link addr route neigh netns add del set show get replace flush dev lo v1 v2 up "
+        "down master br0 type veth bridge peer name 10.0.0.1/24 10.0.0.1 default via src metric 5 table main "
+        "local proto kernel scope link to lladdr 02:00:00:00:00:01 nud stale all mtu 1500 address netns "
+        "nomaster hairpin on from iif onlink brd + exec exact "
+    ),
+    "bridge": (
+        "-j -d link fdb show set add del replace get dev v1 br0 br master self static 02:00:00:00:00:01 hairpin on "
+    ),
     "brctl": "show addbr delbr addif delif showmacs br0 v1 v2",
-    "iptables": "-t nat -A -I -D -C -P -F -N -X -L -S -n -v INPUT FORWARD POSTROUTING FOO 1 2 -s 10.0.0.0/8 ! -d -p tcp udp "
-    "--dport 80 -j ACCEPT DROP DNAT --to-destination 10.0.0.1:80 MASQUERADE -m comment --comment conntrack --ctstate NEW "
-    "mark --mark 0x1 statistic --mode random --probability 0.5 -i lo -o --line-numbers -g -E -R -Z MARK --set-mark",
+    "iptables": (
+        "-t nat -A -I -D -C -P -F -N -X -L -S -n -v INPUT FORWARD POSTROUTING FOO 1 2 -s 10.0.0.0/8 ! -d -p "
+        "tcp udp --dport 80 -j ACCEPT DROP DNAT --to-destination 10.0.0.1:80 MASQUERADE -m comment --comment "
+        "conntrack --ctstate NEW mark --mark 0x1 statistic --mode random --probability 0.5 -i lo -o "
+        "--line-numbers -g -E -R -Z MARK --set-mark "
+    ),
     "iptables-save": "-t nat filter -c",
     "conntrack": "-L -D -F -C -p tcp udp -s -d 10.0.0.1 --dport 80 --state NEW -n -g -j -u ASSURED -o extended -m 1 x",
     "sysctl": "-w -n -a -q -e -N -r net.ipv4.ip_forward net.ipv4.ip_forward=1 net.ipv4.conf.lo.rp_filter=2 = net [",
     "ss": "-l -t -n -p -u -a -H -x --tcp",
     "ping": "-c 1 2 -W -t 3 -I lo v1 -q 10.0.0.1 127.0.0.1 10.0.0.2 nope -i 0",
-    "curl": "-s -S -v -m 1 2 -o -w %{http_code} http://10.0.0.1 127.0.0.1:80 http://x:y / -I -i --connect-timeout -H",
+    "curl": (
+        "-s -S -v -m 1 2 -o -w %{http_code} http://10.0.0.1 127.0.0.1:80 http://x:y / -I -i --connect-timeout -H "
+    ),
     "wget": "-q -O - -qO- http://10.0.0.1 127.0.0.1 -T 1 --spider -t --timeout=1 --tries",
     "nc": "-z -v -u -w 1 10.0.0.1 127.0.0.1 80 79-81 -n",
     "crictl": "pods ps inspect inspectp stop stopp rm rmp images logs exec -a -q -o json --name x --tail 1 abc -f",

@@ -51,7 +51,7 @@ def _dumper() -> Any:
 
 def as_yaml(obj: Any) -> str:
     """An object as ``-o yaml`` prints it."""
-    text: str = yaml.dump(obj, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=2**30)
+    text: str = yaml.dump(obj, Dumper=_dumper(), default_flow_style=False, allow_unicode=True)
     return text
 
 

@@ -53,8 +53,8 @@ function render({ model, el }) {
     for (const [i, g] of [...picture.querySelectorAll("g[data-scope]")].entries()) {
       g.dataset.pick = String(i);
       g.setAttribute("role", "button");
-      g.setAttribute("aria-label", g.querySelector("title")?.textContent ?? g.dataset.thing);
-      g.querySelectorAll("text").forEach((words) => words.setAttribute("aria-hidden", "true"));
+      g.setAttribute("aria-label", [...g.querySelectorAll("text")].map((t) => t.textContent).filter(Boolean).join(" "));
+      g.setAttribute("aria-description", g.querySelector("title")?.textContent ?? "");
       g.addEventListener("click", () => pick(i));
     }
     twin.textContent = model.get("text");
