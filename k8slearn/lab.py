@@ -26,6 +26,7 @@ FIRST = "01-the-network-model.ipynb"
 
 _AUTHORS_ONLY = {"text", ".ipynb_checkpoints"}
 _MEMORY = Path(".k8slearn", "copied.json")
+_SETTINGS = Path(".k8slearn", "lab", "overrides.json")
 
 
 def open_lab(directory: Path, *options: str) -> int:
@@ -50,11 +51,13 @@ _AUTOSAVE = {"K8SLEARN_AUTOSAVE": "1"}
 """Every cluster of a notebook is saved beside it as it changes (`notebook`)."""
 
 _QUIET = (
+    "--LabApp.app_settings_dir=.k8slearn/lab",
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
-"""No question to any server outside this machine: the course works offline."""
+_NOTHING_NEW = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+"""No question to any server outside this machine, nor to the learner whether to ask: the course works offline."""
 
 
 def course() -> Path:
@@ -72,6 +75,7 @@ def copy_course(source: Path, directory: Path) -> list[str]:
         directory.mkdir(parents=True, exist_ok=True)
         known = _remembered(directory)
         notes = [n for name in _files(source) if (n := _copy(source, directory, name, known))]
+        _write(directory / _SETTINGS, json.dumps(_NOTHING_NEW).encode())
         _remember(directory, {name: _hash(source / name) for name in _files(source)})
     except OSError as wrong:
         raise Refused(f"the course cannot be copied into {directory}: {wrong.strerror or wrong}") from wrong

@@ -20,6 +20,8 @@ Obj = dict[str, Any]
 NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """The alphabet of generated names: no vowels, so that no word is ever spelled."""
 
+_HAVE_SPEC = {"Ingress", "IngressClass", "PodDisruptionBudget", "Lease", "ServiceCIDR", "IPAddress", "CSIDriver",
+              "HorizontalPodAutoscaler", "LimitRange", "ResourceQuota", "CronJob", "Node"}  # fmt: skip
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _POD_SPEC = {
     "restartPolicy": "Always",
@@ -34,7 +36,9 @@ _TOLERATIONS = [
 
 
 def fill(obj: Obj) -> None:
-    """Write the defaults of its kind into a fresh object."""
+    """Write the defaults of its kind into a fresh object. A Go struct has its spec always, be it empty."""
+    if obj["kind"] in _HAVE_SPEC:
+        obj.setdefault("spec", {})
     _BY_KIND.get(obj["kind"], _nothing)(obj)
 
 
@@ -341,8 +345,8 @@ def _autoscaler(autoscaler: Obj) -> None:
 def _definition(definition: Obj) -> None:
     spec = definition.setdefault("spec", {})
     spec.setdefault("conversion", {}).setdefault("strategy", "None")
-    names = spec.get("names")
-    if isinstance(names, dict) and isinstance(names.get("kind"), str):
+    names = spec.setdefault("names", {})
+    if names.get("kind"):
         _set(names, {"singular": names["kind"].lower(), "listKind": names["kind"] + "List"})
 
 

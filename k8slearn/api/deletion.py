@@ -59,13 +59,13 @@ def _mark(world: World, key: Key, obj: Obj, grace: int) -> Iterator[Command]:
 
 
 def _pod(world: World, key: Key, pod: Obj, grace: int | None) -> Commands:
-    """A Pod that no node has, or whose containers have ended, goes at once."""
+    """A Pod that no node has, or whose containers have ended, goes at once; so does one that gets no time."""
     if grace is None:
         grace = int(pod["spec"].get("terminationGracePeriodSeconds", 30))
     ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
     if pod["metadata"].get("finalizers"):
         yield from _mark(world, key, pod, grace)
-    elif not pod["spec"].get("nodeName") or ended:
+    elif not pod["spec"].get("nodeName") or ended or grace == 0:
         yield Remove(key)
     else:
         yield from _mark(world, key, pod, grace)

@@ -4,7 +4,7 @@ A number with a suffix: m, k, M, G, … (decimal), Ki, Mi, Gi, … (binary) or a
 the shortest form of the family that the text was written in: ``0.5`` becomes ``500m``, ``1000m`` becomes ``1``,
 ``1024Mi`` becomes ``1Gi``.
 
-Left out: amounts below one thousandth of a unit (n and u are rounded up to m).
+Left out: amounts below a billionth of a unit: they are rounded up to it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def decimal(amount: Fraction) -> str:
     for suffix, power in reversed(_DECIMAL.items()):
         if amount % Fraction(10) ** power == 0:
             return f"{amount // Fraction(10) ** power}{suffix}"
-    return f"{-(-amount * 1000 // 1)}m"
+    return f"{-(-amount * 10**9 // 1)}n"
 
 
 def _exponent(amount: Fraction) -> str:

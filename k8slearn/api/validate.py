@@ -35,13 +35,38 @@ def metadata(kind: Kind, obj: Obj) -> None:
 
 def created(kind: Kind, obj: Obj) -> list[str]:
     """The causes to refuse a new object."""
-    return _metadata(kind, obj["metadata"]) + _CREATED.get(kind.kind, _nothing)(obj)
+    return _metadata(kind, obj["metadata"]) + _missing(obj) + _CREATED.get(kind.kind, _nothing)(obj)
 
 
 def updated(kind: Kind, new: Obj, old: Obj) -> list[str]:
     """The causes to refuse a change."""
     wrong = _CREATED.get(kind.kind, _nothing)(new)
     return _metadata(kind, new["metadata"]) + wrong + (_UPDATED.get(kind.kind, _unchanged)(new, old))
+
+
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "HorizontalPodAutoscaler": ("spec.scaleTargetRef.kind", "spec.scaleTargetRef.name", "spec.maxReplicas"),
+    "PersistentVolume": ("spec.capacity", "spec.accessModes"),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.resources.requests.storage"),
+    "RoleBinding": ("roleRef.kind", "roleRef.name"),
+    "ClusterRoleBinding": ("roleRef.kind", "roleRef.name"),
+    "ServiceCIDR": ("spec.cidrs",),
+    "IPAddress": ("spec.parentRef",),
+    "StorageClass": ("provisioner",),
+    "Event": ("involvedObject.kind", "involvedObject.name"),
+}
+"""What must be there, in kinds that are otherwise stored as they are."""
+
+
+def _missing(obj: Obj) -> list[str]:
+    return [required(path) for path in _REQUIRED.get(obj["kind"], ()) if not _at(obj, path)]
+
+
+def _at(obj: Obj, path: str) -> Any:
+    found: Any = obj
+    for field in path.split("."):
+        found = found.get(field) if isinstance(found, dict) else None
+    return found
 
 
 def _nothing(obj: Obj) -> list[str]:
@@ -103,20 +128,14 @@ def _definition(obj: Obj) -> list[str]:
     wrong = [required(f"spec.{f}") for f in ("group", "scope", "names", "versions") if not spec.get(f)]
     if wrong:
         return wrong
-    if not isinstance(spec["names"], dict) or not isinstance(spec["versions"], list):
-        return [bad("spec", "names, versions", "names is a mapping and versions a list")]
     return _definition_names(obj, spec)
 
 
 def _definition_names(obj: Obj, spec: Obj) -> list[str]:
-    wrong = [required(f"spec.names.{f}") for f in ("plural", "kind") if not isinstance(spec["names"].get(f), str)]
+    wrong = [required(f"spec.names.{f}") for f in ("plural", "kind") if not spec["names"].get(f)]
     if spec["scope"] not in ("Namespaced", "Cluster"):
         wrong.append(f'spec.scope: Unsupported value: "{spec["scope"]}": supported values: "Cluster", "Namespaced"')
-    versions = [v.get("name") if isinstance(v, dict) else None for v in spec["versions"]]
-    wrong += [required(f"spec.versions[{i}].name") for i, v in enumerate(versions) if not isinstance(v, str)]
-    short = spec["names"].get("shortNames") or []
-    if not isinstance(short, list) or not all(isinstance(s, str) for s in short):
-        wrong.append(bad("spec.names.shortNames", short, "must be a list of names"))
+    wrong += [required(f"spec.versions[{i}].name") for i, v in enumerate(spec["versions"]) if not v.get("name")]
     if not wrong and obj["metadata"]["name"] != f"{spec['names']['plural']}.{spec['group']}":
         why = 'must be spec.names.plural+"."+spec.group'
         wrong.append(bad("metadata.name", obj["metadata"]["name"], why))

@@ -141,7 +141,7 @@ def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
 
 
 def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
-    """To every other port. Only machines that can answer are followed (or what iptables sees); the rest drop it unseen."""
+    """To every other port. Only who can answer is followed (and what iptables sees); the rest drop it unseen."""
     frame = skb.packet
     targets = [p for p in ports(net, skb.netns, device.name) if p.up and (p.name != came_by or p.hairpin)]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"

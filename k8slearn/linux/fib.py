@@ -39,8 +39,16 @@ def _local(addresses: Table) -> _Local:
     return _Local(
         {a.address: a for a in reversed(rows)},
         tuple((ip.network_of(a.address, a.prefix), a) for a in rows if a.dev == "lo" and a.prefix < 32),
-        {a.broadcast: a for a in rows if a.broadcast},
+        {word: a for a in rows for word in _broadcasts(a)},
     )
+
+
+def _broadcasts(row: Address) -> tuple[str, ...]:
+    """The kernel knows the last address of every network shorter than /31, whatever ``brd`` says."""
+    if row.dev == "lo" or row.prefix >= 31:
+        return (row.broadcast,) if row.broadcast else ()
+    last = ip.text(ip.network(f"{row.address}/{row.prefix}")[0] | ~ip.mask(row.prefix) & 0xFFFFFFFF)
+    return (last, row.broadcast) if row.broadcast else (last,)
 
 
 _Best = dict[int, tuple[Hashable, Route]]

@@ -46,7 +46,11 @@ def error(net: Net, skb: Skb, message: str) -> Walk[None]:
     packet = skb.packet
     if packet.proto == "icmp" and packet.inner is not None:
         return
-    if packet.eth_dst == "ff:ff:ff:ff:ff:ff" or ip.is_multicast(packet.dst) or fib.lookup(net.world, skb.netns, packet.dst).kind == "broadcast":
+    if (
+        packet.eth_dst == "ff:ff:ff:ff:ff:ff"
+        or ip.is_multicast(packet.dst)
+        or fib.lookup(net.world, skb.netns, packet.dst).kind == "broadcast"
+    ):
         return
     back = fib.lookup(net.world, skb.netns, packet.src)
     own = fib.local_address(net.world, skb.netns, packet.dst) is not None

@@ -139,7 +139,10 @@ def parse_rule(line: str, because: str = "") -> Rule:
     Equal text gives the same object, so that a rule on 5,000 nodes is one value. CommandError names what is not
     understood.
     """
-    return parse_words(tuple(shlex.split(line)), because)
+    try:
+        return parse_words(tuple(shlex.split(line)), because)
+    except ValueError:
+        raise fail(f"a quotation mark without its partner in: {line}") from None
 
 
 def parse_words(words: tuple[str, ...], because: str = "") -> Rule:

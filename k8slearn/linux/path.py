@@ -193,7 +193,15 @@ def output(net: Net, skb: Skb) -> Walk[None]:
 
 
 def loop_back(net: Net, skb: Skb) -> Walk[None]:
-    """lo hands the packet straight back, with its connection still known (`loopback.c`)."""
+    """lo hands the packet straight back, with its connection still known (`loopback.c`).
+
+    The route it left by stays with it, and only one to an own address leads in again (`route.c`: else dst_discard).
+    """
+    found = fib.lookup(net.world, skb.netns, skb.packet.dst)
+    if found.kind != "local":
+        says = f"lo: {skb.packet.dst} is nobody on this machine"
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo")
+        return
     back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
     yield Step(skb.netns, "receive", "lo: back to this machine", skb.packet, skb.packet, None, "lo")
     yield from ip_receive(net, back)

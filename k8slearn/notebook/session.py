@@ -50,10 +50,11 @@ class Session:
     def look(self) -> dict[str, Cluster]:
         """Every cluster of the notebook by its name; a new one is remembered, and saved if the lab asked for it."""
         named = dict(self._named())
+        exercises = {id(cluster) for name, cluster in named.items() if "." in name}
         for name, cluster in named.items():
             if id(cluster) not in self._seen:
                 self._seen[id(cluster)] = cluster
-                if "." not in name:
+                if id(cluster) not in exercises:
                     _autosave(cluster, name)
         alive = {id(cluster) for cluster in named.values()}
         self._seen = {key: cluster for key, cluster in self._seen.items() if key in alive}
@@ -107,7 +108,7 @@ def write(result: Result) -> None:
 
 def _autosave(cluster: Cluster, name: str) -> None:
     folder = os.environ.get("K8SLEARN_AUTOSAVE", "")
-    if folder in ("", "0"):
+    if folder in ("", "0") or cluster._file is not None:
         return
     notebook = Path(os.environ.get("JPY_SESSION_NAME", "notebook")).stem
     path = Path(".k8slearn" if folder == "1" else folder) / f"{notebook}-{name}.jsonl"

@@ -42,6 +42,8 @@ def _change(process: Process, command: str, bridge: str, port: str = "") -> Comm
             raise CommandError(f"device {bridge} already exists; can't create bridge with the same name\n", 1)
         yield from link.add_bridge(world, netns, bridge)
         return
+    if command == "delbr" and world.get((netns, "link", bridge)) is None:
+        raise CommandError(f"bridge {bridge} doesn't exist; can't delete it\n", 1)
     _bridge(process, bridge)
     if command == "delbr":
         yield from link.delete(world, netns, bridge)

@@ -57,7 +57,7 @@ PROGRAMS: Mapping[str, str] = {
     "hostname": "small:hostname",
     "ip": "ip:program",
     "iptables": "iptables:program",
-    "iptables-restore": "iptables:restore",
+    "iptables-restore": "iptables_restore:program",
     "iptables-save": "iptables:save",
     "kill": "kill:program",
     "kubectl": "kubectl:program",

@@ -15,10 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from k8slearn.widgets.exercise_widget import ExerciseCard
     from k8slearn.widgets.player_widget import Player
     from k8slearn.widgets.topology_widget import Topology
 
-__all__ = ["player", "topology"]
+__all__ = ["exercise_card", "player", "topology"]
 
 
 def topology(cluster: Any) -> Topology:
@@ -26,6 +27,13 @@ def topology(cluster: Any) -> Topology:
     from k8slearn.widgets.topology_widget import Topology
 
     return Topology(cluster)
+
+
+def exercise_card(exercise: Any) -> ExerciseCard:
+    """An open exercise as a card with its questions, a check and a hint."""
+    from k8slearn.widgets.exercise_widget import ExerciseCard
+
+    return ExerciseCard(exercise)
 
 
 def player(
@@ -39,7 +47,8 @@ def player(
 ) -> Player:
     """The trace player: choose who sends to whom, predict the outcome, send, and step through every hop.
 
-    With an `exercise` and a `question` of it, the prediction is recorded as its answer before anything is revealed.
+    With an `exercise` and a `question` of it, the prediction is recorded as its answer before anything is revealed;
+    if the question takes evidence, the step that you look at can be handed in as that.
     """
     from k8slearn.widgets.player_widget import Player
 

@@ -1,7 +1,7 @@
 """A reachability matrix as a picture: a row for each pod that sends, a column for each that is sent to.
 
-A cell says its outcome by a letter (the table's own, `reach.SHORT`), by the line around it and by colour, and in words
-for who points at it or listens.
+A cell says its outcome by a letter (the table's own, `reach.SHORT`), by the line around it and by colour, and in
+words for who points at it or listens.
 
 Left out: more pods than a screen has room for; the table and the JSON have no such end.
 """

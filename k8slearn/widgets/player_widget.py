@@ -2,7 +2,8 @@
 
 The browser puts the request together and shows the steps that come back; Python sends the packet and says where in
 the picture each step happens. A prediction belongs to a question of an exercise if it was given one: then it is
-recorded as the answer before the packet is sent, so that it is a prediction.
+recorded as the answer before the packet is sent, so that it is a prediction. For a question that takes evidence it
+asks without sending (the grader asks again at the same revision), and the step in view can be handed in.
 
 Left out: chance (it sends once; the text says what else could have happened), and several packets at a time.
 """
@@ -38,6 +39,9 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no
     port = traitlets.Int(80).tag(sync=True)
     protocol = traitlets.Unicode("TCP").tag(sync=True)
     must_predict = traitlets.Bool(False).tag(sync=True)
+    takes_evidence = traitlets.Bool(False).tag(sync=True)
+    handed_in = traitlets.Dict({}).tag(sync=True)
+    said = traitlets.Unicode("").tag(sync=True)
     request = traitlets.Dict({}).tag(sync=True)
     result = traitlets.Dict({}).tag(sync=True)
     position = traitlets.Int(0).tag(sync=True)
@@ -49,8 +53,11 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no
         self._cluster = cluster
         self._exercise = exercise
         self._question = question
-        self.must_predict = exercise is not None and question is not None
+        kinds = {asked.id: asked.kind for asked in exercise.questions} if exercise is not None else {}
+        self.takes_evidence = kinds.get(question) == "evidence"
+        self.must_predict = question is not None and not self.takes_evidence
         self.observe(lambda change: self._asked(change["new"]), "request")
+        self.observe(lambda change: self._hand_in(change["new"]), "handed_in")
         cluster.engine.listeners.append(lambda line: self.refresh())
         self.refresh()
 
@@ -77,11 +84,18 @@ class Player(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no
         if self.must_predict:
             self._exercise.answer(self._question, prediction)
         question = (asked["source"], asked["destination"], asked["port"], asked["protocol"])
-        sent = self._cluster.send(*question)
+        sent = (self._cluster.trace if self.takes_evidence else self._cluster.send)(*question)
         trace = sent.to_dict()
+        self._evidence = {name: trace[name] for name in ("source", "destination", "port", "protocol", "revision")}
         drawn = self._draw(frozenset(step["where"] for step in trace["steps"]))
         self.position = 0
         return {**playback(drawn, trace), "prediction": prediction, "explain": sent.explain()}
+
+    def _hand_in(self, wish: Mapping[str, Any]) -> None:
+        try:
+            self.said = str(self._exercise.answer(self._question, {**self._evidence, "step": int(wish["step"])}))
+        except Refused as error:
+            self.said = f"✕ {error}"
 
     def _draw(self, keep: frozenset[str]) -> Any:
         world = self._cluster.world

@@ -79,7 +79,7 @@ class Lab:
 
     def open(self, name: str, theme: str = "light", motion: str = "reduce") -> Any:
         """The notebook in a page, its kernel there and idle."""
-        self._theme(theme)
+        self._settings(theme)
         context = self.browser.new_context(viewport={"width": 1360, "height": 950}, reduced_motion=motion)
         page = context.new_page()
         page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
@@ -92,14 +92,19 @@ class Lab:
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
         return page
 
-    def _theme(self, name: str) -> None:
-        folder = self.settings / "@jupyterlab" / "apputils-extension"
-        folder.mkdir(parents=True, exist_ok=True)
-        wishes = {"themes": {"theme": f"JupyterLab {name.capitalize()}"}, "notification": {"fetchNews": "false"}}
-        for part, wish in wishes.items():
-            (folder / f"{part}.jupyterlab-settings").write_text(json.dumps(wish), encoding="utf-8")
+    def _settings(self, theme: str) -> None:
+        """What a person would choose in the settings: the theme, no question about news, every cell in the page."""
+        wishes = {
+            "apputils-extension/themes": {"theme": f"JupyterLab {theme.capitalize()}"},
+            "apputils-extension/notification": {"fetchNews": "false"},
+            "notebook-extension/tracker": {"windowingMode": "none"},
+        }
+        for name, wish in wishes.items():
+            path = self.settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(wish), encoding="utf-8")
 
-    def run_all(self, page: Any, seconds: float = 120) -> None:
+    def run_all(self, page: Any, seconds: float = 240) -> None:
         """Run every cell, and wait until the last one has its number."""
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator('[data-command="runmenu:run-all"]').click()
@@ -111,8 +116,12 @@ class Lab:
         )
 
     def save(self, page: Any) -> None:
-        page.keyboard.press("Control+s")
-        page.wait_for_timeout(800)
+        """Save, and wait until the file is newer than the wish."""
+        page.locator(
+            '.jp-NotebookPanel [data-command="docmanager:save"], .jp-NotebookPanel jp-button[title^="Save"]'
+        ).first.click()
+        page.wait_for_function("!document.querySelector('.jp-mod-current.jp-mod-dirty, .lm-mod-current .jp-mod-dirty')")
+        page.wait_for_timeout(500)
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def test_a_box_of_the_topology_shows_its_tables_by_mouse_and_by_keyboard(
 ) -> None:
     shown = widget(page, 1)
     shown.scroll_into_view_if_needed()
-    shown.get_by_role("button", name="far 10.244.1.2").click()
+    shown.get_by_role("button", name="10.244.1.2").first.click()
     detail = shown.locator(".ks-detail")
     detail.get_by_text("pod default/far").first.wait_for()
     assert "10.244.1.2/24" in detail.inner_text()

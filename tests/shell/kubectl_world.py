@@ -1,4 +1,4 @@
-"""A world filled by hand with one object of every kind that kubectl has a page for, in states that are rarely seen together."""
+"""A world filled by hand: one object of every kind that kubectl has a page for, in states rarely seen together."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: np}
-spec: {type: NodePort, selector: {app: web}, ports: [{port: 80}], sessionAffinity: ClientIP, externalTrafficPolicy: Local}
+spec:
+  {type: NodePort, selector: {app: web}, ports: [{port: 80}], sessionAffinity: ClientIP, externalTrafficPolicy: Local}
 ---
 apiVersion: v1
 kind: Service
@@ -170,10 +171,12 @@ data:
   brace: "{a}"
   dash: "- a"
   bell: "\\a"
-  long: "a word a word a word a word a word a word a word a word a word a word a word a word a word a word a word a word"
+  long: "a word a word a word a word a word a word a word a word a word a word a word a word a word"
   story: "%s"
 """
-MANIFEST = MANIFEST.replace("%s", "word " * 60 + "\\nmore") + """
+MANIFEST = (
+    MANIFEST.replace("%s", "word " * 60 + "\\nmore")
+    + """
 ---
 apiVersion: v1
 kind: Secret
@@ -259,6 +262,7 @@ kind: Foo
 metadata: {name: p}
 spec: {someList: [{name: a}], x: 1, y: true, nested: {foo: bar}, empty: {}, scalars: [1, 2], clusterIPs: [a]}
 """
+)
 
 
 def made(clock: float) -> World:

@@ -13,10 +13,9 @@ from k8slearn.journal import Put
 
 NODE = "node:node-1"
 BOX = Sandbox("a" * 64, "default/web", "uid-1", 0, f"{NODE}/cni-1", ip="10.244.1.2", image="pause:3.10", pid=4242)
-LIVE = Container(
-    "b" * 64, "default/web", "nginx", BOX.id, "nginx:1.27", "sha256:" + "c" * 64, 1, cri.RUNNING, log="1\n2\n3\n"
-)
-DEAD = Container("d" * 64, "default/web", "nginx", BOX.id, "nginx:1.27", "sha256:" + "c" * 64, 0, cri.EXITED)
+IMAGE = ("nginx:1.27", "sha256:" + "c" * 64)
+LIVE = Container("b" * 64, "default/web", "nginx", BOX.id, *IMAGE, 1, cri.RUNNING, log="1\n2\n3\n")
+DEAD = Container("d" * 64, "default/web", "nginx", BOX.id, *IMAGE, 0, cri.EXITED)
 
 
 @pytest.fixture

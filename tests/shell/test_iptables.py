@@ -212,3 +212,26 @@ def test_a_whole_table_is_restored_at_once(pair: Any) -> None:
     ):
         assert pair.ours.run(line, stdin) == pair.real.run(line, stdin)
         pair.check("iptables-save")
+
+
+REFUSED_TEXTS = (
+    *("*nope\nCOMMIT\n", "*filter\n-A INPUT -j NOPE\nCOMMIT\n", "*filter\n-A NOPE -j ACCEPT\nCOMMIT\n"),
+    *("*filter\n:INPUT ACCEPT [0:0]\n", "-A INPUT -j ACCEPT\n", "*filter\n-A INPUT --frob\nCOMMIT\n", "garbage"),
+    *("*filter\nfoo\nCOMMIT\n", ":INPUT ACCEPT\n", "*filter\n-P INPUT DROP\nCOMMIT\n", "*filter\n-A\nCOMMIT\n"),
+    *("*filter\n:INPUT FROB [0:0]\nCOMMIT\n", "*filter\n[5:6] -A INPUT -j ACCEPT\nCOMMIT\n", "", "*filter\nCOMMIT\n"),
+    "*filter\n-N FOO\n-A FOO -j ACCEPT\n-I FOO 1 -j DROP\n-D FOO -j ACCEPT\n-A INPUT -j FOO\nCOMMIT\n",
+    "*filter\n-A INPUT -j DNAT --to-destination 1.1.1.1\nCOMMIT\n",
+    *("*filter\n:FOO - [0:0]\n-X BAR\nCOMMIT\n", "*filter\n-D INPUT -j ACCEPT\nCOMMIT\n"),
+    *("*filter\n:FOO ACCEPT [0:0]\nCOMMIT\n", "*filter\n:INPUT - [0:0]\nCOMMIT\n", "*filter\n-N INPUT\nCOMMIT\n"),
+    *("*filter\nCOMMIT\nCOMMIT\n", "*filter\n-P FOO DROP\nCOMMIT\n", "*filter\n-P INPUT FROB\nCOMMIT\n"),
+    *("*filter\n-L\nCOMMIT\n", "*filter\n-A INPUT -t nat -j ACCEPT\nCOMMIT\n", "*filter\n-F NOPE\nCOMMIT\n"),
+    "*filter\n-A INPUT -p tcp --dport 99999 -j ACCEPT\nCOMMIT\n",
+    "*filter\n-A INPUT -j ACCEPT\n# hi\n\nCOMMIT\n*nat\n:X - [0:0]\n-A X -j ACCEPT\nCOMMIT\n",
+)
+
+
+@pytest.mark.parametrize("line", ["iptables-restore", "iptables-restore --noflush"])
+def test_a_text_is_taken_whole_or_not_at_all(pair: Any, line: str) -> None:
+    for text in REFUSED_TEXTS:
+        assert (text, pair.ours.run(line, text)) == (text, pair.real.run(line, text))
+        pair.check("iptables-save -t filter\niptables -t nat -S")

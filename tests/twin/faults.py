@@ -44,9 +44,8 @@ def _bridges(world: World) -> Iterator[tuple[str, Link]]:
 
 
 def _route_deleted(world: World, random: Random) -> str:
-    rows: list[tuple[str, Route]] = [
-        (scope, row) for scope in (*_machines(world), *_pods(world), "router") for row in world.table(scope, "route").values()
-    ]
+    places = (*_machines(world), *_pods(world), "router")
+    rows: list[tuple[str, Route]] = [(s, row) for s in places for row in world.table(s, "route").values()]
     scope, row = random.choice(rows)
     play(world, route.delete(world, scope, row.dst, dev=row.dev))
     return f"{scope}: ip route del {row.dst} dev {row.dev}"
@@ -65,7 +64,7 @@ def _bridge_nf_off(world: World, random: Random) -> str:
 
 
 def _link_down(world: World, random: Random) -> str:
-    choices = [(scope, row.name) for scope in _machines(world) for row in _links(world, scope, lambda r: r.kind != "loopback")]
+    choices = [(s, row.name) for s in _machines(world) for row in _links(world, s, lambda r: r.kind != "loopback")]
     choices += [(scope, "eth0") for scope in _pods(world)]
     scope, name = random.choice(choices)
     play(world, link.set_down(world, scope, name))
@@ -134,11 +133,27 @@ def _unplugged(world: World, random: Random) -> str:
     return f"{scope}: ip link set {row.name} nomaster"
 
 
+MATCHES = (
+    "",
+    "-p tcp -m tcp --dport 80 ",
+    "-p udp ",
+    "-d 10.244.0.0/16 ",
+    "-s 10.244.1.0/24 ",
+    "-m conntrack --ctstate NEW ",
+)
+VERDICTS = (
+    "DROP",
+    "DROP",
+    "REJECT",
+    "REJECT --reject-with icmp-host-prohibited",
+    "REJECT --reject-with icmp-admin-prohibited",
+)
+
+
 def _rule_added(world: World, random: Random) -> str:
     scope = random.choice([*_machines(world), *_pods(world)])
     chain = random.choice(["INPUT", "FORWARD", "OUTPUT"])
-    where = random.choice(["", "-p tcp -m tcp --dport 80 ", "-p udp ", "-d 10.244.0.0/16 ", "-s 10.244.1.0/24 ", "-m conntrack --ctstate NEW "])
-    verdict = random.choice(["DROP", "DROP", "REJECT", "REJECT --reject-with icmp-host-prohibited", "REJECT --reject-with icmp-admin-prohibited"])
+    where, verdict = random.choice(MATCHES), random.choice(VERDICTS)
     if where.startswith("-p tcp"):
         verdict = random.choice([verdict, "REJECT --reject-with tcp-reset"])
     key = (scope, "chain", ("ip", "filter", chain))
@@ -172,7 +187,8 @@ def _route_added(world: World, random: Random) -> str:
 def _neighbour_forged(world: World, random: Random) -> str:
     scope = random.choice([*_machines(world), *_pods(world)])
     address = random.choice(["192.168.64.1", "192.168.64.12", "10.244.0.1", "10.244.1.1", "10.244.0.2", "10.244.1.3"])
-    dev = "eth0" if address.startswith("192") or "/" in scope else next((r.name for s, r in _bridges(world) if s == scope), "eth0")
+    bridge = next((row.name for s, row in _bridges(world) if s == scope), "eth0")
+    dev = "eth0" if address.startswith("192") or "/" in scope else bridge
     if not world.get((scope, "link", dev)).up:
         return f"{scope}: {dev} is down"
     mac = random.choice(["02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff", world.get(("switch", "link", "node-1")).mac])

@@ -24,9 +24,9 @@ def grown(random: Random) -> Cluster:
 
 def _pod(name: str, app: str, node: str) -> dict[str, Any]:
     ports = [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]
-    container = {"name": "main", "image": "registry.k8s.io/e2e-test-images/agnhost:2.53", "args": ["netexec"], "ports": ports}
-    metadata = {"name": name, "labels": {"app": app}}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": node, "containers": [container]}}
+    container = {"name": "main", "image": "example.org/echo:1", "ports": ports}
+    metadata, spec = {"name": name, "labels": {"app": app}}, {"nodeName": node, "containers": [container]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def _service(name: str, app: str, protocol: str, port: int, target: int) -> dict[str, Any]:

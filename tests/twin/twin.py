@@ -118,23 +118,28 @@ def report(world: World, probe: Probe, answer: Answer, possible: list[Fate]) -> 
     return "\n".join(lines)
 
 
+PORTS = ((80, "TCP"), (80, "TCP"), (80, "TCP"), (81, "TCP"), (22, "TCP"), (53, "UDP"), (54, "UDP"))
+ELSEWHERE = ("203.0.113.7", "203.0.113.99", "10.96.3.3")
+"""The host outside, a host that is not there, and an address of the cluster network that no Service has."""
+
+
 def probes(world: World, random: Random, count: int) -> list[Probe]:
     """Questions of every kind: pods, nodes, Services, oneself through a Service, outside, closed ports, TCP and UDP."""
-    pods = sorted((str(name), pod["status"]["podIP"]) for name, pod in world.table("api", "pods").items() if pod["status"].get("podIP"))
-    nodes = [(f"node:{name}", node["status"]["addresses"][0]["address"]) for name, node in sorted(world.table("api", "nodes").items())]
-    services = [
-        (spec["clusterIP"], port["port"], port.get("protocol", "TCP"))
-        for spec in (s["spec"] for _, s in sorted(world.table("api", "services").items()))
-        if spec.get("clusterIP", "None") != "None"
-        for port in spec["ports"]
-    ]
+    pods = {str(name): pod["status"].get("podIP") for name, pod in sorted(world.table("api", "pods").items())}
+    machines = sorted(world.table("api", "nodes").items())
+    nodes = {f"node:{name}": node["status"]["addresses"][0]["address"] for name, node in machines}
+    services = sorted(_services(world))
+    sources, addresses = [*pods, *pods, *pods, *nodes, "outside"], [*pods.values(), *pods.values(), *nodes.values()]
     found: list[Probe] = []
     for _ in range(count):
-        source = random.choice([*pods, *pods, *pods, *nodes, ("outside", "")])[0]
         if services and random.random() < 0.45:
-            found.append(Probe(source, *random.choice(services)))
+            found.append(Probe(random.choice(sources), *random.choice(services)))
         else:
-            address = random.choice([*pods, *pods, *nodes, ("", "203.0.113.7"), ("", "203.0.113.99"), ("", "10.96.3.3")])[1]
-            port, protocol = random.choice([(80, "TCP"), (80, "TCP"), (80, "TCP"), (81, "TCP"), (22, "TCP"), (53, "UDP"), (54, "UDP")])
-            found.append(Probe(source, address, port, protocol))
+            found.append(Probe(random.choice(sources), random.choice([*addresses, *ELSEWHERE]), *random.choice(PORTS)))
     return list(dict.fromkeys(found))
+
+
+def _services(world: World) -> Iterator[tuple[str, int, str]]:
+    for service in world.table("api", "services").values():
+        for port in service["spec"]["ports"]:
+            yield service["spec"]["clusterIP"], port["port"], port.get("protocol", "TCP")

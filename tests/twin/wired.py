@@ -29,7 +29,8 @@ def play(world: World, commands: Commands) -> None:
 def wired(random: Random, nodes: int, pods: int, wiring: str) -> World:
     """`nodes` machines with `pods` pods each, wired as `bridge` or as `kubenet`; Services over some of them."""
     names = tuple((f"node-{i + 1}", f"192.168.64.{11 + i}") for i in range(nodes))
-    settings = Settings(names, wiring, "192.168.64.0/24", POD_CIDR, "10.96.0.0/12", "iptables", "1.30", random.randrange(1 << 30))
+    seed = random.randrange(1 << 30)
+    settings = Settings(names, wiring, "192.168.64.0/24", POD_CIDR, "10.96.0.0/12", "iptables", "1.30", seed)
     world = World()
     world.apply(Put(ground.SETTINGS, settings))
     play(world, ground.build(world, settings))
@@ -64,8 +65,8 @@ def _node(world: World, name: str, address: str, net: str, wiring: str, nodes: A
 
 
 def _pod(world: World, node: str, name: str, net: str, host: int, wiring: str, hairpin: bool) -> Commands:
-    machine, inside = f"node:{node}", f"cni-{digest(name)}"
-    scope, port, bridge = f"{machine}/{inside}", f"veth{digest(name, 'host')}", "cbr0" if wiring == "kubenet" else "cni0"
+    machine, inside, bridge = f"node:{node}", f"cni-{digest(name)}", "cbr0" if wiring == "kubenet" else "cni0"
+    scope, port = f"{machine}/{inside}", f"veth{digest(name, 'host')}"
     yield from netns.add(world, machine, inside, name)
     yield from link.set_up(world, scope, "lo")
     yield from link.add_veth(world, scope, "eth0", machine, port)
@@ -77,7 +78,8 @@ def _pod(world: World, node: str, name: str, net: str, host: int, wiring: str, h
     yield from addr.add(world, scope, "eth0", f"{net}.{host}/24")
     yield from route.add(world, scope, Route("0.0.0.0/0", via=f"{net}.1", dev="eth0"))
     for proto, number in (("tcp", 80), ("udp", 53)):
-        yield Put((scope, "socket", (proto, "0.0.0.0", number)), Socket(proto, "0.0.0.0", number, "agnhost", name, name))
+        row = Socket(proto, "0.0.0.0", number, "agnhost", name, name)
+        yield Put((scope, "socket", (proto, "0.0.0.0", number)), row)
     metadata = {"name": name.partition("/")[2], "namespace": "default"}
     address = f"{net}.{host}"
     yield Put(("api", "pods", name), {"metadata": metadata, "spec": {"nodeName": node}, "status": {"podIP": address}})
@@ -87,10 +89,9 @@ def _services(world: World, random: Random) -> None:
     pods: list[tuple[str, Any]] = sorted(world.table("api", "pods").items())
     for number, (proto, port, target) in enumerate((("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 81))):
         name, behind = f"svc-{number}", random.sample(pods, random.randint(0, min(3, len(pods))))
-        service = {
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": {"clusterIP": f"10.96.0.{10 + number}", "ports": [{"port": port, "protocol": proto, "targetPort": target}]},
-        }
+        ports = [{"port": port, "protocol": proto, "targetPort": target}]
+        spec = {"clusterIP": f"10.96.0.{10 + number}", "ports": ports}
+        service = {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
         endpoints = [{"addresses": [pod["status"]["podIP"]], "nodeName": pod["spec"]["nodeName"]} for _, pod in behind]
         world.apply(Put(("api", "services", f"default/{name}"), service))
         piece = {

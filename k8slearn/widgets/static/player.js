@@ -73,7 +73,12 @@ function render({ model, el }) {
   const last = button("", "Last", "Last step (End)", () => move(Infinity));
   const play = button("", "Play", "Play the steps", () => playing(!timer));
   const count = node("span", { class: "ks-count" });
-  const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play);
+  const evidence = button("", "Hand in this step", "Answer the question with this step as evidence", () => {
+    model.set("handed_in", { number: (model.get("handed_in").number ?? 0) + 1, step: at() + 1 });
+    model.save_changes();
+  });
+  evidence.hidden = !model.get("takes_evidence");
+  const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play, evidence);
   const card = node("div", { class: "ks-step" });
   const live = node("div", { class: "ks-live", role: "status", "aria-live": "polite" });
   const twin = node("pre", { tabindex: "0", "aria-label": "The trace in words" });
@@ -202,6 +207,7 @@ function render({ model, el }) {
 
   const playing = (on) => {
     clearInterval(timer);
+    if (on && at() === steps().length - 1) move(0);
     timer = on ? setInterval(() => (at() < steps().length - 1 ? move(at() + 1) : playing(false)), 1200) : 0;
     play.textContent = on ? "Pause" : "Play";
   };
@@ -274,6 +280,8 @@ function render({ model, el }) {
   port.value = String(model.get("port"));
   protocol.value = model.get("protocol");
   const stepped = () => show(true);
+  const told = () => message.append(node("p", {}, model.get("said")));
+  model.on("change:said", told);
   model.on("change:svg", paint);
   model.on("change:places", places);
   model.on("change:result", reveal);
@@ -284,6 +292,7 @@ function render({ model, el }) {
   return () => {
     playing(false);
     cancelAnimationFrame(moving);
+    model.off("change:said", told);
     model.off("change:svg", paint);
     model.off("change:places", places);
     model.off("change:result", reveal);

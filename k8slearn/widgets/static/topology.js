@@ -53,8 +53,9 @@ function render({ model, el }) {
     for (const [i, g] of [...picture.querySelectorAll("g[data-scope]")].entries()) {
       g.dataset.pick = String(i);
       g.setAttribute("role", "button");
-      g.setAttribute("aria-label", [...g.querySelectorAll("text")].map((t) => t.textContent).filter(Boolean).join(" "));
-      g.setAttribute("aria-description", g.querySelector("title")?.textContent ?? "");
+      const title = g.querySelector("title");
+      g.setAttribute("aria-description", title?.textContent ?? "");
+      title?.remove();
       g.addEventListener("click", () => pick(i));
     }
     twin.textContent = model.get("text");
