@@ -42,7 +42,9 @@ class Place:
 
     def run(self, command: str, stdin: str = "", env: Mapping[str, str] | None = None, container: str = "") -> Result:
         """Run a command here; returns what it printed and how it ended: Result(stdout, stderr, exit_code)."""
-        _must_be_text(command=command, stdin=stdin, container=container, **dict(env or {}))
+        if env is not None and not isinstance(env, Mapping):
+            raise Refused(f"env is a dict of names and texts, not {env!r:.80}")
+        _must_be_text(command=command, stdin=stdin, container=container, **{str(n): v for n, v in (env or {}).items()})
         arguments = {"on": self.endpoint, "command": command, "stdin": stdin, "env": dict(env or {})}
         within = container or self.container
         result: Result = self.cluster.engine.do("run", {**arguments, **({"container": within} if within else {})})
@@ -177,8 +179,9 @@ class Cluster:
     def reachability(self, port: int = 80, protocol: str = "TCP") -> Matrix:
         """Every pod to every pod: ``m.allowed("x/a", "y/b")``."""
         from k8slearn.reach import matrix
+        from k8slearn.verbs import port_number, protocol_name
 
-        return matrix(self.world, port, protocol)
+        return matrix(self.world, port_number(port), protocol_name(protocol))
 
     def laws(self) -> list[Law]:
         """The network model's rules as checks: each holds, or is broken by a named witness packet."""
@@ -198,6 +201,8 @@ class Cluster:
         """The same objects and the same question under several wirings, side by side."""
         from k8slearn.compare import compare
 
+        if isinstance(networks, str | bytes) or not isinstance(networks, Iterable):
+            raise Refused(f'networks is a list of wirings such as ["bridge", "kubenet"], not {networks!r:.80}')
         return compare(self, list(networks), str(source), str(destination), port, protocol)
 
     # -- pictures --------------------------------------------------------------------------------------------------
@@ -262,7 +267,7 @@ class Cluster:
 
     def save(self, path: str | Path, follow: bool = False) -> None:
         """Write what was done to this cluster into a file; with `follow`, what is done next is appended at once."""
-        path = Path(path)
+        path = _path(path)
         done = [{"kind": i.kind, "arguments": i.arguments} for i in self.engine.inputs()]
         undone = [{"kind": u.kind, "arguments": u.arguments} for u in reversed(self.engine.undone)]
         saving.write(path, self.settings, [*done, *undone, *({"kind": "undo"} for _ in undone)])
@@ -281,7 +286,7 @@ class Cluster:
     @classmethod
     def load(cls, path: str | Path) -> Cluster:
         """The cluster that a file describes: its inputs are done again. What is odd about the file is a warning."""
-        saved = saving.read(Path(path))
+        saved = saving.read(_path(path))
         cluster = cls.__new__(cls)
         cluster._hold(saved.settings)
         odd = [*saved.odd, *cluster.engine.restore(saved.done, saved.undone)]
@@ -293,6 +298,7 @@ class Cluster:
         """The cluster for somewhere else: ``"netns"`` is a bash script that builds it on a real Linux machine."""
         from k8slearn.export import exported
 
+        _must_be_text(to=to)
         return exported(self.world, to)
 
     @classmethod
@@ -300,7 +306,7 @@ class Cluster:
         """A cluster like the one that ``kubectl get … -A -o yaml`` dumped."""
         from k8slearn.importing import cluster_from
 
-        found: Cluster = cluster_from(cls, Path(path))
+        found: Cluster = cluster_from(cls, _path(path))
         return found
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -325,10 +331,16 @@ def _named(endpoint: Any) -> Any:
     return endpoint.endpoint if isinstance(endpoint, Place) else endpoint
 
 
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | Path) or not str(path) or "\0" in str(path):
+        raise Refused(f"a file is named by its path, as text or a Path, not by {path!r:.80}")
+    return Path(path)
+
+
 def _must_be_text(**given: Any) -> None:
     for name, value in given.items():
         if not isinstance(value, str):
-            raise Refused(f"{name} is text, not {value!r}")
+            raise Refused(f"{name} is text, not {value!r:.80}")
 
 
 def _source_text(source: Any) -> str:

@@ -9,9 +9,12 @@ Left out: more than one explanation; where several rows would have to change, th
 
 from __future__ import annotations
 
-from k8slearn import repair
+from collections.abc import Callable
+
+from k8slearn import addressed, repair
+from k8slearn.addressed import Finding, Proposal
 from k8slearn.journal import Change, Journal, World
-from k8slearn.linux import ip
+from k8slearn.linux import fib, ip
 from k8slearn.repair import Question
 from k8slearn.trace import Because, Leg, Step, Trace
 
@@ -25,23 +28,71 @@ OUTCOMES = {
     "unresolved": "the name has no address here",
 }
 """Each outcome in the words of the client."""
+MOST = 6
+"""So many fates are named one by one."""
 
 
-def explain(trace: Trace, world: World, journal: Journal, question: Question | None) -> str:
+Try = Callable[[Proposal], str]
+"""What the same question comes to on a copy of the cluster, after a proposed change: an outcome, or nothing."""
+
+
+def explain(
+    trace: Trace, world: World, journal: Journal, question: Question | None, try_out: Try = lambda change: ""
+) -> str:
     """The whole explanation, one fact a line. `world` is the one that the trace was made in."""
     lines = [_headline(trace)]
     if question is None:
-        return "\n".join([*lines, f"{trace.destination}: {OUTCOMES['unresolved']}."])
+        return "\n".join([*lines, *_unresolved(trace, world)])
     lines += _way(trace)
     step = decisive(trace)
     if trace.outcome == "connected":
-        lines += _translations(trace)
-        lines += _seen(trace)
-        lines += _rests_on(trace, world, question)
+        lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
     elif step is not None:
-        lines += _decided(trace, step, world, journal)
-        lines += _flip(trace, world, journal, question)
+        found = _address(trace, world, question, step)
+        lines += [*_decided(trace, step, world, journal), *found.lines, *_chance(trace)]
+        lines += _mended(found, try_out) or _flip(trace, world, journal, question)
     return "\n".join(lines)
+
+
+def _address(trace: Trace, world: World, question: Question, step: Step) -> Finding:
+    inside, translated = question.netns.startswith("node:"), any(s.what == "nat" for s in trace.steps)
+    asked = addressed.Asked(question.dst, trace.port, trace.protocol, step, inside, translated)
+    return addressed.look_up(world, asked)
+
+
+def _mended(found: Finding, try_out: Try) -> list[str]:
+    """What is said about an object is said only if it really mends."""
+    change = found.proposal
+    if change is None or try_out(change) != "connected":
+        return []
+    return [f"The smallest change that makes it connect (tried on a copy): {change.says}."]
+
+
+def _unresolved(trace: Trace, world: World) -> list[str]:
+    name, namespace = trace.destination, trace.source.partition("/")[0] if "/" in trace.source else "default"
+    first, _, rest = name.rstrip(".").partition(".")
+    path = f"{rest.partition('.')[0] or namespace}/{first}"
+    service = world.get(("api", "services", path))
+    lines = [f"{name} is a name, and no DNS server runs in this cluster: nobody can say which address it has."]
+    if service is not None and service["spec"].get("clusterIP") not in (None, "", "None"):
+        lines.append(f"You can ask without a name: svc:{path}, or its cluster IP {service['spec']['clusterIP']}.")
+    return lines
+
+
+def _chance(trace: Trace) -> list[str]:
+    """Where the rules draw lots, this trace shows one of several fates."""
+    fates = trace.fates()
+    if len(fates) < 2:
+        return []
+    said = [f"{f.answered_by or f.outcome} {_percent(float(f.probability))}" for f in fates[:MOST]]
+    more = f" and {len(fates) - MOST} more" if len(fates) > MOST else ""
+    connects = sum(f.probability for f in fates if f.outcome == "connected")
+    sure = "" if connects in (0, 1) else f" It connects in {_percent(float(connects))} of the attempts."
+    return [f"Chance draws here, and this is one of {len(fates)} possible fates: {', '.join(said)}{more}.{sure}"]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _headline(trace: Trace) -> str:
@@ -65,7 +116,7 @@ def _way(trace: Trace) -> list[str]:
     places = [
         trace.faces.place(s.where)
         for s in first.steps
-        if s.what in PLACES
+        if s.what in PLACES and s.before.proto != "arp"
     ]
     seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
     names = ", ".join(leg.name for leg in trace.legs)
@@ -120,7 +171,16 @@ def _decided(trace: Trace, step: Step, world: World, journal: Journal) -> list[s
         lines += _rule_reason(step, world)
     else:
         lines += _missing(trace, step, journal)
-    return lines
+    return [*lines, *_unheard(trace, step, world)]
+
+
+def _unheard(trace: Trace, step: Step, world: World) -> list[str]:
+    """A machine that has no way on tells the sender so; where that message has no way back, the client just waits."""
+    if trace.outcome != "timeout" or not step.says.startswith("no route to"):
+        return []
+    if fib.lookup(world, step.where, step.before.src).route is not None:
+        return []
+    return [f"{trace.faces.place(step.where)} cannot even tell the sender: it has no route to {step.before.src} either."]
 
 
 def _leg_of(trace: Trace, step: Step) -> Leg:
@@ -149,7 +209,7 @@ def _rule_reason(step: Step, world: World) -> list[str]:
     chain = world.get(because.key)
     rules = chain.rules if chain is not None else ()
     reason = rules[because.position - 1].because if because.position <= len(rules) else ""
-    return [f"Why that rule is there: {reason}."] if reason else []
+    return [f"Why that rule is there: {reason}."] if " " in reason and not reason.startswith("Service ") else []
 
 
 def _missing(trace: Trace, step: Step, journal: Journal) -> list[str]:

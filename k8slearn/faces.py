@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from k8slearn import verbs
+from k8slearn.addressed import Proposal
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World
@@ -58,9 +59,13 @@ class _Then:
         change = self.engine.journal.origin(key)
         while change is not None and change.revision > self.revision:
             change = change.previous
+        reason = ""
         if change is not None and position and isinstance(change.value, Chain) and position <= len(change.value.rules):
-            change = _first_with(change, change.value.rules[position - 1])
-        return None if change is None else Cause(change.author, self._why(change), change.revision)
+            rule = change.value.rules[position - 1]
+            change, reason = _first_with(change, rule), rule.because
+        if change is None:
+            return None
+        return Cause(change.author, reason if reason.startswith("Service ") else self._why(change), change.revision)
 
     def _why(self, change: Change) -> str:
         if change.cause is not None:
@@ -127,7 +132,24 @@ def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
     row = None
     if question.address is not None:
         row = Question(question.netns, question.address, question.port, question.proto)
-    return explain(trace, then.world(), then.engine.journal, row)
+    return explain(trace, then.world(), then.engine.journal, row, lambda change: _tried(then, asked, change))
+
+
+def _tried(then: _Then, asked: Asked, change: Proposal) -> str:
+    """The outcome of the same question on a copy of the cluster, after a change of an object; "" where none is taken."""
+    question = asked.question
+    destination, port = change.address or question.destination, change.port or question.port
+    protocol = change.protocol or question.protocol
+    try:
+        copy = then.engine.at(then.revision)
+        if change.command:
+            copy.do("kubectl", {"command": change.command, "stdin": ""})
+        again: Asked = copy.ask(
+            "send", {"source": question.source, "destination": destination, "port": port, "protocol": protocol}
+        )
+    except Refused:
+        return ""
+    return again.attempt.ending.outcome
 
 
 def _lazily(name: str, then: _Then) -> Callable[[Trace], Any]:

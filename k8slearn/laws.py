@@ -34,6 +34,8 @@ class Probe(NamedTuple):
     destination: str
     target: str
     port: int
+    on_node_network: bool = False
+    """One of the two runs with ``hostNetwork``: it has no address of its own, so no law forbids to translate it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _answered(probe: Probe, attempt: Attempt) -> str:
 
 def _untranslated(probe: Probe, attempt: Attempt) -> str:
     end = attempt.ending
-    if end.outcome != "connected":
+    if end.outcome != "connected" or probe.on_node_network:
         return ""
     if end.source_seen != probe.address:
         return f"{probe.destination} saw {end.source_seen}, but the sender's address is {probe.address}"
@@ -144,20 +146,27 @@ def _between_pods(world: World) -> Iterator[Probe]:
     for source, (netns, address) in pods.items():
         for destination, (there, target) in pods.items():
             if source != destination:
-                yield Probe(source, netns, address, destination, target, _port(world, there, target))
+                hosted = _is_root(netns) or _is_root(there)
+                yield Probe(source, netns, address, destination, target, _port(world, there, target, destination), hosted)
 
 
 def _from_agents(world: World) -> Iterator[Probe]:
     """A kubelet probes the pods of its own node, from the node's own network namespace."""
     for destination, (there, target) in endpoints.pods(world).items():
         node = f"node:{world.get(('api', 'pods', destination))['spec'].get('nodeName', '')}"
-        yield Probe(node, node, "", destination, target, _port(world, there, target))
+        yield Probe(node, node, "", destination, target, _port(world, there, target, destination))
 
 
-def _port(world: World, netns: str, address: str) -> int:
-    """A TCP port that the pod listens on; a pod that listens nowhere is pinged."""
+def _is_root(netns: str) -> bool:
+    """Is this a machine's own network namespace?"""
+    return "/" not in netns
+
+
+def _port(world: World, netns: str, address: str, pod: str) -> int:
+    """A TCP port that the pod itself listens on; a pod that listens nowhere is pinged."""
     rows: list[Socket] = list(world.table(netns, "socket").values())
-    return min((row.port for row in rows if row.proto == "tcp" and row.address in ("0.0.0.0", address)), default=ECHO)
+    own = [r for r in rows if r.proto == "tcp" and r.address in ("0.0.0.0", address) and r.answers_as == pod]
+    return min((row.port for row in own), default=ECHO)
 
 
 def _attempt(world: World, probe: Probe) -> Attempt:

@@ -167,19 +167,23 @@ def _opposite(changes: list[Change], cause: Input) -> str:
         mine = [c for c in changes if c.key[1] == table and (c.before is None or c.value is None)]
         if len(mine) == 1:
             verb, row = ("add", before) if first.value is None else ("del", first.value)
-            return f"`ip {table} {verb} {row_text(first.key, row)}`"
+            return f"`ip {table} {verb} {row_text(first.key, row)}`{_lost_routes(changes, first)}"
     if table == "sysctl" and len(changes) == 1:
         return (
             f"`sysctl -w {first.key[2]}={before if before is not None else sysctl.DEFAULTS.get(str(first.key[2]), 0)}`"
         )
     links = [c for c in changes if c.key[1] == "link" and c.before is not None and c.value is not None]
     if links and links[0].before.up and not links[0].value.up:
-        lost = [c for c in changes if c.key[1] == "route" and c.value is None and c.before.proto != "kernel"]
-        again = "".join(f" and `ip route add {row_text(c.key, c.before)}`" for c in lost)
-        return f"`ip link set {links[0].key[2]} up`{again}"
-    if table == "chain" and before is not None and first.value is not None:
-        return _chain_opposite(first.key, before, first.value)
+        return f"`ip link set {links[0].key[2]} up`{_lost_routes(changes, links[0])}"
+    if table == "chain" and first.value is not None:
+        return _chain_opposite(first.key, before or Chain((), first.value.policy), first.value)
     return f"take back `{cause.arguments.get('command', cause.kind)}` (revision {cause.revision})"
+
+
+def _lost_routes(changes: list[Change], but: Change) -> str:
+    """The kernel took these routes along and does not give them back."""
+    lost = [c for c in changes if c is not but and c.key[1] == "route" and c.value is None and c.before.proto != "kernel"]
+    return "".join(f" and `ip route add {row_text(c.key, c.before)}`" for c in lost)
 
 
 def _chain_opposite(key: Key, before: Chain, after: Chain) -> str:
@@ -282,7 +286,7 @@ def _ports(world: World, journal: Journal, question: Question, attempt: Attempt,
     if step is None or step.what != "refuse" or step.before.dst != question.dst:
         return
     rows: list[Socket] = list(world.table(step.where, "socket").values())
-    for row in sorted(rows, key=lambda r: r.port):
+    for row in sorted(rows, key=lambda r: (r.answers_as.startswith("node:"), r.port)):
         if row.proto == question.proto and row.port != question.port:
             asked = question._replace(port=row.port)
             yield Repair("", f"ask for port {row.port}, where {row.program} listens", lambda world: iter(()), asked)

@@ -109,25 +109,27 @@ def answer(world: World, arguments: Arguments) -> Doing:
 
 def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:
     """Understand a question. Raises `Refused` with one sentence."""
-    protocol = _protocol(protocol)
-    port = _port(port)
+    protocol = protocol_name(protocol)
+    port = port_number(port)
     netns = endpoints.resolve_source(world, source)
     return Question(
         source, destination, port, protocol, netns, endpoints.resolve_destination(world, destination, netns)
     )
 
 
-def _protocol(protocol: Any) -> str:
+def protocol_name(protocol: Any) -> str:
+    """``TCP`` or ``UDP``, however it was written."""
     if not isinstance(protocol, str) or protocol.upper() not in PROTOCOLS:
-        raise Refused(f"protocol is TCP or UDP, not {protocol!r}")
+        raise Refused(f"protocol is TCP or UDP, not {protocol!r:.80}")
     return protocol.upper()
 
 
-def _port(port: Any) -> int:
-    if isinstance(port, str) and port.isdecimal():
+def port_number(port: Any) -> int:
+    """1 to 65535, as a number or as digits."""
+    if isinstance(port, str) and port.isascii() and port.isdecimal() and len(port) < 8:
         port = int(port)
     if isinstance(port, bool) or not isinstance(port, int) or not 1 <= port <= 65535:
-        raise Refused(f"a port is a number from 1 to 65535, not {port!r}")
+        raise Refused(f"a port is a number from 1 to 65535, not {port!r:.80}")
     return port
 
 

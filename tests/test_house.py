@@ -39,9 +39,7 @@ def test_importing_the_engine_loads_no_picture_and_no_server(statement: str) -> 
 
 def test_nothing_stands_at_the_root_but_what_the_card_allows() -> None:
     git = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
-    if git.returncode:
-        pytest.skip("not a git checkout, so nobody knows which files belong to it")
-    top = {name.split("/")[0] for name in git.stdout.splitlines()}
+    top = {name.split("/")[0] for name in git.stdout.splitlines()} or {path.name for path in ROOT.iterdir()}
     assert {name for name in top - CARD if not name.startswith(".")} == set()
 
 

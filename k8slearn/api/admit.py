@@ -11,6 +11,7 @@ Left out: dry runs, finalizers of creations, quotas, and who may do what (everyb
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 from typing import Any
 
 from k8slearn.api import allocate, defaults, kinds, merge, status, validate
@@ -84,7 +85,12 @@ def key(world: World, obj: Obj) -> Key:
 
 def timestamp(seconds: float) -> str:
     """A second of the logical clock as the API writes it: ``2026-01-01T00:00:07Z``."""
-    return (EPOCH + datetime.timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(int(seconds))
+
+
+@lru_cache(maxsize=1024)
+def _written(seconds: int) -> str:
+    return (EPOCH + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds(text: str) -> float:
@@ -104,10 +110,23 @@ def _decoded(world: World, obj: Obj, namespace: str) -> tuple[Kind, Obj]:
     else:
         metadata.pop("namespace", None)
     if not metadata.get("name") and metadata.get("generateName"):
-        metadata["name"] = metadata["generateName"] + defaults.random_name(
-            kind.plural, metadata.get("namespace"), metadata["generateName"], world.revision
-        )
+        metadata["name"] = _generated(world, kind, metadata)
     return kind, wanted
+
+
+def names_given(kind: Kind, metadata: Obj) -> Key:
+    """The row that counts the names made of one ``generateName``, so that none is ever given twice."""
+    return ("api-server", "names", f"{kind.plural}/{metadata.get('namespace', '')}/{metadata['generateName']}")
+
+
+def _generated(world: World, kind: Kind, metadata: Obj) -> str:
+    """The next name: it depends on its owner and on how many there were before, and on nothing else that happened."""
+    number, prefix = world.get(names_given(kind, metadata)) or 0, metadata["generateName"]
+    while True:
+        name = prefix + defaults.random_name(kind.plural, metadata.get("namespace"), prefix, number)
+        if world.get(kind.key(name, metadata.get("namespace", ""))) is None:
+            return str(name)
+        number += 1
 
 
 def _created(world: World, kind: Kind, wanted: Obj) -> Obj:

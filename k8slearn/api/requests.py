@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from k8slearn.api import admit
+from k8slearn.api import admit, kinds
 from k8slearn.journal import Command, Key, Put, Remove, World
 
 Obj = dict[str, Any]
@@ -25,7 +25,11 @@ def apply(world: World, obj: Obj, namespace: str = "default", cause: Key | None 
 
 def create(world: World, obj: Obj, namespace: str = "default", cause: Key | None = None) -> Request:
     """POST: raises AlreadyExists. Returns the object's key."""
-    return (yield from _put(world, admit.create(world, obj, namespace), cause))
+    created = admit.create(world, obj, namespace)
+    if not (obj.get("metadata") or {}).get("name"):
+        counter = admit.names_given(kinds.of(world, obj), created["metadata"])
+        yield Put(counter, (world.get(counter) or 0) + 1, cause)
+    return (yield from _put(world, created, cause))
 
 
 def replace(world: World, obj: Obj, cause: Key | None = None) -> Request:

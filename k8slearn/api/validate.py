@@ -39,9 +39,8 @@ def created(kind: Kind, obj: Obj) -> list[str]:
 
 
 def updated(kind: Kind, new: Obj, old: Obj) -> list[str]:
-    """The causes to refuse a change."""
-    wrong = _CREATED.get(kind.kind, _nothing)(new)
-    return _metadata(kind, new["metadata"]) + wrong + (_UPDATED.get(kind.kind, _unchanged)(new, old))
+    """The causes to refuse a change: it must be good in itself, and leave alone what is fixed."""
+    return created(kind, new) + _UPDATED.get(kind.kind, _unchanged)(new, old)
 
 
 _REQUIRED: dict[str, tuple[str, ...]] = {

@@ -92,7 +92,7 @@ def ingress(obj: Obj) -> list[str]:
     spec = obj.get("spec") or {}
     if not spec.get("rules") and not spec.get("defaultBackend"):
         return [bad("spec", [], "either `defaultBackend` or `rules` must be specified")]
-    wrong = []
+    wrong = _backend(spec["defaultBackend"], "spec.defaultBackend") if "defaultBackend" in spec else []
     for i, rule in enumerate(spec.get("rules") or ()):
         for j, path in enumerate((rule.get("http") or {}).get("paths") or ()):
             wrong += _ingress_path(path, f"spec.rules[{i}].http.paths[{j}]")
@@ -108,9 +108,17 @@ def _ingress_path(path: Obj, here: str) -> list[str]:
         wrong.append(unsupported(f"{here}.pathType", kind, ("Exact", "ImplementationSpecific", "Prefix")))
     elif kind != "ImplementationSpecific" and not path.get("path", "").startswith("/"):
         wrong.append(bad(f"{here}.path", path.get("path", ""), "must be an absolute path"))
-    service = (path.get("backend") or {}).get("service")
-    if service is not None and not service.get("name"):
-        wrong.append(required(f"{here}.backend.service.name"))
+    return wrong + _backend(path.get("backend") or {}, f"{here}.backend")
+
+
+def _backend(backend: Obj, path: str) -> list[str]:
+    service = backend.get("service")
+    if service is None:
+        return [] if backend.get("resource") else [required(path, "must specify a resource or a service backend")]
+    wrong = [] if service.get("name") else [required(f"{path}.service.name")]
+    port = service.get("port") or {}
+    if not port.get("name") and not port.get("number"):
+        wrong.append(required(path, "port name or number is required"))
     return wrong
 
 
@@ -156,4 +164,7 @@ def endpoints(obj: Obj) -> list[str]:
             for j, address in enumerate(subset.get(field) or ()):
                 path = f"subsets[{i}].{field}[{j}].ip"
                 wrong += [bad(path, address.get("ip", ""), why) for why in names.ip(address.get("ip", ""))]
+        for j, port in enumerate(subset.get("ports") or ()):
+            path, number = f"subsets[{i}].ports[{j}].port", port.get("port", 0)
+            wrong += [bad(path, number, why) for why in names.port_number(number)]
     return wrong

@@ -13,6 +13,7 @@ trigger-time annotations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from k8slearn.api import conditions, selectors
@@ -102,9 +103,16 @@ def _added(world: World, service: Obj, wanted: Wanted, key: str) -> Commands:
         yield _slice(world, service, (), [])
 
 
+def _free_name(world: World, namespace: str, service: str) -> str:
+    """The Service's name and five letters; the same ones in every cluster in which the same slices are there."""
+    taken = world.table("api", "endpointslices")
+    names = (f"{service}-{random_name('endpointslices', namespace, service, n)}" for n in count())
+    return next(name for name in names if f"{namespace}/{name}" not in taken)
+
+
 def _slice(world: World, service: Obj, ports: Ports, endpoints: list[Obj]) -> Put:
     metadata = service["metadata"]
-    name = f"{metadata['name']}-{random_name('endpointslices', metadata['uid'], world.revision)}"
+    name = _free_name(world, metadata["namespace"], metadata["name"])
     owner = {"apiVersion": "v1", "kind": "Service", "name": metadata["name"], "uid": metadata["uid"]}
     obj = {
         "apiVersion": "discovery.k8s.io/v1",

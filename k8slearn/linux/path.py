@@ -181,24 +181,25 @@ def _reroute(net: Net, skb: Skb) -> Walk[str]:
 
 def output(net: Net, skb: Skb) -> Walk[None]:
     """POSTROUTING, then the neighbour's MAC, then the wire (`ip_output.c`)."""
+    forwarded = bool(skb.iif)
     skb.iif = skb.iif if skb.oif != "lo" else ""
     if not (yield from netfilter.run(net, skb, "POSTROUTING")):
         return
     if skb.oif == "lo":
-        yield from loop_back(net, skb)
+        yield from loop_back(net, skb, forwarded)
         return
     mac = yield from arp.resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
     if mac:
         yield from transmit(net, skb, mac)
 
 
-def loop_back(net: Net, skb: Skb) -> Walk[None]:
-    """lo hands the packet straight back, with its connection still known (`loopback.c`).
+def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
+    """lo hands the packet straight back, with its connection and its route still known (`loopback.c`).
 
-    The route it left by stays with it, and only one to an own address leads in again (`route.c`: else dst_discard).
+    So what was forwarded is forwarded again, and what was made here goes in only if the address is one of ours.
     """
     found = fib.lookup(net.world, skb.netns, skb.packet.dst)
-    if found.kind != "local":
+    if found.kind != "local" and not forwarded:
         says = f"lo: {skb.packet.dst} is nobody on this machine"
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo")
         return

@@ -126,6 +126,8 @@ def _ports(matches: list[Match], how: Listing) -> str:
         if match.option in ("--tcp-flags", "--syn"):
             words.append(f"flags:{bang}{_flags(match.value or 'FIN,SYN,RST,ACK SYN', how)}")
             continue
+        if not match.option:
+            continue
         kind = match.option.removeprefix("--")[0] + "pt" + ("s" if ":" in match.value else "")
         words.append(f"{kind}:{bang}{':'.join(_service(port, match, how) for port in match.value.split(':'))}")
     return " ".join(words)

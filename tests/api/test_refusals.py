@@ -245,7 +245,7 @@ def test_the_good_ones_are_good() -> None:
         applied(world, obj)
 
 
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spoilt(), st.booleans())
 def test_a_spoilt_manifest_is_taken_or_refused_in_words(obj: Any, twice: bool) -> None:
     world = World()
@@ -274,7 +274,7 @@ TEXT = yaml.safe_dump_all(GOOD)
 MARKS = "{}[]:,-&*!|>'\"%@`#? \n\tab0\u00e9\x00"
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.integers(0, len(TEXT)),
     st.integers(0, 30),
@@ -289,7 +289,8 @@ def test_a_manifest_with_a_hole_in_its_text_is_taken_or_refused_in_words(at: int
 
 SAID = {
     "spec.ports[0].port=70000": (
-        'The Service "web" is invalid: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive',
+        'The Service "web" is invalid: spec.ports[0].port: Invalid value: 70000: must be between 1 and 65535, '
+        "inclusive",
         service("web", ports=[{"port": 70000, "targetPort": 80}]),
     ),
     "a misspelt field": (

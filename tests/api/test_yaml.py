@@ -1,4 +1,4 @@
-"""YAML means here what it means to kubectl: MEANINGS is what kubectl 1.32 printed (``kubectl label --local -o yaml``)."""
+"""YAML means here what it means to kubectl: MEANINGS is what ``kubectl label --local -o yaml`` (1.32) printed."""
 
 from __future__ import annotations
 

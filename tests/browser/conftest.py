@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -89,6 +90,7 @@ class Lab:
             " return k && !/No Kernel/.test(k.innerText) }",
             timeout=60_000,
         )
+        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
         return page
 
@@ -106,8 +108,13 @@ class Lab:
 
     def run_all(self, page: Any, seconds: float = 240) -> None:
         """Run every cell, and wait until the last one has its number."""
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.locator('[data-command="runmenu:run-all"]').click()
+        begun = page.locator(".jp-CodeCell .jp-InputPrompt").filter(has_text=re.compile(r"\d|\*"))
+        for _ in range(5):
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.locator('[data-command="runmenu:run-all"]').click()
+            page.wait_for_timeout(2000)
+            if begun.count():
+                break
         page.wait_for_function(
             """() => [...document.querySelectorAll('.jp-CodeCell')].every((cell) =>
                  /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim())

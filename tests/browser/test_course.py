@@ -30,6 +30,7 @@ def course(lab: Any) -> Path:
 def test_lesson_1_runs_from_top_to_bottom_and_its_player_plays(
     lab: Any, course: Path, look: Callable[[Any, str], None]
 ) -> None:
+    not_run(course / LESSON)
     page = lab.open(LESSON)
     lab.run_all(page)
     assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
@@ -45,18 +46,23 @@ def test_lesson_1_runs_from_top_to_bottom_and_its_player_plays(
 
 
 @pytest.fixture
-def handed_in(lab: Any, course: Path) -> Path:
+def handed_in(course: Path) -> Path:
     """The exercise's notebook with a name in it and a card where the answers go."""
-    path = course / "exercises" / "01-predict.ipynb"
+    card = "from k8slearn.widgets import exercise_card\nexercise_card(exercise)"
+
+    def filled(source: str) -> str:
+        return card if source.startswith("# exercise.answer") else source.replace("your-name", LEARNER)
+
+    return not_run(course / "exercises" / "01-predict.ipynb", filled)
+
+
+def not_run(path: Path, edit: Callable[[str], str] = str) -> Path:
+    """The notebook as if nobody had run it, its cells edited: what is seen in it afterwards was run here."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
-        source = "".join(cell["source"]).replace("your-name", LEARNER)
-        if source.startswith("# exercise.answer"):
-            source = "from k8slearn.widgets import exercise_card\nexercise_card(exercise)"
-        cell["source"] = source
-        cell["outputs"] = [] if cell["cell_type"] == "code" else cell.get("outputs")
-        if cell["cell_type"] != "code":
-            del cell["outputs"]
+        cell["source"] = edit("".join(cell["source"]))
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
     path.write_text(json.dumps(notebook), encoding="utf-8")
     return path
 

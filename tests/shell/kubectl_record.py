@@ -1,8 +1,8 @@
 """Records what the real kubectl prints, when it is told of our objects: ``python -m tests.shell.kubectl_record``.
 
 kubectl makes ``describe``'s pages, ``-o yaml`` and the layout of tables itself, out of what the API server sends. So a
-tiny read-only API server over a world is enough to hold ours against it. The cells of a table are the server's in life, and
-ours here: what is recorded of ``kubectl get`` is its layout.
+tiny read-only API server over a world is enough to hold ours against it. The cells of a table are the server's in
+life, and ours here: what is recorded of ``kubectl get`` is its layout.
 
 The file says at which second of the logical clock it was recorded, because ages are counted from the real clock.
 """

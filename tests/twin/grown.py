@@ -18,7 +18,10 @@ def grown(random: Random) -> Cluster:
     cluster = Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30))
     names = [f"node-{n + 1}" for n in range(nodes)]
     cluster.apply([_pod(f"pod-{n}", random.choice(APPS), random.choice(names)) for n in range(random.randint(3, 8))])
-    cluster.apply([_service(f"svc-{n}", random.choice((*APPS, "nobody")), *random.choice(SERVICES)) for n in range(4)])
+    apps, kinds = (*APPS, "nobody"), ("ClusterIP", "ClusterIP", "NodePort")
+    cluster.apply(
+        [_service(f"svc-{n}", random.choice(kinds), random.choice(apps), *random.choice(SERVICES)) for n in range(4)]
+    )
     return cluster
 
 
@@ -29,7 +32,7 @@ def _pod(name: str, app: str, node: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _service(name: str, app: str, protocol: str, port: int, target: int) -> dict[str, Any]:
+def _service(name: str, kind: str, app: str, protocol: str, port: int, target: int) -> dict[str, Any]:
     ports = [{"port": port, "protocol": protocol, "targetPort": target}]
-    spec = {"selector": {"app": app}, "ports": ports}
+    spec = {"type": kind, "selector": {"app": app}, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}

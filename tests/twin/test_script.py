@@ -104,13 +104,19 @@ class TestOnARealKernel:
             (["probe", "default/nobody", "10.0.0.1", "80"], "no endpoint 'default/nobody'"),
             (["probe", "outside", "10.0.0.1", "80"], "the cluster is not up"),
             (["probe", "outside"], "use:"),
+            (["probe", "outside", "10.0.0.1", "99999"], "'99999' is not a port"),
+            (["probe", "outside", "web", "80"], "'web' is not an IPv4 address"),
             (["sideways"], "use:"),
         ],
     )
     def test_wrong_use_gets_one_sentence_and_exit_status_2(
         self, arguments: list[str], says: str, tmp_path: Path
     ) -> None:
-        done = run(script(cluster(94), tmp_path / "cluster.sh"), *arguments)
+        path = script(cluster(94), tmp_path / "cluster.sh")
+        if "is not a" in says:
+            run(path, "up")
+        done = run(path, *arguments)
+        run(path, "down")
         assert (done.returncode, done.stdout) == (2, "")
         assert says in done.stderr
         assert len(done.stderr.splitlines()) == 1

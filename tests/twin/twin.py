@@ -128,7 +128,7 @@ def probes(world: World, random: Random, count: int) -> list[Probe]:
     pods = {str(name): pod["status"].get("podIP") for name, pod in sorted(world.table("api", "pods").items())}
     machines = sorted(world.table("api", "nodes").items())
     nodes = {f"node:{name}": node["status"]["addresses"][0]["address"] for name, node in machines}
-    services = sorted(_services(world))
+    services = sorted(_services(world, list(nodes.values())))
     sources, addresses = [*pods, *pods, *pods, *nodes, "outside"], [*pods.values(), *pods.values(), *nodes.values()]
     found: list[Probe] = []
     for _ in range(count):
@@ -139,7 +139,11 @@ def probes(world: World, random: Random, count: int) -> list[Probe]:
     return list(dict.fromkeys(found))
 
 
-def _services(world: World) -> Iterator[tuple[str, int, str]]:
+def _services(world: World, nodes: list[str]) -> Iterator[tuple[str, int, str]]:
+    """Every door of every Service: its cluster IP, and its node port on each node."""
     for service in world.table("api", "services").values():
         for port in service["spec"]["ports"]:
-            yield service["spec"]["clusterIP"], port["port"], port.get("protocol", "TCP")
+            protocol = port.get("protocol", "TCP")
+            yield service["spec"]["clusterIP"], port["port"], protocol
+            if port.get("nodePort"):
+                yield from ((node, port["nodePort"], protocol) for node in nodes)

@@ -15,6 +15,10 @@ from collections.abc import Callable
 
 from k8slearn.shell.kubectl.command import Request, fail
 
+_TAKES_FILES = {"apply", "create", "delete", "replace", "get", "describe", "label", "annotate", "scale", "expose",
+                "wait", "patch", "rollout", "set"}  # fmt: skip
+_FOLLOWS = {"logs", "exec"}
+"""Where ``-f`` means something else."""
 _SOURCE = re.compile(r"\A# Source: (.*)\n")
 
 
@@ -25,6 +29,9 @@ def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[s
     """
     words = shlex.split(command)
     end = words.index("--") if "--" in words else len(words)
+    verb = next((w for w in words[:end] if w in _TAKES_FILES or w in _FOLLOWS), "")
+    if verb not in _TAKES_FILES:
+        return command, stdin
     texts: list[str] = []
     out: list[str] = []
     at = 0
@@ -44,10 +51,8 @@ def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[s
 
 
 def _file_flag(words: list[str], at: int) -> tuple[str | None, str, int]:
-    """(the flag, its value, how many words it took); no flag: (None, the word, 1). ``logs -f`` takes no file."""
+    """(the flag, its value, how many words it took); no flag: (None, the word, 1)."""
     word = words[at]
-    if words[0] in ("logs", "exec") or (words[0] == "kubectl" and words[1:2] and words[1] in ("logs", "exec")):
-        return None, word, 1
     if word in ("-f", "--filename") and at + 1 < len(words):
         return "-f", words[at + 1], 2
     if word.startswith("--filename="):
