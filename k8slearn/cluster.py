@@ -131,7 +131,7 @@ class Cluster:
         result: Result = self.engine.do("kubectl", {"command": command, "stdin": stdin})
         if result.exit_code:
             raise CommandError(result.stderr, result.exit_code, result.stdout)
-        return result.stdout
+        return result.stdout + result.stderr
 
     # -- places ----------------------------------------------------------------------------------------------------
 

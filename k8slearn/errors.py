@@ -7,8 +7,15 @@ An error of ours is an assertion and should never be seen.
 from __future__ import annotations
 
 
+LONGEST = 4000
+"""Characters of a sentence. A longer one quotes something long, which nobody wants to read."""
+
+
 class Refused(ValueError):
     """Something was asked that cannot be done; ``str()`` of it is one clear sentence (or a tool's own lines)."""
+
+    def __init__(self, says: str) -> None:
+        super().__init__(says if len(says) <= LONGEST else f"{says[: LONGEST // 2]} … {says[-LONGEST // 2 :]}")
 
 
 class CommandError(Refused):

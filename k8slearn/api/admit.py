@@ -17,6 +17,7 @@ from typing import Any
 from k8slearn.api import allocate, defaults, kinds, merge, status, validate
 from k8slearn.api.decode import decode
 from k8slearn.api.kinds import Kind
+from k8slearn.errors import Refused
 from k8slearn.journal import Key, World, digest
 
 Obj = dict[str, Any]
@@ -28,6 +29,8 @@ _NO_GENERATION = {"Service", "ConfigMap", "Secret", "ServiceAccount", "Namespace
                   "ClusterRoleBinding", "HorizontalPodAutoscaler", "LimitRange", "ResourceQuota", "StorageClass",
                   "ControllerRevision"}  # fmt: skip
 _KEEPS_STATUS = {"Node", "PersistentVolume"}
+MOST_PODS = 2000
+"""So many pods may one object ask for here; a real API server takes more, and real nodes leave them Pending."""
 
 
 def admit(world: World, obj: Obj, namespace: str = "default") -> Obj:
@@ -137,6 +140,7 @@ def _created(world: World, kind: Kind, wanted: Obj) -> Obj:
         wanted.pop("status", None)
     defaults.fill(wanted)
     _stamp(world, kind, metadata)
+    _not_too_many(kind, wanted)
     causes = validate.created(kind, wanted)
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, wanted, None)
@@ -170,6 +174,15 @@ def stamped(world: World, obj: Obj) -> Obj:
     return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(world.revision)}}
 
 
+def _not_too_many(kind: Kind, wanted: Obj) -> None:
+    """A cluster in a notebook must stay quick. Raises `Refused`."""
+    for field in ("replicas", "parallelism", "completions"):
+        asked = (wanted.get("spec") or {}).get(field)
+        if isinstance(asked, int) and asked > MOST_PODS:
+            name = f"{kind.kind} {wanted['metadata']['name']}"
+            raise Refused(f"{name}: spec.{field} is {asked}: one object may ask for at most {MOST_PODS} pods here")
+
+
 def _namespace_takes(world: World, kind: Kind, metadata: Obj) -> None:
     if not kind.namespaced:
         return
@@ -201,6 +214,7 @@ def _updated(world: World, kind: Kind, wanted: Obj, live: Obj) -> Obj:
     defaults.fill(new)
     if kind.kind == "Service":
         allocate.release(new, live)
+    _not_too_many(kind, new)
     causes = validate.updated(kind, new, live)
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, new, live)

@@ -12,9 +12,9 @@ from k8slearn.widgets.cards import Card
 from k8slearn.widgets.marks import Point, Thing
 from k8slearn.widgets.scene import Port
 
-ROOM = 968.0
+ROOM = 1000.0
 """The width that a picture has before it is scaled down: an output cell of JupyterLab on a laptop."""
-EDGE, GAP, PAD = 14.0, 12.0, 12.0
+EDGE, GAP, PAD = 14.0, 10.0, 10.0
 HEADER, BAR, PILL, CHIP = 44.0, 36.0, 26.0, 38.0
 TRACK = 9.0
 """How far below its upper edge a bridge's frames travel: above its words."""

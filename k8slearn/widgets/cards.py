@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from k8slearn.widgets.marks import Mark, Point, Rect, Thing, Words, cut
+from k8slearn.widgets.marks import Mark, Point, Rect, Thing, Words, cut, cut_middle
 from k8slearn.widgets.scene import Space
 
 
@@ -56,17 +56,17 @@ def _lines(space: Space, card: Card, x: float, y: float) -> list[Mark]:
     address = space.address or "no address"
     mac = next((p.mac for p in space.ports if p.kind != "loopback"), "")
     if card.lines == 1:
-        return [Words("small", x + card.width / 2, y + 15.5, cut(name, card.width - 6, 5.6), "middle")]
+        return [Words("small", x + card.width / 2, y + 15.5, cut_middle(name, card.width - 6, 5.6), "middle")]
     if card.lines == 2:
         return [
-            Words("name", x + 8, y + 15, cut(name, card.width - 14, 6.8)),
+            Words("name", x + 8, y + 15, cut_middle(name, card.width - 14, 7.5)),
             Words("address", x + 8, y + 29, address),
         ]
     listens = " ".join(f":{p.partition('/')[0]}" for p in space.listens)
     return [
         Words("note", x + 9, y + 14, cut(namespace or "netns", card.width - 60, 5.6)),
         Words("listens", x + card.width - 9, y + 14, cut(listens, 54, 6), "end"),
-        Words("name", x + 9, y + 29, cut(name, card.width - 16, 6.8)),
+        Words("name", x + 9, y + 29, cut_middle(name, card.width - 16, 7.5)),
         Words("address", x + 9, y + 45, address),
         Words("address-dim", x + 9, y + 58, mac),
     ]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from k8slearn.widgets.board import EDGE, Board
 from k8slearn.widgets.cards import space_says
 from k8slearn.widgets.marks import Rect, Thing, Words
-from k8slearn.widgets.scene import Scene, Space
+from k8slearn.widgets.scene import Port, Scene, Space
 
 
 def draw_ground(board: Board, scene: Scene, span: tuple[float, float], y: float, width: float) -> tuple[float, float]:
@@ -21,13 +21,19 @@ def draw_ground(board: Board, scene: Scene, span: tuple[float, float], y: float,
     y += 24 + 26
     on_switch = {p.peer[0] for m in switches for p in m.root.ports if p.peer}
     near = [m.root for m in routers] + [m.root for m in beyond if m.root.scope in on_switch]
-    far = [m.root for m in beyond if m.root.scope not in on_switch]
+    far = sorted((m.root for m in beyond if m.root.scope not in on_switch), key=_cable)
     foot = y
     if near:
         foot = _row(board, near, y + 26, width) + 12
     if far:
         return foot, _row(board, far, foot + 26, width) + EDGE
     return foot, foot + EDGE
+
+
+def _cable(space: Space) -> tuple[int, str]:
+    """out1 before out10: hosts stand in the order of the router's ports, so that cables do not cross."""
+    names = [str(p.peer[2]) for p in space.ports if p.peer]
+    return (len(names[0]), names[0]) if names else (0, "")
 
 
 def _switch(board: Board, root: Space, span: tuple[float, float], y: float) -> None:
@@ -62,10 +68,9 @@ def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float
         nic = next((p for p in space.ports if p.kind != "loopback"), None)
         for j, port in enumerate(p for p in space.ports if p.kind != "loopback"):
             up = port.name == "eth0"
-            board.place(port, (x + stem, y) if up else (x + stem - (j - 1) * 26, y + 44))
-            if up and port.peer and (peer := (port.peer[0], str(port.peer[2]))) in board.ports:
-                below = board.ports[peer][1] > y - 60
-                board.ports[peer] = (x + stem, board.ports[peer][1]) if below else board.ports[peer]
+            board.place(port, (x + stem, y) if up else (x + stem + (j - 1) * 26, y + 44))
+            if up:
+                _hang(board, port, i)
         board.homes[space.scope] = (x + stem, y + 22)
         board.badges[space.scope] = (x + card - 46, y + 22)
         name = "outside" if space.kind == "outside" else space.name
@@ -77,3 +82,16 @@ def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float
         )
         board.things.append(Thing(space.scope, space_says(space), marks, space.scope))
     return y + 44
+
+
+def _hang(board: Board, port: Port, number: int) -> None:
+    """The cable from what stands above: straight down from the switch, around a corner from the router."""
+    peer = (port.peer[0], str(port.peer[2])) if port.peer else ("", "")
+    if peer not in board.ports:
+        return
+    (x, y), (above_x, above_y) = board.ports[port.key[0], port.name], board.ports[peer]
+    if peer in board.rails:
+        board.ports[peer] = (x, above_y)
+    elif x != above_x:
+        turn = (above_y + y) / 2 + 3 * (number % 3)
+        board.wires[peer, (port.key[0], port.name)] = ((above_x, above_y), (above_x, turn), (x, turn), (x, y))

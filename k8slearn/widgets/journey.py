@@ -221,10 +221,8 @@ def _way(sheet: Sheet, where: str, at: Point, to: str, here: Point) -> list[Poin
         wire = _wire(sheet, (scope, out), (far, into))
         way += _inside(sheet, entered, way[-1], wire[0])[1:] + list(wire)
         entered = far
-    end = here if here[1] != sheet.rails.get((to, "")) else (way[-1][0], here[1])
     on_rail = any(height == here[1] for (scope, _), height in sheet.rails.items() if scope == to)
-    if on_rail and here != sheet.homes.get(to):
-        end = (way[-1][0], here[1])
+    end = (way[-1][0], here[1]) if on_rail else here
     return way + _inside(sheet, to, way[-1], end)[1:]
 
 

@@ -26,7 +26,7 @@ def sheet(scene: Scene) -> Sheet:
     """The positions of everything in this scene. The same scene, the same sheet."""
     nodes = scene.of_kind("node")
     frame = _frame(nodes)
-    between = 16.0
+    between = 14.0
     row = len(nodes) * (frame.width + between) - between if nodes else 0.0
     width = max(row + 2 * (EDGE + PAD), 700.0)
     left = (width - row) / 2
@@ -67,9 +67,9 @@ def _layers(board: Board) -> Iterable[Thing]:
 def _frame(nodes: Sequence[Machine]) -> Frame:
     most = max((len(m.spaces) + (m.hidden > 0) for m in nodes), default=0)
     rails = max((len(rails_of(m)) for m in nodes), default=1)
-    room = (ROOM - 2 * (EDGE + PAD)) / max(1, len(nodes)) - 16
+    room = (ROOM - 2 * (EDGE + PAD)) / max(1, len(nodes)) - 14
     for card in CARDS:
-        lanes = 2.0
+        lanes = 0.0
         for _ in range(2):
             columns = max(1, min(most or 1, int((room - 2 * PAD + GAP) // (card.width + GAP + lanes))))
             rows = -(-most // columns)

@@ -81,6 +81,13 @@ class Sheet:
     """(one end, other end) -> the way between them; each wire stands here once."""
 
 
+def cut_middle(words: str, room: float, size: float = 6.0) -> str:
+    """The same with the ellipsis in the middle: pods of one Deployment differ at their ends."""
+    letters = max(4, int(room // size))
+    tail = min(5, letters // 2)
+    return words if len(words) <= letters else f"{words[: letters - tail - 1]}…{words[-tail:]}"
+
+
 def cut(words: str, room: float, size: float = 6.0) -> str:
     """The words, shortened with an ellipsis where they would not fit into `room` at `size` per letter."""
     letters = max(2, int(room // size))

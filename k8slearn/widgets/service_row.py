@@ -6,7 +6,7 @@ Left out: more than eighteen Services (they are counted).
 from __future__ import annotations
 
 from k8slearn.widgets.board import CHIP, EDGE, GAP, PAD, Board
-from k8slearn.widgets.marks import Mark, Point, Rect, Thing, Words, cut
+from k8slearn.widgets.marks import Mark, Point, Rect, Thing, Words, cut_middle
 from k8slearn.widgets.scene import Scene, Service
 
 SERVICES_SHOWN = 18
@@ -48,7 +48,7 @@ def _chip(service: Service, at: Point, width: float) -> Thing:
     x, y = at
     marks = (
         Rect("service", x, y, width, CHIP, 18),
-        Words("name", x + 14, y + 16, cut(service.name, width - 24, 6.6)),
+        Words("name", x + 14, y + 16, cut_middle(service.name, width - 24, 7.5)),
         Words("address", x + 14, y + 30, f"{address}{':' if ports else ''}{ports}"),
         Words("note", x + width - 12, y + 30, ready, "end"),
     )
