@@ -11,7 +11,6 @@ Left out: IPv6, EndpointSlices that a person wrote, traffic policies.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from k8slearn.linux import ip
 from k8slearn.linux.rows import Socket
 from k8slearn.trace import Step
 
-Obj = Mapping[str, Any]
+Obj = dict[str, Any]
 NODE_PORTS = range(30000, 32768)
 
 
@@ -53,8 +52,10 @@ class Asked(NamedTuple):
     end: Step | None
     inside: bool
     """Did a machine of the cluster ask?"""
+    node: str
+    """The scope of the machine whose rules met the packet first: ``node:node-1``."""
     translated: bool
-    """Did any machine on the way translate an address?"""
+    """Did any machine on the way change the destination?"""
 
 
 def look_up(world: World, asked: Asked) -> Finding:
@@ -81,6 +82,11 @@ def _in_cluster_network(world: World, asked: Asked, cidr: str) -> Finding:
 def _in_pod_network(world: World, asked: Asked, cidr: str) -> Finding:
     if _has(world, asked.address):
         return Finding()
+    owner = next(
+        (n for n, o in world.table("api", "pods").items() if o.get("status", {}).get("podIP") == asked.address), ""
+    )
+    if owner:
+        return Finding((f"{asked.address} is the address of Pod {owner} (status.podIP), but no interface has it.",))
     node = next((n for n, o in world.table("api", "nodes").items() if _within(asked.address, o)), None)
     whose = f"that is free on {node}" if node else "in no node's part of it"
     return Finding((f"No pod has {asked.address}: it is an address of the pod network {cidr} {whose}.",))
@@ -121,7 +127,9 @@ def _node_ports(world: World) -> list[tuple[str, int, str]]:
 
 def _service_of(world: World, address: str) -> Obj | None:
     services = world.table("api", "services").values()
-    return next((s for s in services if address in (s["spec"].get("clusterIPs") or (s["spec"].get("clusterIP"),))), None)
+    return next(
+        (s for s in services if address in (s["spec"].get("clusterIPs") or (s["spec"].get("clusterIP"),))), None
+    )
 
 
 def _name(obj: Obj) -> str:
@@ -225,7 +233,9 @@ def _target(pod: Obj, port: Obj) -> int:
 
 def _no_such_name(service: Obj, place: int, port: Obj, pods: list[Obj]) -> Finding:
     having = [p for pod in pods[:1] for c in pod["spec"]["containers"] for p in c.get("ports") or ()]
-    listed = ", ".join(f"{p['name']} ({p['containerPort']})" if p.get("name") else str(p["containerPort"]) for p in having)
+    listed = ", ".join(
+        f"{p['name']} ({p['containerPort']})" if p.get("name") else str(p["containerPort"]) for p in having
+    )
     said = (
         f"Service {_name(service)} sends to the container port that is called {port['targetPort']!r} "
         f"(spec.ports[{place}].targetPort), and none of its pods has one: {listed or 'no port is declared'}."
@@ -236,7 +246,9 @@ def _no_such_name(service: Obj, place: int, port: Obj, pods: list[Obj]) -> Findi
 
 def _none_ready(name: str, pods: list[Obj]) -> Finding:
     why = "; ".join(f"{_name(pod)} is not Ready ({_why(pod)})" for pod in pods[:3])
-    return Finding((f"Service {name} has pods, but sends only to those that are Ready: {why}.",))
+    return Finding(
+        (f"Service {name} has pods, but sends only to those that are Ready: {why}. `kubectl describe pod` says more.",)
+    )
 
 
 def _why(pod: Obj) -> str:
@@ -249,8 +261,7 @@ def _nobody_listens(world: World, asked: Asked, service: Obj, place: int, port: 
     """The packet reached an endpoint, and no process there has the port."""
     step = asked.end
     if not asked.translated and (step is None or "KUBE" not in step.says):
-        whose = f"{asked.address} is the cluster IP of Service {_name(service)}, and no machine's own address"
-        return Finding((f"{whose}: a rule of kube-proxy has to translate it, and on this way none did.",))
+        return _untranslated(world, asked, _name(service))
     if step is None or step.what != "refuse":
         return Finding()
     rows: list[Socket] = list(world.table(step.where, "socket").values())
@@ -261,6 +272,14 @@ def _nobody_listens(world: World, asked: Asked, service: Obj, place: int, port: 
         return Finding((f"{said}, and this pod listens nowhere.",))
     listening = ", ".join(map(str, mine))
     return Finding((f"{said}; this pod listens on {listening}.",), _retarget(service, place, port, mine[0]))
+
+
+def _untranslated(world: World, asked: Asked, name: str) -> Finding:
+    whose = f"{asked.address} is the cluster IP of Service {name}, and no machine's own address"
+    said = f"{whose}: a rule of kube-proxy has to translate it, and on this way none did."
+    problem = getattr(world.get((asked.node, "kube-proxy", "")), "problem", "")
+    stands = f"kube-proxy of {asked.node.partition(':')[2]} has stopped writing rules: {problem}."
+    return Finding((said, stands) if problem else (said,))
 
 
 def _retarget(service: Obj, place: int, port: Obj, target: Any) -> Proposal:

@@ -90,6 +90,8 @@ class Engine:
 
         An input that fails leaves no entry; nor does one that changes nothing.
         """
+        if not self._resting:
+            return self._look(kind, arguments)
         before = self.journal.revision
         value = self._enter(kind, arguments)
         if self.journal.revision > before:
@@ -101,6 +103,21 @@ class Engine:
         """What `do` would return, without doing it: the verb runs on a fork of the world that is thrown away."""
         world = self.world.fork()
         return _drive(self._verb(kind).run(world, arguments), world.apply)
+
+    def _look(self, kind: str, arguments: Mapping[str, Any]) -> Any:
+        """Between two consequences of an input, what only looks (``kubectl get``, ``ip route``) is answered."""
+        world = self.world.fork()
+        changes = []
+
+        def write(command: Command) -> None:
+            before = world.apply(command)
+            if before != (command.value if isinstance(command, Put) else None):
+                changes.append(command)
+
+        value = None if kind == "advance" else _drive(self._verb(kind).run(world, arguments), write)
+        if changes or kind == "advance":
+            self._at_rest()
+        return value
 
     def undo(self) -> Input:
         """Take the last input back, with everything that followed from it."""
@@ -158,7 +175,7 @@ class Engine:
                 self.do(line["kind"], line["arguments"])
             except Refused as error:
                 odd.append(f"input {number} ({line['kind']}) is refused now, and left out: {error}")
-        self.undone = [Undone(line["kind"], line["arguments"]) for line in undone]
+        self.undone = [Undone(line["kind"], line["arguments"]) for line in reversed(list(undone))]
         return odd
 
     def inputs(self) -> list[Input]:
@@ -226,21 +243,25 @@ class Engine:
             raise Refused(f"advance takes a number of seconds from 0 to {LONGEST:.0f}, not {seconds!r}")
         until = self.world.clock + seconds
         fired: Counter[Timer] = Counter()
-        while (timer := self._next_timer()) is not None and timer.when <= until:
-            fired[timer] += 1
-            assert fired[timer] <= TURNS, f"a timer of {self.components[timer.component].name} never moves on: {timer}"
-            self._write(Put(CLOCK, max(timer.when, self.world.clock)), "clock")
-            self._waiting[timer.component][timer.key] = None
+        while (timers := self._next_timers()) and timers[0].when <= until:
+            self._write(Put(CLOCK, max(timers[0].when, self.world.clock)), "clock")
+            for timer in timers:
+                fired[timer] += 1
+                assert fired[timer] <= TURNS, f"a timer of {self.components[timer.component].name} never moves: {timer}"
+                self._waiting[timer.component][timer.key] = None
             self._settle()
         self._write(Put(CLOCK, until), "clock")
 
-    def _next_timer(self) -> Timer | None:
-        running = (
+    def _next_timers(self) -> list[Timer]:
+        """All that come due at the next moment at which any does: none may move the clock past another."""
+        running = sorted(
             Timer(when, index, key)
             for index, component in enumerate(self.components)
             for when, key in component.due(self.world)
         )
-        return min(running, default=None)
+        return [
+            timer for timer in running if max(timer.when, self.world.clock) <= max(running[0].when, self.world.clock)
+        ]
 
     # -- the start, and the rest -----------------------------------------------------------------------------------
 

@@ -55,8 +55,10 @@ def explain(
 
 
 def _address(trace: Trace, world: World, question: Question, step: Step) -> Finding:
-    inside, translated = question.netns.startswith("node:"), any(s.what == "nat" for s in trace.steps)
-    asked = addressed.Asked(question.dst, trace.port, trace.protocol, step, inside, translated)
+    node = question.netns.partition("/")[0]
+    translated = any(s.what == "nat" and s.before.dst == question.dst != s.after.dst for s in trace.steps)
+    inside = node.startswith("node:")
+    asked = addressed.Asked(question.dst, trace.port, trace.protocol, step, inside, node, translated)
     return addressed.look_up(world, asked)
 
 
@@ -113,11 +115,7 @@ def decisive(trace: Trace) -> Step | None:
 def _way(trace: Trace) -> list[str]:
     """The places that the first packet passed, and how far the conversation came."""
     first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
-    places = [
-        trace.faces.place(s.where)
-        for s in first.steps
-        if s.what in PLACES and s.before.proto != "arp"
-    ]
+    places = [trace.faces.place(s.where) for s in first.steps if s.what in PLACES and s.before.proto != "arp"]
     seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
     names = ", ".join(leg.name for leg in trace.legs)
     return [
@@ -135,9 +133,7 @@ def _translations(trace: Trace) -> list[str]:
             rule = step
         if step.what == "nat":
             decided = (
-                f" by {rule.because.text}{_author(trace, rule.because)}"
-                if rule is not None and rule.because
-                else ""
+                f" by {rule.because.text}{_author(trace, rule.because)}" if rule is not None and rule.because else ""
             )
             out.append(f"On {trace.faces.place(step.where)}, {step.hook}: {step.says}{decided}.")
     return out
@@ -180,7 +176,9 @@ def _unheard(trace: Trace, step: Step, world: World) -> list[str]:
         return []
     if fib.lookup(world, step.where, step.before.src).route is not None:
         return []
-    return [f"{trace.faces.place(step.where)} cannot even tell the sender: it has no route to {step.before.src} either."]
+    return [
+        f"{trace.faces.place(step.where)} cannot even tell the sender: it has no route to {step.before.src} either."
+    ]
 
 
 def _leg_of(trace: Trace, step: Step) -> Leg:

@@ -147,7 +147,9 @@ def _between_pods(world: World) -> Iterator[Probe]:
         for destination, (there, target) in pods.items():
             if source != destination:
                 hosted = _is_root(netns) or _is_root(there)
-                yield Probe(source, netns, address, destination, target, _port(world, there, target, destination), hosted)
+                yield Probe(
+                    source, netns, address, destination, target, _port(world, there, target, destination), hosted
+                )
 
 
 def _from_agents(world: World) -> Iterator[Probe]:

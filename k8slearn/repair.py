@@ -182,7 +182,9 @@ def _opposite(changes: list[Change], cause: Input) -> str:
 
 def _lost_routes(changes: list[Change], but: Change) -> str:
     """The kernel took these routes along and does not give them back."""
-    lost = [c for c in changes if c is not but and c.key[1] == "route" and c.value is None and c.before.proto != "kernel"]
+    lost = [
+        c for c in changes if c is not but and c.key[1] == "route" and c.value is None and c.before.proto != "kernel"
+    ]
     return "".join(f" and `ip route add {row_text(c.key, c.before)}`" for c in lost)
 
 

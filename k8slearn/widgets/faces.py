@@ -15,7 +15,7 @@ from html import escape
 from typing import Any
 
 from k8slearn.journal import World
-from k8slearn.widgets import picture, trace_view, words
+from k8slearn.widgets import picture, trace_view, trace_words, words
 from k8slearn.widgets.scene import scene
 
 
@@ -29,7 +29,7 @@ def cluster_mimebundle(world: World) -> dict[str, Any]:
 
 def trace_mimebundle(trace: Mapping[str, Any], world: World) -> dict[str, Any]:
     """A trace (its ``to_dict()``) on its world: text/plain and text/html."""
-    still = image(picture.svg(world, trace), words.headline(trace))
+    still = image(picture.svg(world, trace), trace_words.headline(trace))
     return {"text/plain": picture.text(world, trace).rstrip(), "text/html": still + trace_view.html(trace, world)}
 
 

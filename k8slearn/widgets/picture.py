@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from k8slearn.journal import World
 from k8slearn.trace import Trace
-from k8slearn.widgets import journey, words
+from k8slearn.widgets import journey, trace_words, words
 from k8slearn.widgets.layout import sheet
+from k8slearn.widgets.overlay import overlay
 from k8slearn.widgets.scene import scene
 from k8slearn.widgets.svg import paint
 
@@ -27,14 +28,14 @@ def svg(world: World, trace: TraceDict | None = None) -> str:
     """The topology as SVG text; with a trace (its `to_dict()`), the packet's way over it."""
     facts = scene(world, _places(trace))
     drawn = sheet(facts)
-    over = journey.overlay(drawn, trace) if trace else ()
-    return paint(drawn, words.headline(trace) if trace else words.summary(facts), over)
+    over = overlay(drawn, trace) if trace else ()
+    return paint(drawn, trace_words.headline(trace) if trace else words.summary(facts), over)
 
 
 def text(world: World, trace: TraceDict | None = None) -> str:
     """The topology in words; with a trace, the packet's way in words."""
     if trace is not None:
-        return words.trace_lines(trace, journey.told(trace))
+        return trace_words.trace_lines(trace, journey.told(trace))
     return words.topology(scene(world))
 
 
@@ -44,7 +45,7 @@ def draw(world: World, trace: TraceDict | None = None) -> Any:
 
     facts = scene(world, _places(trace))
     drawn = sheet(facts)
-    return figure(drawn, journey.overlay(drawn, trace) if trace else ())
+    return figure(drawn, overlay(drawn, trace) if trace else ())
 
 
 def graph(world: World) -> networkx.MultiDiGraph[Any]:

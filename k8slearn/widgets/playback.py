@@ -13,7 +13,7 @@ from typing import Any
 
 from k8slearn.journal import World
 from k8slearn.trace import WORDS
-from k8slearn.widgets import journey, words
+from k8slearn.widgets import journey, trace_words
 from k8slearn.widgets.marks import Sheet
 
 HEADERS = {
@@ -42,11 +42,11 @@ def playback(sheet: Sheet, trace: Mapping[str, Any]) -> dict[str, Any]:
         stops = journey.stops(sheet, steps)
         played += [_step(sheet, s, stop, len(legs) - 1) for s, stop in zip(steps, stops, strict=True)]
     return {
-        "headline": words.headline(trace),
+        "headline": trace_words.headline(trace),
         "outcome": trace["outcome"],
         "legs": legs,
         "steps": played,
-        "text": words.trace_lines(trace, journey.told(trace)),
+        "text": trace_words.trace_lines(trace, journey.told(trace)),
     }
 
 
@@ -64,8 +64,8 @@ def _step(sheet: Sheet, step: Step, stop: journey.Stop, leg: int) -> dict[str, A
         "what": step["what"],
         "meaning": WORDS.get(step["what"], ""),
         "says": step["says"],
-        "because": words.deciding(row) if row else "",
-        "who": words.author(row) if row else "",
+        "because": trace_words.deciding(row) if row else "",
+        "who": trace_words.author(row) if row else "",
         "fields": fields(step["before"], step["after"]),
         "x": round(stop.at[0], 1),
         "y": round(stop.at[1], 1),

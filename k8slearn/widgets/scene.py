@@ -15,6 +15,7 @@ from typing import Any
 from k8slearn.components import Settings
 from k8slearn.journal import Key, World
 from k8slearn.linux import rows, sysctl
+from k8slearn.widgets.scene_api import Service, pods_by_node, services, without_netns
 
 DRAWN_PODS = 200
 """Up to so many pods get a box of their own; beyond that a machine says how many more it has."""
@@ -82,21 +83,6 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A Service: a name and addresses that no link carries, only rules. `endpoints` are ``10.244.1.2:80``."""
-
-    key: Key
-    kind: str
-    addresses: tuple[str, ...]
-    ports: tuple[str, ...]
-    endpoints: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return str(self.key[2])
-
-
-@dataclass(frozen=True, slots=True)
 class Scene:
     """A world as a picture's facts: machines in order, Services, the three networks, pods without a machine."""
 
@@ -122,7 +108,7 @@ def scene(world: World, keep: Collection[str] = ()) -> Scene:
     nodes = [s for s in roots if s.startswith("node:")]
     shown = set(nodes[:DRAWN_NODES]) | {k.partition("/")[0] for k in keep}
     crowded = sum(map(len, inner.values())) > DRAWN_PODS
-    pods = _pods_by_node(world)
+    pods = pods_by_node(world)
     machines = tuple(
         _machine(world, s, inner[s], pods, set(keep) if crowded else None)
         for s in roots
@@ -130,7 +116,7 @@ def scene(world: World, keep: Collection[str] = ()) -> Scene:
     )
     unplaced = tuple(sorted(pods.get("", ())))
     hidden = len(nodes) - sum(m.root.kind == "node" for m in machines)
-    return Scene(machines, tuple(_services(world)), _networks(world), unplaced, hidden)
+    return Scene(machines, tuple(services(world)), _networks(world), unplaced, hidden)
 
 
 def _machine(
@@ -141,7 +127,7 @@ def _machine(
     node: Mapping[str, Any] = world.get(("api", "nodes", name)) or {}
     spaces = tuple(sorted((_space(world, s) for s in drawn), key=_address_order))
     here = {row.name for s in inner if isinstance(row := world.get((s, "netns", "")), rows.Netns)}
-    host, waiting = _without_netns(world, [p for p in pods.get(name, ()) if p not in here])
+    host, waiting = without_netns(world, [p for p in pods.get(name, ()) if p not in here])
     return Machine(
         root=_space(world, scope),
         spaces=spaces,
@@ -151,18 +137,6 @@ def _machine(
         host_network=host,
         waiting=waiting,
     )
-
-
-def _without_netns(world: World, names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Pods without a namespace of their own: those on the host's network, and those that wait."""
-    host: list[str] = []
-    waiting: list[str] = []
-    for name in sorted(names):
-        pod = world.get(("api", "pods", name))
-        if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-            continue
-        (host if pod.get("spec", {}).get("hostNetwork") else waiting).append(name)
-    return tuple(host), tuple(waiting)
 
 
 def _space(world: World, scope: str) -> Space:
@@ -192,35 +166,6 @@ def _ports(world: World, scope: str) -> Iterable[Port]:
         peer = (link.peer[0], "link", link.peer[1]) if link.peer else None
         key = (scope, "link", link.name)
         yield Port(key, link.kind, link.mac, link.up, tuple(addresses.get(link.name, ())), link.master, peer)
-
-
-def _services(world: World) -> Iterable[Service]:
-    backends: dict[str, list[str]] = {}
-    for name, piece in sorted(world.table("api", "endpointslices").items(), key=lambda item: str(item[0])):
-        service = (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
-        if service:
-            backends.setdefault(f"{str(name).partition('/')[0]}/{service}", []).extend(_endpoints(piece))
-    for name, service in sorted(world.table("api", "services").items(), key=lambda item: str(item[0])):
-        spec = service.get("spec", {})
-        addresses = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-        ports = tuple(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in spec.get("ports") or ())
-        found = tuple(dict.fromkeys(backends.get(str(name), ())))
-        yield Service(
-            ("api", "services", name), spec.get("type", "ClusterIP"), tuple(filter(None, addresses)), ports, found
-        )
-
-
-def _endpoints(piece: Mapping[str, Any]) -> list[str]:
-    ready = [e for e in piece.get("endpoints") or () if (e.get("conditions") or {}).get("ready", True) is not False]
-    ports = [p.get("port") for p in piece.get("ports") or ()] or [None]
-    return [f"{a}:{port}" if port else a for port in ports for e in ready for a in e.get("addresses", ())]
-
-
-def _pods_by_node(world: World) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name, pod in world.table("api", "pods").items():
-        found.setdefault(pod.get("spec", {}).get("nodeName") or "", []).append(str(name))
-    return found
 
 
 def _networks(world: World) -> Mapping[str, str]:

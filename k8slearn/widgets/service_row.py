@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from k8slearn.widgets.board import CHIP, EDGE, GAP, PAD, Board
 from k8slearn.widgets.marks import Mark, Point, Rect, Thing, Words, cut_middle
-from k8slearn.widgets.scene import Scene, Service
+from k8slearn.widgets.scene import Scene
+from k8slearn.widgets.scene_api import Service
 
 SERVICES_SHOWN = 18
 

@@ -15,7 +15,7 @@ from itertools import groupby, zip_longest
 from typing import Any
 
 from k8slearn.journal import World
-from k8slearn.widgets import journey, picture, words
+from k8slearn.widgets import journey, picture, trace_words
 
 TraceDict = Mapping[str, Any]
 DECIDES = ("send", "route", "nat", "bridge", "deliver", "refuse", "icmp", "drop")
@@ -36,7 +36,7 @@ def text(trace: TraceDict, world: World) -> str:
 
 def html(trace: TraceDict, world: World) -> str:
     """Headline, picture and table of hops, as HTML without scripts or styles of its own."""
-    return "\n".join([f"<p><strong>{escape(words.headline(trace))}</strong></p>", table(trace)])
+    return "\n".join([f"<p><strong>{escape(trace_words.headline(trace))}</strong></p>", table(trace)])
 
 
 def table(trace: TraceDict) -> str:
@@ -55,7 +55,7 @@ def table(trace: TraceDict) -> str:
 
 
 def _hops(told: Sequence[TraceDict]) -> Iterator[tuple[int, list[TraceDict]]]:
-    number = words.numbers(told)
+    number = trace_words.numbers(told)
     for key, run in groupby(told, key=lambda step: number[step["n"]]):
         yield key, list(run)
 
@@ -76,7 +76,7 @@ def _decides(step: TraceDict, after: TraceDict | None) -> bool:
 
 def _why(step: TraceDict) -> str:
     row = step.get("because") if step["what"] not in ("nat", "bridge", "send") else None
-    return f" <small>({escape(words.because(row))})</small>" if row else ""
+    return f" <small>({escape(trace_words.because(row))})</small>" if row else ""
 
 
 def _others(steps: Sequence[TraceDict], told: Sequence[TraceDict]) -> str:

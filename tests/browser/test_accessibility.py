@@ -48,8 +48,8 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 def states() -> dict[str, tuple[str, dict[str, Any]]]:
     """Each widget's module and what its model holds: before and after a packet was sent, with a box chosen."""
     pytest.importorskip("anywidget", reason="anywidget is not installed")
-    from k8slearn import Cluster
-    from k8slearn.widgets import player, topology
+    from k8slearn import Cluster, open_exercise
+    from k8slearn.widgets import exercise_card, player, topology
 
     cluster = Cluster(nodes=2)
     spec = {"containers": [{"name": "c", "image": "nginx", "ports": [{"containerPort": 80}]}]}
@@ -70,6 +70,7 @@ def states() -> dict[str, tuple[str, dict[str, Any]]]:
         "player-sent": ("player.js", _state(sent)),
         "player-lost": ("player.js", {**_state(lost), "position": len(lost.result["steps"]) - 1}),
         "topology": ("topology.js", _state(shown)),
+        "card": ("exercise.js", _state(exercise_card(open_exercise("01-predict", learner="alice", autosave=False)))),
     }
 
 
@@ -79,20 +80,26 @@ def _state(widget: Any) -> dict[str, Any]:
     return {name: getattr(widget, name) for name in ours}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["player-fresh", "player-sent", "player-lost", "topology"])
-def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name: str, theme: str) -> None:
-    module, state = states[name]
+def mounted(browser: Any, module: str, state: dict[str, Any], theme: str, motion: str = "reduce") -> Any:
+    """A page with this widget alone in it."""
     source = (STATIC / module).read_text(encoding="utf-8")
     filled = {
         "css": (STATIC / "k8slearn.css").read_text(encoding="utf-8"),
         "theme": theme,
         "light": str(theme == "light").lower(),
     }
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page = browser.new_page(viewport={"width": 1000, "height": 900}, reduced_motion=motion)
     page.on("pageerror", lambda error: print(error))
     page.set_content(PAGE % {**filled, "source": json.dumps(source), "state": json.dumps(state)})
     page.wait_for_function("window.ready", timeout=5000)
+    return page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["player-fresh", "player-sent", "player-lost", "topology", "card"])
+def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name: str, theme: str) -> None:
+    module, state = states[name]
+    page = mounted(browser, module, state, theme)
     for summary in page.locator("summary").all():
         if summary.is_visible():
             summary.click()
@@ -103,3 +110,17 @@ def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name:
     wrong = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
     assert wrong == []
     assert "color-contrast" in {passed["id"] for passed in found["passes"]}
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_packet_moves_only_for_those_who_like_motion(browser: Any, states: Any, motion: str) -> None:
+    _, state = states["player-sent"]
+    page = mounted(browser, "player.js", state, "light", motion)
+    goal = page.evaluate("""() => { const steps = model.get('result').steps;
+        const i = steps.findIndex((s) => s.way.length > 2); model.set('position', i);
+        const [x, y] = steps[i].way.at(-1); return `translate(${x},${y})` }""")
+    at_once = page.locator(".ks-packet").get_attribute("transform")
+    page.wait_for_timeout(1500)
+    assert page.locator(".ks-packet").get_attribute("transform") == goal
+    assert (at_once == goal) is (motion == "reduce")
+    page.close()

@@ -171,7 +171,7 @@ def test_a_daemonset_on_the_host_network_runs_before_there_is_a_pod_network() ->
         )
     )
     assert {pod["status"]["phase"] for pod in cluster.get("pods")} == {"Running"}
-    assert [pod["status"]["podIP"] for pod in cluster.get("pods")] == [a for _, a in cluster.settings.nodes]
+    assert {pod["status"]["podIP"] for pod in cluster.get("pods")} == {a for _, a in cluster.settings.nodes}
 
 
 def test_a_statefulset_numbers_its_pods_and_gives_a_number_back_to_its_successor() -> None:

@@ -98,10 +98,9 @@ def test_a_closed_port_is_explained_by_the_ports_that_are_open() -> None:
 
 def test_a_service_without_endpoints_is_explained_by_the_service() -> None:
     cluster = Cluster(nodes=2)
-    cluster.apply(
-        WEB
-        + "---\napiVersion: v1\nkind: Service\nmetadata: {name: empty}\nspec: {selector: {app: absent}, ports: [{port: 80}]}"
-    )
+    cluster.apply(WEB)
+    spec = {"ports": [{"port": 80}], "selector": {"app": "absent"}}
+    cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "empty"}, "spec": spec})
     trace = cluster.trace("default/client", "svc:default/empty")
     assert trace.outcome == "refused"
     assert "has no endpoints" in trace.explain()

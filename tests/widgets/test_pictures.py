@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 
 from k8slearn.journal import Put, World
 from k8slearn.linux import addr, link, netns
-from k8slearn.widgets import faces, journey, picture, words
+from k8slearn.widgets import faces, journey, picture, trace_words
 from k8slearn.widgets.layout import sheet
 from k8slearn.widgets.marks import Rect, Sheet, Words
 from k8slearn.widgets.scene import scene
@@ -184,12 +184,24 @@ def test_a_packets_way_is_one_line_from_step_to_step(cluster: Any, destination: 
 def test_the_picture_of_a_trace_and_its_table_count_the_same_hops(cluster: Any) -> None:
     trace = cluster.trace("default/client", "default/far")
     told = journey.told(trace.to_dict())
-    hops = max(words.numbers(told).values())
+    hops = max(trace_words.numbers(told).values())
     assert trace.svg().count('data-thing="hop ') == hops
     html = unescape(trace._repr_mimebundle_()["text/html"])
     assert html.count("<tr>") == hops + 1
     places = [h.place for h in journey.hops(sheet(scene(cluster.world)), told)]
     assert places[:5] == ["default/client", "node-1", "switch", "node-2", "default/far"]
+
+
+@pytest.mark.parametrize(
+    ("destination", "port", "protocol"),
+    [("no.such.name", 80, "TCP"), ("default/far", 53, "UDP"), ("default/client", 81, "TCP")],
+)
+def test_any_attempt_has_a_picture_and_words(cluster: Any, destination: str, port: int, protocol: str) -> None:
+    trace = cluster.trace("default/client", destination, port, protocol)
+    ElementTree.fromstring(trace.svg())
+    assert trace.outcome in trace.text().splitlines()[0]
+    assert set(trace._repr_mimebundle_()) == {"text/plain", "text/html"}
+    assert trace.draw() is not None
 
 
 def test_where_an_attempt_dies_is_marked_and_said(cluster: Any) -> None:
