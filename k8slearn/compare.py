@@ -79,7 +79,7 @@ def _line(trace: Trace) -> str:
     for leg in trace.legs[:1]:
         for step in leg.steps:
             place = trace.faces.place(step.where)
-            if not places or places[-1] != place:
+            if step.before.proto != "arp" and (not places or places[-1] != place):
                 places.append(place)
     seen = f", who saw {trace.source_seen}" if trace.source_seen else ""
     by = f" by {trace.answered_by}" if trace.answered_by else ""

@@ -6,7 +6,6 @@ An error of ours is an assertion and should never be seen.
 
 from __future__ import annotations
 
-
 LONGEST = 4000
 """Characters of a sentence. A longer one quotes something long, which nobody wants to read."""
 

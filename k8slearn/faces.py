@@ -136,7 +136,7 @@ def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
 
 
 def _tried(then: _Then, asked: Asked, change: Proposal) -> str:
-    """The outcome of the same question on a copy of the cluster, after a change of an object; "" where none is taken."""
+    """The outcome of the same question on a copy of the cluster, after a change; "" where it takes no change."""
     question = asked.question
     destination, port = change.address or question.destination, change.port or question.port
     protocol = change.protocol or question.protocol

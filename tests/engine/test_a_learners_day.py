@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,10 +77,7 @@ def test_thrown_away_rules_come_back_though_something_else_is_due_at_the_same_se
     for command in ("iptables -t nat -F", "iptables -t nat -X"):
         cluster.node("node-1").run(command)
     cluster.advance(29)
-    assert (
-        cluster.trace("default/two", "svc:default/web").outcome != "connected"
-        or cluster.get("pod", "two")["spec"]["nodeName"] != "node-1"
-    )
+    assert "KUBE-SERVICES" not in cluster.node("node-1").run("iptables-save -t nat").stdout
     cluster.advance(2)
     assert "KUBE-SERVICES" in cluster.node("node-1").run("iptables-save -t nat").stdout
 
@@ -162,9 +160,15 @@ def test_every_method_answers_rubbish_with_one_sentence(wrong: Any) -> None:
         lambda: Cluster.load(wrong) if not isinstance(wrong, int) else None,
         lambda: Cluster.from_manifests(wrong),
     ]
-    for ask in asked:
-        try:
-            ask()
-        except Refused as refused:
-            assert 0 < len(str(refused)) < 5000
+    refusals = [said for ask in asked if (said := _refusal(ask))]
+    assert all(len(said) < 5000 for said in refusals)
     assert cluster.journal.revision == revision
+
+
+def _refusal(ask: Callable[[], object]) -> str:
+    """The sentence of a refusal; anything else that is raised is our fault."""
+    try:
+        ask()
+    except Refused as refused:
+        return str(refused) or "an empty sentence" * 1000
+    return ""

@@ -18,7 +18,7 @@ from k8slearn.linux.rows import Netns
 from k8slearn.shell import run
 
 MACHINE = "node:node-1"
-TOOLS = ("ip", "bridge", "iptables", "conntrack", "sysctl", "unshare", "nsenter")
+TOOLS = ("ip", "bridge", "brctl", "arp", "curl", "iptables", "conntrack", "sysctl", "unshare", "nsenter")
 QUIET = "net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 "
 QUIET += "net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
 START = f"""
