@@ -18,7 +18,7 @@ from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World
 from k8slearn.linux import socket
-from k8slearn.linux.netfilter import Chain, Rule
+from k8slearn.linux.rules import Chain, Rule
 from k8slearn.trace import Cause, Faces, Fate, Trace
 from k8slearn.verbs import Asked
 

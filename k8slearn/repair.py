@@ -19,8 +19,8 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Change, Command, Commands, Input, Journal, Key, Put, Remove, World
 from k8slearn.linux import fib, ip, link, route, socket, sysctl
 from k8slearn.linux.iptables import rule_text
-from k8slearn.linux.netfilter import Chain
 from k8slearn.linux.rows import Address, Link, Route, Socket
+from k8slearn.linux.rules import Chain
 from k8slearn.trace import Attempt, Step
 
 SWITCHES = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import iptables
-from k8slearn.linux.netfilter import BUILT_IN, Chain
+from k8slearn.linux.rules import BUILT_IN, Chain
 
 TABLE = "nat"
 

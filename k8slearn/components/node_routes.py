@@ -26,8 +26,8 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, World
 from k8slearn.linux import route
 from k8slearn.linux.iptables import parse_rule
-from k8slearn.linux.netfilter import Chain, Rule
 from k8slearn.linux.rows import Route
+from k8slearn.linux.rules import Chain, Rule
 
 CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
 BRIDGE = "cni0"

@@ -13,7 +13,7 @@ table                 name                                        value
 ``neigh``             ``("eth0", "192.168.64.12")``               `rows.Neighbour`
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
-``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `netfilter.Chain`
+``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ====================  ==========================================  ==========================

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
-from k8slearn.linux.netfilter import BUILT_IN, Chain, Match, Rule
+from k8slearn.linux import ip
+from k8slearn.linux.rules import BUILT_IN, Chain, Match, Rule
 
 VERSION = "v1.8.9 (nf_tables)"
 PLAIN = {
@@ -247,8 +248,6 @@ class _Parser:
 
 
 def _network(value: str) -> str:
-    from k8slearn.linux import ip
-
     base, _, length = value.partition("/")
     try:
         if "." in length:

@@ -17,65 +17,16 @@ Left out: the security table, nftables' own tables, counters, ebtables.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
 
 from k8slearn.journal import Key, Table
 from k8slearn.linux import conntrack, fib, icmp, ip
+from k8slearn.linux.iptables import rule_text
+from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.trace import Because, Step, Walk
 
-
-class Match(NamedTuple):
-    """One condition of a rule: ``Match("conntrack", "--ctstate", "NEW", negated=True)``."""
-
-    module: str
-    """The ``-m`` module, or empty for -s -d -i -o -p."""
-    option: str
-    value: str
-    negated: bool = False
-
-
 Test = Callable[[Net, Skb, Key], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule. Made with `iptables.parse_rule`, printed with `iptables.rule_text`."""
-
-    matches: tuple[Match, ...] = ()
-    target: str = ""
-    """A target (``ACCEPT``, ``DNAT``, ...) or a chain; empty: the rule only counts."""
-    options: tuple[tuple[str, str], ...] = ()
-    """The target's options in order: ``(("--to-destination", "10.244.1.2:80"),)``."""
-    goto: bool = False
-    because: str = field(default="", compare=False)
-    """What made its author write it, in a person's words: ``Service default/web, spec.ports[0]`` (opaque here)."""
-    _tests: list[Test] = field(default_factory=list, init=False, compare=False, repr=False, hash=False)
-
-    def tests(self) -> list[Test]:
-        """Its conditions as functions, built when a packet first meets the rule."""
-        if not self._tests and self.matches:
-            self._tests.extend(_compile(self.matches))
-        return self._tests
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A chain of one table. A built-in chain has a policy, a user's chain has none."""
-
-    rules: tuple[Rule, ...] = ()
-    policy: str = ""
-
-
-BUILT_IN = {
-    "raw": ("PREROUTING", "OUTPUT"),
-    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
-    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
-    "filter": ("INPUT", "FORWARD", "OUTPUT"),
-}
-"""Each table's own chains. A chain without a row in the world is empty with policy ACCEPT."""
 
 HOOKS = {
     "PREROUTING": ("raw", "conntrack", "mangle", "nat"),
@@ -141,7 +92,7 @@ def traverse(net: Net, skb: Skb, table: str, hook: str) -> Walk[bool]:
         while position < len(rules):
             rule = rules[position]
             position += 1
-            for test in rule.tests():
+            for test in rule.tests or _tests(rule):
                 if not test(net, skb, key):
                     break
             else:
@@ -173,8 +124,6 @@ def traverse(net: Net, skb: Skb, table: str, hook: str) -> Walk[bool]:
 
 
 def _rule_step(skb: Skb, table: str, name: str, position: int, key: Key, rule: Rule, hook: str) -> Step:
-    from k8slearn.linux.iptables import rule_text
-
     text = f"-A {name} {rule_text(rule)}"
     what = "drop" if rule.target in (DROP, "REJECT") else "rule"
     says = f"{table} {name} rule {position}: {rule.target or 'counted'}"
@@ -184,14 +133,16 @@ def _rule_step(skb: Skb, table: str, name: str, position: int, key: Key, rule: R
 # --- what a match asks -------------------------------------------------------------------------
 
 
-def _compile(matches: tuple[Match, ...]) -> list[Test]:
+def _tests(rule: Rule) -> list[Test]:
+    """A rule's conditions as functions, built when a packet first meets it."""
     tests: list[Test] = []
-    for match in matches:
+    for match in rule.matches:
         build = MATCHES.get((match.module, match.option))
         if build is not None:
             test = build(match.value)
             tests.append(_not(test) if match.negated else test)
-    return tests or [lambda net, skb, key: True]
+    rule.tests.extend(tests or [lambda net, skb, key: True])
+    return rule.tests
 
 
 def _not(test: Test) -> Test:

@@ -17,8 +17,8 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux import iptables as language
 from k8slearn.linux.iptables import VERSION, fail
-from k8slearn.linux.netfilter import BUILT_IN, Chain, Rule
 from k8slearn.linux.program import Result, Running
+from k8slearn.linux.rules import BUILT_IN, Chain, Rule
 from k8slearn.shell.iptables_check import check_chain_name, check_rule
 from k8slearn.shell.iptables_list import Listing, chain_list, listing, specification
 from k8slearn.shell.process import Process

@@ -14,7 +14,7 @@ from k8slearn.errors import CommandError
 from k8slearn.linux import ip
 from k8slearn.linux.iptables import TARGETS as KNOWN
 from k8slearn.linux.iptables import VERSION, fail
-from k8slearn.linux.netfilter import BUILT_IN, Match, Rule
+from k8slearn.linux.rules import BUILT_IN, Match, Rule
 from k8slearn.shell.iptables_list import PROTOCOLS, SERVICES
 
 PLACES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from k8slearn.journal import World
 from k8slearn.linux.iptables import rule_text
-from k8slearn.linux.netfilter import BUILT_IN, Chain, Match, Rule
+from k8slearn.linux.rules import BUILT_IN, Chain, Match, Rule
 
 PROTOCOLS = {"all": "0", "icmp": "1", "tcp": "6", "udp": "17", "gre": "47", "sctp": "132"}
 SERVICES = {

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
 from k8slearn.linux.iptables import TARGETS, VERSION, fail
-from k8slearn.linux.netfilter import BUILT_IN, Chain
 from k8slearn.linux.program import Result, Running
+from k8slearn.linux.rules import BUILT_IN, Chain
 from k8slearn.shell.iptables import Line, Tables, perform, read_line
 from k8slearn.shell.iptables_check import check_chain_name
 from k8slearn.shell.process import Process

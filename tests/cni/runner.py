@@ -14,9 +14,9 @@ from typing import Any
 from k8slearn.cni.plugins import PLUGINS
 from k8slearn.journal import Command, Put, World
 from k8slearn.linux import addr, device, fib, iptables, link, netns, route, sysctl
-from k8slearn.linux.netfilter import Chain
 from k8slearn.linux.program import Call, Result
 from k8slearn.linux.rows import Netns
+from k8slearn.linux.rules import Chain
 
 NODE = "node:n"
 TOKEN = re.compile(r"(?:MAC|VETH)\d+")

@@ -8,7 +8,7 @@ from k8slearn import Cluster
 from k8slearn.components.kube_proxy import everything
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.journal import Change, Put, World
-from k8slearn.linux.netfilter import Chain
+from k8slearn.linux.rules import Chain
 
 WEB = """
 apiVersion: v1

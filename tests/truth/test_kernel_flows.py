@@ -18,8 +18,8 @@ from k8slearn.components.kube_proxy import KubeProxy
 from k8slearn.components.kube_proxy.config import CONFIG_MAP
 from k8slearn.journal import Command, Put, World
 from k8slearn.linux import addr, iptables, link, netns, route, socket
-from k8slearn.linux.netfilter import Chain
 from k8slearn.linux.rows import Netns, Route, Socket
+from k8slearn.linux.rules import Chain
 
 TRUTH = json.loads((Path(__file__).parent / "kernel_flows.json").read_text())
 NODES = {"n1": "192.168.0.2", "n2": "192.168.0.3"}

@@ -10,8 +10,8 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Put, World
 from k8slearn.linux import addr, link, route
 from k8slearn.linux.iptables import parse_rule
-from k8slearn.linux.netfilter import Chain
 from k8slearn.linux.rows import Address, Link, Neighbour, Route
+from k8slearn.linux.rules import Chain
 
 from .wired import play
 

@@ -15,8 +15,8 @@ from k8slearn.components.kube_proxy.config import CONFIG_MAP, config_map
 from k8slearn.journal import Commands, Put, World, digest
 from k8slearn.linux import addr, link, netns, route
 from k8slearn.linux.iptables import parse_rule
-from k8slearn.linux.netfilter import Chain
 from k8slearn.linux.rows import Route, Socket
+from k8slearn.linux.rules import Chain
 
 POD_CIDR = "10.244.0.0/16"
 

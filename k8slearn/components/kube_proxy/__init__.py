@@ -29,7 +29,7 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import ip
 from k8slearn.linux.iptables import parse_rule
-from k8slearn.linux.netfilter import Chain
+from k8slearn.linux.rules import Chain
 
 FULL_SYNC = 3600.0
 """Seconds between full syncs when nothing asks for one."""
