@@ -79,6 +79,8 @@ class Engine:
         self.start = self.journal.revision
         """The revision at which the cluster stood, ready, before anybody touched it."""
         self.floor = self.start
+        self.remedies = True
+        """May `explain` propose what to change? An exercise that asks for it says no."""
         """Undo goes back to here: the cluster's start, or that of the exercise that it is the cluster of."""
 
     @property
@@ -156,6 +158,7 @@ class Engine:
         other = Engine(self.settings, self.verbs, self._own, journal)
         other.start = min(self.start, journal.revision)
         other.floor = min(self.floor, journal.revision)
+        other.remedies = self.remedies
         other._resting = self._resting
         return other
 

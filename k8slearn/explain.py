@@ -9,11 +9,11 @@ Left out: more than one explanation; where several rows would have to change, th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from k8slearn import addressed, repair
 from k8slearn.addressed import Finding, Proposal
-from k8slearn.journal import Change, Journal, World
+from k8slearn.journal import Change, Entry, Journal, World
 from k8slearn.linux import fib, ip
 from k8slearn.repair import Question
 from k8slearn.trace import Because, Leg, Step, Trace
@@ -28,6 +28,7 @@ OUTCOMES = {
     "unresolved": "the name has no address here",
 }
 """Each outcome in the words of the client."""
+ASKED = "Which change would make it connect? That is what this exercise asks you."
 MOST = 6
 """So many fates are named one by one."""
 
@@ -37,9 +38,19 @@ Try = Callable[[Proposal], str]
 
 
 def explain(
-    trace: Trace, world: World, journal: Journal, question: Question | None, try_out: Try = lambda change: ""
+    trace: Trace,
+    world: World,
+    journal: Journal,
+    question: Question | None,
+    try_out: Try = lambda change: "",
+    hidden: int = 0,
 ) -> str:
-    """The whole explanation, one fact a line. `world` is the one that the trace was made in."""
+    """The whole explanation, one fact a line. `world` is the one that the trace was made in.
+
+    Where an exercise asks the learner to mend, `hidden` is the revision at which it began: no change is proposed
+    then, and
+    what was removed before it is not told.
+    """
     lines = [_headline(trace)]
     if question is None:
         return "\n".join([*lines, *_unresolved(trace, world)])
@@ -49,8 +60,9 @@ def explain(
         lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
     elif step is not None:
         found = _address(trace, world, question, step)
-        lines += [*_decided(trace, step, world, journal), *found.lines, *_chance(trace)]
-        lines += _mended(found, try_out) or _flip(trace, world, journal, question)
+        told = journal.entries[hidden : trace.revision]
+        lines += [*_decided(trace, step, world, told), *found.lines, *_chance(trace)]
+        lines += [ASKED] if hidden else _mended(found, try_out) or _flip(trace, world, journal, question)
     return "\n".join(lines)
 
 
@@ -159,14 +171,14 @@ def _rests_on(trace: Trace, world: World, question: Question) -> list[str]:
     return [f"It rests on this row of {where}: {row}. Without it: {outcome}."]
 
 
-def _decided(trace: Trace, step: Step, world: World, journal: Journal) -> list[str]:
+def _decided(trace: Trace, step: Step, world: World, entries: Sequence[Entry]) -> list[str]:
     leg = _leg_of(trace, step)
     lines = [f"The {leg.name} ended on {trace.faces.place(step.where)}{_at(step)}: {step.says}."]
     if step.because is not None:
         lines.append(f"What decided: {step.because.text}{_author(trace, step.because)}.")
         lines += _rule_reason(step, world)
     else:
-        lines += _missing(trace, step, journal)
+        lines += _missing(trace, step, entries)
     return [*lines, *_unheard(trace, step, world)]
 
 
@@ -210,10 +222,10 @@ def _rule_reason(step: Step, world: World) -> list[str]:
     return [f"Why that rule is there: {reason}."] if " " in reason and not reason.startswith("Service ") else []
 
 
-def _missing(trace: Trace, step: Step, journal: Journal) -> list[str]:
+def _missing(trace: Trace, step: Step, entries: Sequence[Entry]) -> list[str]:
     """Nothing was found: did somebody remove what would have been?"""
     passed = {s.where for s in trace.steps}
-    for entry in reversed(journal.entries[: trace.revision]):
+    for entry in reversed(entries):
         if not isinstance(entry, Change) or entry.value is not None or entry.key[1] != "route":
             continue
         if entry.key[0] in passed and ip.within(step.before.dst, entry.before.dst):

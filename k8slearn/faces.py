@@ -132,7 +132,8 @@ def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
     row = None
     if question.address is not None:
         row = Question(question.netns, question.address, question.port, question.proto)
-    return explain(trace, then.world(), then.engine.journal, row, lambda change: _tried(then, asked, change))
+    hidden = 0 if then.engine.remedies else then.engine.floor
+    return explain(trace, then.world(), then.engine.journal, row, lambda change: _tried(then, asked, change), hidden)
 
 
 def _tried(then: _Then, asked: Asked, change: Proposal) -> str:

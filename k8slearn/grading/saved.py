@@ -39,4 +39,5 @@ def _resumed(fresh: Cluster, path: Path) -> Cluster | None:
     if found.settings != fresh.settings or found.engine.inputs()[: len(start)] != start:
         return None
     found.engine.floor = fresh.engine.floor
+    found.engine.remedies = fresh.engine.remedies
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8slearn import weave
+from k8slearn import open_exercise, weave
 from k8slearn.grading.definition import KINDS, load
 from k8slearn.grading.shelf import find, ids
 
@@ -70,3 +70,12 @@ def test_a_reference_runs_alike_twice_and_grades_to_full_marks(exercise: str, tm
     grades = json.loads((tmp_path / "report" / "grades.json").read_text(encoding="utf-8"))["grades"]
     (row,) = [grade for grade in grades if grade["exercise"] == exercise]
     assert row["points"] == row["max_points"] == load(exercise).max_points
+
+
+def test_an_exercise_that_asks_for_a_mend_does_not_tell_it() -> None:
+    exercise = open_exercise("02-mend-the-route", learner="alice")
+    names = exercise.variant
+    said = exercise.cluster.trace(f"default/{names['client']}", f"default/{names['server']}", names["port"]).explain()
+    assert "smallest change" not in said
+    assert "ip route" not in said
+    assert said.splitlines()[-1] == "Which change would make it connect? That is what this exercise asks you."
