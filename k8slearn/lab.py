@@ -39,12 +39,18 @@ def open_lab(directory: Path, *options: str) -> int:
         raise Refused("JupyterLab is not installed here; try: pip install 'k8slearn[course]'")
     for note in copy_course(course(), directory):
         print(note, flush=True)
-    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{FIRST}", *_QUIET, *options]
+    start = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{FIRST}", *_QUIET]
+    command = [*start, *_as_root(), *options]
     os.environ.update(_AUTOSAVE)
     if os.name == "posix":
         os.chdir(directory)
         os.execv(sys.executable, command)
     return subprocess.run(command, cwd=directory, check=False).returncode
+
+
+def _as_root() -> tuple[str, ...]:
+    """Jupyter wants root to say so. In a container one often is root, and the lab listens on this machine alone."""
+    return ("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
 
 
 _AUTOSAVE = {"K8SLEARN_AUTOSAVE": "1"}
