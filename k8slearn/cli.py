@@ -102,7 +102,10 @@ def check(given: argparse.Namespace) -> int:
 def trace(given: argparse.Namespace) -> int:
     cluster = _cluster(given)
     told = cluster.trace(getattr(given, "from"), given.to, given.port, given.protocol)
-    print(json.dumps(told.to_dict(), indent=1, sort_keys=True) if given.output == "json" else str(told))
+    if given.output == "json":
+        print(json.dumps(told.to_dict(), indent=1, sort_keys=True))
+    else:
+        print(f"{told.explain()}\n\n{told.text()}")
     return DONE if told.outcome == "connected" else FAILED
 
 
