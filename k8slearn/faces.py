@@ -9,7 +9,6 @@ Left out: traces of a history that was undone (they say so).
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from k8slearn import verbs
@@ -115,8 +114,8 @@ def typed(source: Input) -> str:
 
 def _fates(world: World, asked: Asked) -> list[Fate]:
     question = asked.question
-    if question.address is None:
-        return [Fate(Fraction(1), asked.attempt.ending.outcome, None, None, None)]
+    if question.address is None or not asked.attempt.draws:
+        return socket.certain(asked.attempt.ending)
     fork = world.fork()
     for endpoint in (question.source, question.destination):
         for command in verbs.outside_host(fork, endpoint):

@@ -25,10 +25,6 @@ class Rect(NamedTuple):
     height: float
     radius: float = 6
 
-    @property
-    def centre(self) -> Point:
-        return (self.x + self.width / 2, self.y + self.height / 2)
-
 
 class Line(NamedTuple):
     """A line through these points."""
