@@ -56,7 +56,7 @@ def _indented(value: Any, line: str) -> str:
         return "{" + ",".join(f"{inner}{_text(k)}: {_indented(v, inner)}" for k, v in value.items()) + line + "}"
     if isinstance(value, list | tuple) and value:
         return "[" + ",".join(inner + _indented(v, inner) for v in value) + line + "]"
-    return _text(value) if isinstance(value, str) else json.dumps(value)
+    return _text(value) if isinstance(value, str) else str(value) if type(value) is int else json.dumps(value)
 
 
 def version_of(config: Mapping[str, Any]) -> str:
