@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from k8slearn import roster
 from k8slearn.components import Component, Settings
 from k8slearn.errors import Refused
-from k8slearn.journal import Command, Commands, Input, Journal, Key, Put, World
+from k8slearn.journal import Command, Commands, Input, Journal, Key, Put, World, drive
 
 CLOCK: Key = ("clock", "now", "")
 TURNS = 200
@@ -104,7 +104,7 @@ class Engine:
     def ask(self, kind: str, arguments: Mapping[str, Any]) -> Any:
         """What `do` would return, without doing it: the verb runs on a fork of the world that is thrown away."""
         world = self.world.fork()
-        return _drive(self._verb(kind).run(world, arguments), world.apply)
+        return drive(self._verb(kind).run(world, arguments), world.apply)
 
     def _look(self, kind: str, arguments: Mapping[str, Any]) -> Any:
         """Between two consequences of an input, what only looks (``kubectl get``, ``ip route``) is answered."""
@@ -116,7 +116,7 @@ class Engine:
             if before != (command.value if isinstance(command, Put) else None):
                 changes.append(command)
 
-        value = None if kind == "advance" else _drive(self._verb(kind).run(world, arguments), write)
+        value = None if kind == "advance" else drive(self._verb(kind).run(world, arguments), write)
         if changes or kind == "advance":
             self._at_rest()
         return value
@@ -207,7 +207,7 @@ class Engine:
             return self._advance(arguments.get("seconds"))
         verb = self._verb(kind)
         author = verb.author(arguments)
-        return _drive(verb.run(self.world, arguments), lambda command: self._write(command, author))
+        return drive(verb.run(self.world, arguments), lambda command: self._write(command, author))
 
     def _verb(self, kind: str) -> Verb:
         found = self.verbs.get(kind)
@@ -321,13 +321,3 @@ def _watchers(components: Sequence[Component]) -> dict[str, tuple[int, ...]]:
         for table in component.watches():
             found[table] = (*found.get(table, ()), index)
     return found
-
-
-def _drive(commands: Generator[Command, None, Any], write: Callable[[Command], Any]) -> Any:
-    """Run a generator of commands to its end, each command before the next; returns what it returns."""
-    while True:
-        try:
-            command = next(commands)
-        except StopIteration as end:
-            return end.value
-        write(command)

@@ -1,8 +1,8 @@
 """A trace in sentences: what happened, what decided, who wrote that and why, and the smallest change that flips it.
 
 Everything said here is read off the trace, the journal and the world; nothing is guessed. The change is found by
-trying: `repair.py` makes
-a copy of the world, changes one thing, asks again, and says only what then really came out differently.
+trying: `repair.py` makes a copy of the world, changes one thing, asks again, and says only what then really came out
+differently.
 
 Left out: more than one explanation; where several rows would have to change, the first set that works is named.
 """
@@ -16,9 +16,8 @@ from k8slearn.addressed import Finding, Proposal
 from k8slearn.journal import Change, Entry, Journal, World
 from k8slearn.linux import fib, ip
 from k8slearn.repair import Question
-from k8slearn.trace import Because, Leg, Step, Trace
+from k8slearn.trace import ENDS, Because, Leg, Step, Trace
 
-ENDS = ("drop", "refuse")
 PLACES = ("send", "receive", "route", "bridge", "deliver", "rule", *ENDS)
 OUTCOMES = {
     "connected": "the answer arrived",
@@ -55,7 +54,7 @@ def explain(
     if question is None:
         return "\n".join([*lines, *_unresolved(trace, world)])
     lines += _way(trace)
-    step = decisive(trace)
+    step = trace.attempt.decisive
     if trace.outcome == "connected":
         lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
     elif step is not None:
@@ -113,15 +112,6 @@ def _headline(trace: Trace) -> str:
     what = f"{trace.source} -> {trace.destination}" + (f":{trace.port}" if trace.port else "")
     who = f", answered by {trace.answered_by}" if trace.answered_by else ""
     return f"{what} ({trace.protocol}): {trace.outcome}{who}: {OUTCOMES[trace.outcome]}."
-
-
-def decisive(trace: Trace) -> Step | None:
-    """The step at which the last attempt came to its end, or None where it did not."""
-    if not trace.legs:
-        return None
-    last = trace.legs[-1].attempt
-    ends = [s for leg in trace.legs if leg.attempt == last for s in leg.steps if s.what in ENDS]
-    return ends[0] if ends else None
 
 
 def _way(trace: Trace) -> list[str]:

@@ -15,7 +15,7 @@ Left out: compaction (a journal is as long as the learner's session) and transac
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -49,6 +49,16 @@ Command = Put | Remove
 Commands = Iterator[Command]
 """What a component or a tool yields. Each command is applied before the next is asked for, so
 a generator sees its own writes in the world it was given."""
+
+
+def drive(commands: Generator[Command, None, T], write: Callable[[Command], object]) -> T:
+    """Run a generator of commands to its end, each written before the next is asked for; returns what it returns."""
+    while True:
+        try:
+            command = next(commands)
+        except StopIteration as end:
+            return cast(T, end.value)
+        write(command)
 
 
 class Table(dict[Hashable, Any]):

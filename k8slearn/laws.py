@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from k8slearn import endpoints
-from k8slearn.journal import World
+from k8slearn.journal import World, drive
 from k8slearn.linux import socket
 from k8slearn.linux.rows import Socket
 from k8slearn.trace import Attempt, Because, Step
@@ -179,11 +179,7 @@ def _attempt(world: World, probe: Probe) -> Attempt:
         if probe.port == ECHO
         else socket.connect(fork, probe.netns, probe.target, probe.port, "tcp")
     )
-    while True:
-        try:
-            fork.apply(next(walk))
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]  # what a generator returns is not typed by its exception
+    return drive(walk, fork.apply)
 
 
 def _witness(world: World, probe: Probe, attempt: Attempt, says: str) -> Witness:
@@ -195,9 +191,7 @@ def _witness(world: World, probe: Probe, attempt: Attempt, says: str) -> Witness
 
 def _ending(attempt: Attempt) -> Step | None:
     """The step at which the last packet came to its end."""
-    last = max((leg.attempt for leg in attempt.legs), default=0)
-    steps = [step for leg in attempt.legs if leg.attempt == last for step in leg.steps]
-    return next((step for step in steps if step.what in ("drop", "refuse")), steps[-1] if steps else None)
+    return attempt.decisive or (attempt.steps[-1] if attempt.steps else None)
 
 
 def _translating(attempt: Attempt) -> Step | None:

@@ -1,10 +1,9 @@
 """The smallest change that flips an outcome, found by trying it on a copy of the world.
 
 A failed attempt names the step where it ended. `CANDIDATES` proposes what a person might change around it: the row
-that decided, a switch
-that is off, a link that is down, a route that is missing, an input that somebody may want to take back. Each is
-applied to a fork and the
-question is asked again. One change is tried before two, two before three.
+that decided, a switch that is off, a link that is down, a route that is missing, an input that somebody may want to
+take back. Each is applied to a fork and the question is asked again. One change is tried before two, two before
+three.
 
 Left out: changes of API objects (a component would have to run); they are named by the rule's own reason.
 """
@@ -16,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from k8slearn.errors import Refused
-from k8slearn.journal import Change, Command, Commands, Input, Journal, Key, Put, Remove, World
+from k8slearn.journal import Change, Command, Commands, Input, Journal, Key, Put, Remove, World, drive
 from k8slearn.linux import fib, ip, link, route, socket, sysctl
 from k8slearn.linux.iptables import rule_text
 from k8slearn.linux.rows import Address, Link, Route, Socket
@@ -72,7 +71,7 @@ def search(world: World, journal: Journal, question: Question, attempt: Attempt)
 
 
 def _proposed(world: World, journal: Journal, question: Question, attempt: Attempt) -> list[Repair]:
-    step = _last(attempt)
+    step = attempt.decisive
     found: dict[tuple[str, str], Repair] = {}
     for propose in CANDIDATES:
         for candidate in propose(world, journal, question, attempt, step):
@@ -93,13 +92,7 @@ def _try(world: World, candidate: Repair, question: Question) -> tuple[World, At
 def ask(world: World, question: Question) -> Attempt:
     """The attempt, on a fork that is thrown away."""
     fork = world.fork()
-    walk = socket.connect(fork, *question)
-    while True:
-        try:
-            fork.apply(next(walk))
-        except StopIteration as done:
-            result: Attempt = done.value
-            return result
+    return drive(socket.connect(fork, *question), fork.apply)
 
 
 def keystone(attempt: Attempt, world: World, question: Question) -> tuple[Step, str] | None:
@@ -117,14 +110,8 @@ def keystone(attempt: Attempt, world: World, question: Question) -> tuple[Step, 
     return None
 
 
-def _last(attempt: Attempt) -> Step | None:
-    last = attempt.legs[-1].attempt if attempt.legs else 0
-    ends = [s for leg in attempt.legs if leg.attempt == last for s in leg.steps if s.what in ("drop", "refuse")]
-    return ends[0] if ends else None
-
-
 def _end(attempt: Attempt) -> tuple[Any, ...]:
-    step = _last(attempt)
+    step = attempt.decisive
     return (attempt.ending.outcome, step and (step.where, step.dev, step.says))
 
 

@@ -64,6 +64,9 @@ WORDS = {
     "drop": "the packet ends here",
 }
 
+ENDS = ("drop", "refuse")
+"""The words of a step at which a packet ends."""
+
 Walk = Generator[Step | Command, None, T]
 """A generator that yields steps and effects and returns a T."""
 
@@ -132,6 +135,13 @@ class Attempt(NamedTuple):
     @property
     def steps(self) -> tuple[Step, ...]:
         return tuple(step for leg in self.legs for step in leg.steps)
+
+    @property
+    def decisive(self) -> Step | None:
+        """The step at which the last try came to its end, or None where it did not."""
+        last = self.legs[-1].attempt if self.legs else 0
+        steps = (step for leg in self.legs if leg.attempt == last for step in leg.steps)
+        return next((step for step in steps if step.what in ENDS), None)
 
 
 class Cause(NamedTuple):

@@ -1,8 +1,7 @@
 """ARP: who on this link has that address? Asked by broadcast, answered by the machine that has it.
 
 An answer is remembered in the neighbour table (``ip neigh``); so is the asker, by the one who answers. Linux answers
-for any of
-its addresses on any of its links (`arp_ignore=0`), and for others' where ``proxy_arp`` is on.
+for any of its addresses on any of its links (`arp_ignore=0`), and for others' where ``proxy_arp`` is on.
 
 Left out: gratuitous ARP, probing of stale entries (an entry stays good while the link is up), ``arp_ignore``,
 ``arp_announce``.

@@ -1,37 +1,24 @@
 """A Linux bridge: a switch in software, and br_netfilter, which shows its IP traffic to iptables.
 
 A bridge remembers behind which port it saw a MAC (the forwarding table, ``bridge fdb``), sends a frame for a known
-MAC there and
-floods one for an unknown MAC. While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWARD and
-POSTROUTING
-though they are not routed: so a Service's address can be translated between two pods on one bridge.
+MAC there and floods one for an unknown MAC. While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING,
+FORWARD and POSTROUTING though they are not routed: so a Service's address can be translated between two pods on one
+bridge.
 
 Left out: spanning tree, VLANs, multicast snooping, ageing, ebtables.
 """
 
 from __future__ import annotations
 
-from k8slearn.journal import Put, Table
+from k8slearn.journal import Put
 from k8slearn.linux import arp, fib, netfilter, path, sysctl
+from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
 SWITCH = "net.bridge.bridge-nf-call-iptables"
-
-
-def _ports(links: Table) -> dict[str, tuple[Link, ...]]:
-    """Bridge -> its ports."""
-    out: dict[str, tuple[Link, ...]] = {}
-    for link in links.values():
-        if link.master:
-            out[link.master] = (*out.get(link.master, ()), link)
-    return out
-
-
-def ports(net: Net, netns: str, name: str) -> tuple[Link, ...]:
-    return net.world.table(netns, "link").index(_ports).get(name, ())
 
 
 def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
@@ -63,7 +50,7 @@ def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
 
 
 def _is_local(net: Net, netns: str, device: Link, mac: str) -> bool:
-    return mac == device.mac or any(p.mac == mac for p in ports(net, netns, device.name))
+    return mac == device.mac or any(p.mac == mac for p in ports(net.world, netns, device.name))
 
 
 def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
@@ -143,7 +130,7 @@ def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
 def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
     """To every other port. Only who can answer is followed (and what iptables sees); the rest drop it unseen."""
     frame = skb.packet
-    targets = [p for p in ports(net, skb.netns, device.name) if p.up and (p.name != came_by or p.hairpin)]
+    targets = [p for p in ports(net.world, skb.netns, device.name) if p.up and (p.name != came_by or p.hairpin)]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
     for port in targets:

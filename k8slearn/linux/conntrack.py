@@ -1,9 +1,9 @@
 """conntrack: the kernel's memory of connections, and the address translation that leans on it.
 
 The first packet of a connection makes an entry with two tuples: how it looks, and how its reply must look. nat rules
-see only that
-first packet; they change the reply tuple, and every later packet is rewritten from the two tuples (`nf_nat_core.c`).
-The entry counts only when the packet leaves the last hook (confirmation): what was dropped before is forgotten.
+see only that first packet; they change the reply tuple, and every later packet is rewritten from the two tuples
+(`nf_nat_core.c`). The entry counts only when the packet leaves the last hook (confirmation): what was dropped before
+is forgotten.
 
 The table holds an entry under both of its tuples, as the kernel's hash does.
 

@@ -1,4 +1,4 @@
-"""iptables' language: one rule as text in, one rule as ``iptables-save`` prints it out, and whole tables both ways.
+"""iptables' language: one rule as text in, one rule as ``iptables-save`` prints it out, and a whole namespace as text.
 
 `MATCHES` and `TARGETS` are the language: a row for each option says how many words it takes and how it is printed.
 What they do to a packet is in `netfilter.py`.
@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import Commands, Put, Remove, World
+from k8slearn.journal import World
 from k8slearn.linux import ip
 from k8slearn.linux.rules import BUILT_IN, Chain, Match, Rule
 
@@ -299,77 +299,3 @@ def save(world: World, netns: str, tables: tuple[str, ...] = ("mangle", "raw", "
         out += [f"-A {n} {rule_text(r)}".rstrip() for n, c in chains.items() for r in c.rules]
         out.append("COMMIT")
     return "".join(f"{line}\n" for line in out)
-
-
-def restore(
-    world: World, netns: str, text: str, noflush: bool = False, because: Mapping[str, str] | None = None
-) -> Commands:
-    """``iptables-restore``: read the tables in `text` and make the namespace's chains so.
-
-    Without `noflush` a named table is emptied first. `because` maps a rule's line to what made its author write it.
-    """
-    table, chains = "", dict[str, Chain]()
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("*"):
-            table = line[1:]
-            if table not in BUILT_IN:
-                raise CommandError(
-                    f"iptables-restore {VERSION}: unknown table {table!r}\nError occurred at line: {number}\n", 2
-                )
-            chains = _before(world, netns, table, noflush)
-        elif line == "COMMIT":
-            yield from _commit(world, netns, table, chains, noflush)
-            table = ""
-        elif not table:
-            raise CommandError(f"iptables-restore {VERSION}: no table given\nError occurred at line: {number}\n", 2)
-        else:
-            _line(chains, table, line, number, because or {})
-    if table:
-        raise CommandError(f"iptables-restore {VERSION}: COMMIT expected at line {number + 1}\n", 2)
-
-
-def _before(world: World, netns: str, table: str, keep: bool) -> dict[str, Chain]:
-    rows: Mapping[object, Chain] = world.table(netns, "chain")
-    if not keep:
-        return {n: Chain(policy="ACCEPT") for n in BUILT_IN[table]}
-    return {str(k[2]): c for k, c in rows.items() if isinstance(k, tuple) and k[:2] == ("ip", table)}
-
-
-def _line(chains: dict[str, Chain], table: str, line: str, number: int, because: Mapping[str, str]) -> None:
-    if line.startswith(":"):
-        name, policy = line[1:].split()[:2]
-        chains[name] = Chain(policy="" if policy == "-" else policy)
-        return
-    command, _, rest = line.partition(" ")
-    name, _, spec = rest.partition(" ")
-    if command == "-X":
-        chains.pop(name, None)
-        return
-    chain = chains.get(name) or (Chain(policy="ACCEPT") if name in BUILT_IN[table] else None)
-    if chain is None or command not in ("-A", "-F", "-I"):
-        raise CommandError(f"iptables-restore {VERSION}: line {number} failed: {line}\n", 2)
-    if command == "-F":
-        chains[name] = Chain(policy=chain.policy)
-        return
-    rule = parse_rule(spec, because.get(line, ""))
-    rules = (rule, *chain.rules) if command == "-I" else (*chain.rules, rule)
-    chains[name] = Chain(rules, chain.policy)
-
-
-def _commit(world: World, netns: str, table: str, chains: dict[str, Chain], keep: bool) -> Commands:
-    known = {*chains, *TARGETS, *BUILT_IN[table], ""}
-    for chain in chains.values():
-        for rule in chain.rules:
-            if rule.target not in known:
-                raise CommandError(
-                    f"iptables-restore {VERSION}: Couldn't load target `{rule.target}':No such file or directory\n", 2
-                )
-    for key in [
-        k for k in world.table(netns, "chain") if isinstance(k, tuple) and k[:2] == ("ip", table) and k[2] not in chains
-    ]:
-        yield Remove((netns, "chain", key))
-    for name, chain in chains.items():
-        yield Put((netns, "chain", ("ip", table, name)), chain)

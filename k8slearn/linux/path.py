@@ -11,8 +11,7 @@
 
 Each function is named after what the kernel calls that stretch of road. It yields what a log would say (`Step`) and
 what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet
-that
-crosses a veth is picked up again by `run`, as the kernel's softirq does.
+that crosses a veth is picked up again by `run`, as the kernel's softirq does.
 
 Left out: IP options, fragmentation, multicast routing, broadcast traffic other than ARP.
 """

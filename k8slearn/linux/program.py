@@ -1,9 +1,8 @@
 """A program on a machine: it reads the world, says what it would write, and returns what it printed.
 
 Everything that a person could type is a `Program`: ``ip``, ``curl``, ``/opt/cni/bin/bridge``, ``kubectl``. It is a
-generator:
-it yields commands (each is applied before it goes on) and returns a `Result`. So the same program serves to ask
-(on a fork of the world, which is thrown away) and to do (the journal writes what it yields).
+generator: it yields commands (each is applied before it goes on) and returns a `Result`. So the same program serves
+to ask (on a fork of the world, which is thrown away) and to do (the journal writes what it yields).
 
 Left out: pipes, shells, signals; a program runs to its end at one instant of the logical clock.
 """

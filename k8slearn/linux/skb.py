@@ -1,9 +1,8 @@
 """What kernels keep while packets are under way: the socket buffer, and the wires between them.
 
 Linux hands a packet through its stack as a ``struct sk_buff``: the bytes, and beside them the mark, the connection,
-the device it
-came by. It lives only while a packet is in one namespace; crossing a veth washes mark and connection off
-(`skb_scrub_packet`). Ours is the one object of this floor that changes, and it never outlives a walk.
+the device it came by. It lives only while a packet is in one namespace; crossing a veth washes mark and connection
+off (`skb_scrub_packet`). Ours is the one object of this floor that changes, and it never outlives a walk.
 
 Left out: queues and their lengths: a wire takes every packet, in order.
 """

@@ -1,9 +1,8 @@
 """The ends of a conversation: listeners that answer, clients that ask, and the attempt as a whole.
 
 A TCP attempt is SYN, SYN-ACK, ACK, a request and its answer; each is one `Leg` through every hook. The client sends
-its SYN at
-0, 1, 2, 3 and 4 seconds, as Linux does (`tcp_syn_linear_timeouts`), and gives up after 4.5. A UDP attempt is one
-datagram and its answer.
+its SYN at 0, 1, 2, 3 and 4 seconds, as Linux does (`tcp_syn_linear_timeouts`), and gives up after 4.5. A UDP attempt
+is one datagram and its answer.
 
 Left out: windows, sequence numbers, retransmitted data, closing a connection, SO_REUSEPORT.
 """
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from k8slearn.journal import Command, World
+from k8slearn.journal import Command, World, drive
 from k8slearn.linux import fib, icmp, path
 from k8slearn.linux.conntrack import inverse, tuple_of
 from k8slearn.linux.rows import Socket, Tuple
@@ -298,14 +297,13 @@ class _Explorer:
         netns, dst, port, proto = self.question
         fork = self.world.fork()
         walk = connect(fork, netns, dst, port, proto, forced=forced, attempts=attempts)
-        learned = False
-        while True:
-            try:
-                command = next(walk)
-            except StopIteration as done:
-                return done.value, learned
-            learned = learned or command.key[1] == "conntrack"
+        tables = set[str]()
+
+        def write(command: Command) -> None:
+            tables.add(command.key[1])
             fork.apply(command)
+
+        return drive(walk, write), "conntrack" in tables
 
 
 def _product(draws: tuple[Draw, ...]) -> Fraction:

@@ -9,7 +9,7 @@ Left out: creating and changing entries, events, zones, labels, and the table of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 from k8slearn.errors import CommandError
@@ -114,7 +114,7 @@ def program(process: Process) -> Running:
 
 def connections(process: Process) -> list[Connection]:
     """The living entries, in the order in which they came to be. (The table holds each under both of its tuples.)"""
-    rows: Mapping[Tuple, Connection] = process.world.table(process.netns, "conntrack")  # type: ignore[assignment]
+    rows: Mapping[Hashable, Connection] = process.world.table(process.netns, "conntrack")
     clock = process.world.clock
     return [row for name, row in rows.items() if name == row.original and row.until > clock]
 

@@ -27,7 +27,7 @@ from k8slearn.shell.ip_link import (
     head_text,
     link_fields,
 )
-from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, garbage, not_modelled, wrong
+from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, garbage, not_modelled, prefix, wrong
 from k8slearn.shell.process import Process
 
 SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
@@ -94,7 +94,7 @@ def _wanted(process: Process, words: Words) -> Wanted:
         if word == "scope":
             wanted.scope = _scope(words.take())
         elif word == "to":
-            wanted.to = _prefix(words.take())
+            wanted.to = prefix(words.take(), "any valid prefix")
         elif word in ("primary", "secondary"):
             wanted.only["secondary"] = word == "secondary"
         elif word in UNUSUAL:
@@ -107,14 +107,6 @@ def _wanted(process: Process, words: Words) -> Wanted:
 def _scope(word: str) -> str:
     if word not in SCOPES and word != "all":
         wrong(word, "invalid scope value.", "\n")
-    return word
-
-
-def _prefix(word: str, what: str = "any valid prefix") -> str:
-    try:
-        ip.network(word)
-    except ValueError:
-        expected(what, word)
     return word
 
 
@@ -188,7 +180,7 @@ def _local(options: Options, word: str) -> str:
         expected("inet6 prefix", word)
     if ":" in word and set(word.lower()) <= set("0123456789abcdef:./"):
         not_modelled(f"{word}: IPv6")
-    return _prefix(word, "inet prefix" if options.family else "any valid prefix")
+    return prefix(word, "inet prefix" if options.family else "any valid prefix")
 
 
 def _broadcast(given: Given) -> str:

@@ -14,7 +14,7 @@ from k8slearn.linux.device import refused
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Neighbour
 from k8slearn.shell.ip_link_set import MAC
-from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, garbage, match, wrong
+from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, match, prefix, wrong
 from k8slearn.shell.process import Process
 
 STATES = ("permanent", "reachable", "stale", "failed", "noarp", "none", "incomplete", "delay", "probe", "all")
@@ -54,7 +54,7 @@ def _selection(words: Words) -> tuple[str, str, str]:
         elif word == "nud":
             state = _state(words.take())
         else:
-            to = _address(words.take() if word == "to" else word, "inet prefix")
+            to = prefix(words.take() if word == "to" else word, "inet prefix")
     return dev, to, state
 
 
@@ -74,14 +74,6 @@ def _state(word: str) -> str:
     return word
 
 
-def _address(word: str, what: str = "any valid address") -> str:
-    try:
-        ip.network(word)
-    except ValueError:
-        expected(what, word)
-    return word
-
-
 def _entry(process: Process, words: Words) -> tuple[str, str, str, str]:
     """``ADDRESS [lladdr MAC] [nud STATE] dev DEV`` -> (dev, address, mac, state)."""
     dev = address = mac = ""
@@ -97,7 +89,7 @@ def _entry(process: Process, words: Words) -> tuple[str, str, str, str]:
         elif address:
             garbage("to", word)
         else:
-            address = _address(words.take() if word == "to" else word)
+            address = prefix(words.take() if word == "to" else word, "any valid address")
     if not dev or not address:
         raise CommandError("Device and destination are required arguments.\n", 255)
     if mac and MAC.fullmatch(mac) is None:

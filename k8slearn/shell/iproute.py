@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from k8slearn.errors import CommandError
+from k8slearn.linux import ip
 from k8slearn.linux.program import Result
 
 T = TypeVar("T")
@@ -77,6 +78,15 @@ def not_modelled(what: str) -> NoReturn:
 def expected(what: str, word: str) -> NoReturn:
     """``Error: any valid prefix is expected rather than "foo".``"""
     raise CommandError(f'Error: {what} is expected rather than "{word}".\n', 1)
+
+
+def prefix(word: str, what: str) -> str:
+    """An address or a network, as it was typed; `what` is what the tool would have liked instead."""
+    try:
+        ip.network(word)
+    except ValueError:
+        expected(what, word)
+    return word
 
 
 def match(word: str, table: Mapping[str, T]) -> T | None:

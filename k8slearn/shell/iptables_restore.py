@@ -14,7 +14,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import Commands, Put, Remove, World
+from k8slearn.journal import Commands, Put, Remove, World, drive
 from k8slearn.linux.iptables import TARGETS, VERSION, fail
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rules import BUILT_IN, Chain
@@ -118,12 +118,7 @@ class Restoring:
         self.printed.append(self._applied(line))
 
     def _applied(self, line: Line) -> str:
-        running = perform(self.tables, line)
-        while True:
-            try:
-                self.draft.apply(next(running))
-            except StopIteration as end:
-                return str(end.value)
+        return drive(perform(self.tables, line), self.draft.apply)
 
     def commit(self, number: int) -> Commands:
         """Every jump must lead somewhere; then the table is written."""

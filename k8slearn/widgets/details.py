@@ -8,10 +8,10 @@ Left out: files and processes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from k8slearn import shell
-from k8slearn.journal import World
+from k8slearn.journal import World, drive
 
 
 class Printed(NamedTuple):
@@ -46,15 +46,7 @@ def tables(world: World, scope: str) -> list[dict[str, str]]:
 
 def _printed(world: World, scope: str, commands: Iterable[tuple[str, str]]) -> Iterable[Printed]:
     for title, command in commands:
-        result = _run(world.fork(), scope, command)
+        fork = world.fork()
+        result = drive(shell.run(fork, scope, command), fork.apply)
         if result.exit_code == 0:
             yield Printed(title, command, result.stdout.rstrip() or "(nothing)")
-
-
-def _run(world: World, scope: str, command: str) -> Any:
-    running = shell.run(world, scope, command)
-    while True:
-        try:
-            world.apply(next(running))
-        except StopIteration as end:
-            return end.value

@@ -3,11 +3,9 @@ the same run.
 
     python tests/bench/bench_engine.py [--kernel]
 
-Each figure is the median of several runs, in milliseconds. With --kernel (as root on Linux) the same cluster is
-built in network namespaces
-by `cluster.export("netns")`, and one connection is probed there: the ratios say how much a question costs against
-the real thing.
-It reports and gates nothing.
+Each figure is the median of several runs, in milliseconds. With --kernel (as root on Linux) the same cluster is built
+in network namespaces by `cluster.export("netns")`, and one connection is probed there: the ratios say how much a
+question costs against the real thing. It reports and gates nothing.
 """
 
 from __future__ import annotations

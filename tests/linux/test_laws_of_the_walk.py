@@ -8,9 +8,11 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k8slearn.journal import Put, World
+from k8slearn import shell
+from k8slearn.journal import Put, World, drive
 from k8slearn.linux import fib, ip
-from k8slearn.linux.iptables import parse_rule, restore, rule_text, save
+from k8slearn.linux.iptables import parse_rule, rule_text, save
+from k8slearn.linux.program import Result
 from k8slearn.linux.rows import Route
 
 addresses = st.integers(0, 0xFFFFFFFF).map(ip.text)
@@ -83,8 +85,8 @@ def test_what_iptables_save_prints_iptables_restore_reads(lines: list[str]) -> N
     )
     world, again = World(), World()
     for target, source in ((world, text), (again, "")):
-        for command in restore(target, "node:x", source or save(world, "node:x")):
-            target.apply(command)
+        running = shell.run(target, "node:x", "iptables-restore", stdin=source or save(world, "node:x"))
+        assert drive(running, target.apply) == Result()
     assert save(again, "node:x") == save(world, "node:x")
     assert again.table("node:x", "chain") == world.table("node:x", "chain")
 

@@ -1,8 +1,8 @@
 """The packet walk and kube-proxy's rules against what real packets did on a real kernel.
 
 kernel_flows.json is a copy of recorded facts; its `source` says how they came about. The test builds the same two
-nodes, pods and client
-from rows, lets our kube-proxy write its rules, and compares every possible fate with the answers that were seen.
+nodes, pods and client from rows, lets our kube-proxy write its rules, and compares every possible fate with the
+answers that were seen.
 """
 
 from __future__ import annotations

@@ -83,10 +83,15 @@ def _break_down(pod: Pod, live: Sandbox) -> Generator[Command, None, bool]:
     if live.ip:
         yield pod.say("SandboxChanged", CHANGED)
     yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+    return (yield from _stopped(pod, live))
+
+
+def _stopped(pod: Pod, old: Sandbox) -> Generator[Command, None, bool]:
+    """Stop a sandbox; where its CNI DEL fails the pod says so, and it is tried again later."""
     try:
-        yield from sandbox.stop(pod.world, pod.node, live)
+        yield from sandbox.stop(pod.world, pod.node, old)
     except CniError as error:
-        yield from _failed_kill(pod, live, error)
+        yield from _failed_kill(pod, old, error)
         return False
     return True
 
@@ -143,10 +148,7 @@ def _delete(pod: Pod) -> Commands:
     """The pod is being deleted: when nothing of it is left on the node, the kubelet lets the object go."""
     yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
     for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
-        try:
-            yield from sandbox.stop(pod.world, pod.node, old)
-        except CniError as error:
-            yield from _failed_kill(pod, old, error)
+        if not (yield from _stopped(pod, old)):
             return
     yield from _forget(pod.world, pod.node, pod.key)
     if not pod.obj["metadata"].get("finalizers"):
@@ -166,10 +168,7 @@ def _finished(pod: Pod) -> Commands:
     yield from retry.forget(pod.world, pod.node, pod.key)
     yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
     for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
-        try:
-            yield from sandbox.stop(pod.world, pod.node, old)
-        except CniError as error:
-            yield from _failed_kill(pod, old, error)
+        yield from _stopped(pod, old)
 
 
 def _orphans(world: World, key: str, uid: str) -> Commands:
