@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 class Packet(NamedTuple):
     """One frame. Addresses are text, ports and TTL are numbers, `payload` is the application's text.
 
-    `proto` is ``tcp``, ``udp``, ``icmp`` or ``arp``. For ICMP `flags` is the message's name
-    (``echo-request``, ``host-unreachable``, ...), `sport` the echo id, and an error's `inner` is the
-    packet that it is about. For ARP `flags` is ``who-has`` or ``is-at``. An encapsulated packet
+    `proto` is ``tcp``, ``udp``, ``sctp``, ``icmp``, ``icmp6``, ``ipip`` or ``arp``. For ICMP `flags` is the message's
+    name (``echo-request``, ``host-unreachable``, ...), `sport` the echo id, and an error's `inner` is the packet that
+    it is about. For ARP `flags` is ``who-has`` or ``is-at``. An encapsulated packet
     is the `inner` of the outer one.
     """
 
@@ -33,6 +33,17 @@ class Packet(NamedTuple):
     inner: Packet | None = None
     size: int = 60
     """Bytes on the wire without the Ethernet header."""
+    df: bool = True
+    """IPv4's don't-fragment bit; Linux sets it on what it sends itself (path MTU discovery)."""
+    mtu: int = 0
+    """In ICMP ``frag-needed`` (IPv6 ``packet-too-big``): how much would have fitted."""
+    tag: int = 0
+    """The 802.1Q tag of the frame; 0 means none."""
+
+    @property
+    def family(self) -> str:
+        """``ip`` or ``ip6``, as netfilter calls the two."""
+        return "ip6" if ":" in self.dst else "ip"
 
     def __str__(self) -> str:
         if self.proto == "arp":
@@ -45,7 +56,12 @@ class Packet(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with `text` (as tcpdump would put it) beside the fields."""
-        fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k != "inner"}
+        fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k not in ("inner", *_QUIET)}
+        fields |= {k: getattr(self, k) for k, usual in _QUIET.items() if getattr(self, k) != usual}
         if self.inner is not None:
             fields["inner"] = self.inner.to_dict()
         return {**fields, "text": str(self)}
+
+
+_QUIET = {"df": True, "mtu": 0, "tag": 0}
+"""Fields that are said only where they are not as usual."""

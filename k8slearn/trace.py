@@ -44,6 +44,8 @@ class Step(NamedTuple):
     because: Because | None = None
     dev: str = ""
     hook: str = ""
+    reason: str = ""
+    """For a drop: the kernel's own name for it without ``SKB_DROP_REASON_`` (``NETFILTER_DROP``), or empty."""
 
 
 WORDS = {

@@ -85,8 +85,8 @@ def local_address(world: World, netns: str, address: str) -> Address | None:
     return found
 
 
-def lookup(world: World, netns: str, dst: str) -> Found:
-    """What this namespace does with a packet for `dst`."""
+def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0) -> Found:
+    """What this namespace does with a packet for `dst`; the rest is what ``ip rule`` may ask for."""
     own = local_address(world, netns, dst)
     if own is not None:
         return Found("local", own.dev, "", None, own, _address_because(netns, own))

@@ -89,10 +89,14 @@ def add_veth(
 
 def add_bridge(world: World, netns: str, name: str, mtu: int = 1500, mac: str = "") -> Commands:
     """``ip link add NAME type bridge``: a switch without ports, down. A `mac` given here stays (it is pinned)."""
+    yield from add(world, netns, name, "bridge", mtu, mac)
+
+
+def add(world: World, netns: str, name: str, kind: str, mtu: int = 1500, mac: str = "", **fields: Any) -> Commands:
+    """``ip link add NAME type KIND``: a device without a peer, down. `fields` are further fields of its row."""
     _check_name(world, netns, name)
     own = mac or made_up_mac(netns, name)
-    index = next_index(world, netns)
-    yield Put(key(netns, name), Link(name, "bridge", own, index, mtu=mtu, pinned=bool(mac)))
+    yield Put(key(netns, name), Link(name, kind, own, next_index(world, netns), mtu=mtu, pinned=bool(mac), **fields))
 
 
 def add_loopback(netns: str) -> Commands:

@@ -18,10 +18,13 @@ Left out: IP options, fragmentation, multicast routing, broadcast traffic other 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from k8slearn.linux import arp, bridge, fib, icmp, ip, netfilter, socket, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
-from k8slearn.linux.skb import Net, Outgoing, Skb
+from k8slearn.linux.skb import Frame, Net, Outgoing, Skb
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
@@ -57,7 +60,9 @@ def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
         return
     if not link.up:
         yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
-    elif link.master:
+        return
+    net.frames.append(Frame(netns, dev, "in", net.time, frame))
+    if link.master:
         yield from bridge.handle_frame(net, netns, link, frame)
     else:
         yield from receive_up(net, Skb(netns, frame, dev), link)
@@ -85,7 +90,7 @@ def ip_receive(net: Net, skb: Skb) -> Walk[None]:
 def route_input(net: Net, skb: Skb) -> Walk[None]:
     """Is it for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?"""
     world, netns, packet = net.world, skb.netns, skb.packet
-    found = fib.lookup(world, netns, packet.dst)
+    found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
     refused = _martian(net, skb) or fib.source_refused(world, netns, skb.iif, packet.src)
     if refused:
         yield Step(netns, "drop", refused, packet, packet, found.because, skb.iif)
@@ -149,7 +154,7 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
     world, netns, packet = net.world, out.netns, out.packet
-    found = fib.lookup(world, netns, packet.dst)
+    found = fib.lookup(world, netns, packet.dst, src=packet.src)
     if found.kind not in ("unicast", "local"):
         yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because)
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
@@ -167,7 +172,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
 
 def _reroute(net: Net, skb: Skb) -> Walk[str]:
     """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`)."""
-    found = fib.lookup(net.world, skb.netns, skb.packet.dst)
+    found = fib.lookup(net.world, skb.netns, skb.packet.dst, src=skb.packet.src, mark=skb.mark)
     if found.kind not in ("unicast", "local"):
         yield Step(skb.netns, "drop", f"no route to {skb.packet.dst}", skb.packet, skb.packet, found.because)
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
@@ -216,21 +221,40 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
 
 
 def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
-    """A device sends a frame: a veth to its peer, a bridge to one of its ports."""
+    """A device sends a frame (`dev.c: dev_queue_xmit`); what that means is its kind's own affair."""
     if not link.up:
         yield Step(netns, "drop", f"{link.name} is down", frame, frame, link_because(netns, link), link.name)
-    elif link.kind == "bridge":
-        yield from bridge.transmit(net, netns, link, frame)
+        return
+    net.frames.append(Frame(netns, link.name, "out", net.time, frame))
+    kind = KINDS.get(link.kind)
+    if kind is not None:
+        yield from kind.transmit(net, netns, link, frame)
     elif link.peer is not None:
-        far = fib.link(net.world, *link.peer)
-        if far is None or not far.up:
-            says = f"{link.name} has no carrier: its peer is down"
-            why = link_because(link.peer[0], far) if far else link_because(netns, link)
-            yield Step(netns, "drop", says, frame, frame, why, link.name)
-            return
-        if frame.proto != "arp":
-            yield Step(netns, "transmit", f"out of {link.name}", frame, frame, link_because(netns, link), link.name)
-        net.wire.append((*link.peer, frame))
+        yield from _veth(net, netns, link, link.peer, frame)
+
+
+def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet) -> Walk[None]:
+    """A cable: what goes in at one end comes out at the other (`veth.c: veth_xmit`)."""
+    far = fib.link(net.world, *end)
+    if far is None or not far.up:
+        says = f"{link.name} has no carrier: its peer is down"
+        why = link_because(end[0], far) if far else link_because(netns, link)
+        yield Step(netns, "drop", says, frame, frame, why, link.name)
+        return
+    if frame.proto != "arp":
+        yield Step(netns, "transmit", f"out of {link.name}", frame, frame, link_because(netns, link), link.name)
+    net.wire.append((*end, frame))
+
+
+class Kind(Protocol):
+    """A module that knows one kind of device."""
+
+    def transmit(self, net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+        """The device sends a frame."""
+
+
+KINDS: Mapping[str, Kind] = {"bridge": bridge}
+"""Kind of device -> the module that sends by it. What is not here is a cable (veth)."""
 
 
 def link_because(netns: str, link: Link) -> Because:

@@ -1,7 +1,7 @@
 """The rows of a Linux box: plain frozen values, one class for each table that a person can list.
 
-Addresses are text (``"10.244.1.2"``), networks are text in CIDR form (``"10.244.1.0/24"``, the
-default route is ``"0.0.0.0/0"``), MACs are lower-case text.
+Addresses are text (``"10.244.1.2"``, IPv6 in the canonical form of RFC 5952), networks are text in CIDR form
+(``"10.244.1.0/24"``, the default route is ``"0.0.0.0/0"`` or ``"::/0"``), MACs are lower-case text.
 
 Left out: what `linux/__init__.py` leaves out.
 """
@@ -19,6 +19,8 @@ class Netns:
     name: str
     machine: str
     """The scope of the machine's root namespace (``node:node-1``); a root namespace names itself."""
+    ipv6: bool = False
+    """Does the machine's kernel speak IPv6? False is a kernel that was booted with ``ipv6.disable=1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Link:
 
     name: str
     kind: str
-    """``loopback``, ``veth`` or ``bridge``. A machine's own ``eth0`` is a veth to the switch."""
+    """``loopback``, ``veth``, ``bridge``, ``vxlan``, ``dummy``, ... as ``ip link add type`` takes it. A machine's own
+    ``eth0`` is a veth to the switch."""
     mac: str
     index: int
     up: bool = False
@@ -45,6 +48,12 @@ class Link:
     """Somebody set the MTU: the same."""
     opened: bool = False
     """It has been up once: the kernel gave it a queue then, and it keeps that (``qdisc noqueue``)."""
+    lower: tuple[str, str] | None = None
+    """The device that this one stands on: (scope, link name). vlan, macvlan, ipvlan; a tunnel's ``dev``."""
+    home: str = ""
+    """A tunnel's namespace of birth, where its outer packets travel, once it was moved away from there."""
+    spec: object = None
+    """What only its kind has: a frozen row of the kind's own class (``Vxlan``, ``Vlan``, ...)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from k8slearn.journal import Key, World
@@ -70,6 +70,18 @@ class Outgoing:
     state: str = ""
 
 
+class Frame(NamedTuple):
+    """A frame as a capture on a device sees it (``tcpdump -i DEV``)."""
+
+    netns: str
+    dev: str
+    direction: str
+    """``in`` or ``out``, seen from the device's namespace."""
+    time: float
+    """Seconds since the conversation began."""
+    packet: Packet
+
+
 class End(Protocol):
     """A socket that this conversation opened."""
 
@@ -90,6 +102,10 @@ class Net:
     attempt: int = 0
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
+    time: float = 0.0
+    """Seconds since the conversation began."""
+    frames: list[Frame] = field(default_factory=list)
+    """Every frame that crossed a device, in order: what captures see."""
     draws: list[Draw] = field(default_factory=list)
     ends: dict[tuple[str, Tuple], End] = field(default_factory=dict)
     """Sockets that this conversation opened: (namespace, the tuple of packets that arrive there)."""
@@ -97,6 +113,19 @@ class Net:
     """Connections that a listener has accepted."""
     answered: tuple[str, str, str] | None = None
     """(who answered last, the client address it saw, the IP:port it was reached on)."""
+
+    counted: dict[Key, list[int]] = field(default_factory=dict)
+    """What this walk adds to the kernels' counters: key -> [packets, bytes]. A key's table is ``counter`` (a rule:
+    (family, table, chain, position); position 0: the policy), ``nstat`` or ``drops`` (the name)."""
+
+    def count(self, key: Key, size: int = 0) -> None:
+        """One packet of `size` bytes more."""
+        sums = self.counted.get(key)
+        if sums is None:
+            self.counted[key] = [1, size]
+        else:
+            sums[0] += 1
+            sums[1] += size
 
     def draw(self, key: Key, rule: str, chance: Fraction) -> bool:
         """Does this throw hit? A hash of seed, revision, attempt, place and rule: the same for ever."""

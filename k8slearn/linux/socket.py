@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from k8slearn.journal import Command, World, drive
+from k8slearn.journal import Command, Put, World, drive
 from k8slearn.linux import fib, icmp, path
 from k8slearn.linux.conntrack import inverse, tuple_of
 from k8slearn.linux.rows import Socket, Tuple
@@ -189,8 +189,12 @@ def connect(
     forced: tuple[bool, ...] | None = None,
     attempts: int = len(SYN_TIMES),
     ttl: int = 64,
+    counting: bool = False,
 ) -> Generator[Command, None, Attempt]:
-    """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went."""
+    """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
+
+    `counting`: the kernels' counters go up too (nothing decides by them, so who only asks leaves them out).
+    """
     net = Net(world, forced=forced)
     found = fib.lookup(world, netns, dst)
     src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
@@ -205,7 +209,16 @@ def connect(
     net.ends[netns, inverse(mine)] = client
     legs: list[Leg] = []
     yield from _try(net, client, legs, attempts if proto == "tcp" else 1)
+    if counting:
+        yield from count(net)
     return Attempt(tuple(legs), client.ending or Ending("timeout", error="Connection timed out"), tuple(net.draws))
+
+
+def count(net: Net) -> Generator[Command, None, None]:
+    """The counters of the kernels go up by what this walk counted: rows ``(packets, bytes)``."""
+    for key, (packets, size) in net.counted.items():
+        before = net.world.get(key) or (0, 0)
+        yield Put(key, (before[0] + packets, before[1] + size))
 
 
 def path_error(kind: str) -> str:
@@ -236,7 +249,7 @@ def _try(net: Net, client: Client, legs: list[Leg], attempts: int) -> Generator[
     flags, name = FIRST[client.mine.proto]
     payload = f"GET {client.page}" if client.mine.proto == "udp" else ""
     for attempt, time in enumerate(SYN_TIMES[:attempts]):
-        net.attempt, drawn, learned = attempt, len(net.draws), 0
+        net.attempt, net.time, drawn, learned = attempt, time, len(net.draws), 0
         net.outbox.append(Outgoing(client.netns, client.packet(flags, payload), name))
         while net.outbox:
             out = net.outbox.popleft()
