@@ -91,23 +91,15 @@ class World:
         self.revision: int = base.revision if base is not None else 0
         self._tables: dict[tuple[str, str], Table] = {}
         self._view: dict[tuple[str, str], Table] = {}
-        """The tables that were looked up before, this world's own and those below it."""
+        """The tables that were looked up before, this world's own (all of them) and those below it."""
 
     def table(self, scope: str, table: str) -> Table:
         """The one door to rows: do not change what it returns."""
-        place = (scope, table)
-        found = self._view.get(place)
-        return self._below(place) if found is None else found
-
-    def _below(self, place: tuple[str, str]) -> Table:
-        world: World | None = self
-        while world is not None:
-            found = world._tables.get(place)
-            if found is not None:
-                self._view[place] = found
-                return found
-            world = world._base
-        return _NOTHING
+        found = self._view.get((scope, table))
+        if found is None:
+            found = _NOTHING if self._base is None else self._base.table(scope, table)
+            self._view[scope, table] = found
+        return found
 
     def get(self, key: Key) -> Any:
         """The value of a key, or None."""

@@ -127,12 +127,28 @@ class Leg:
     steps: tuple[Step, ...] = field(repr=False)
 
 
+class Frame(NamedTuple):
+    """A frame as a capture on a device sees it (``tcpdump -i DEV``)."""
+
+    netns: str
+    dev: str
+    direction: str
+    """``in`` or ``out``, seen from the device's namespace."""
+    time: float
+    """Seconds since the conversation began."""
+    packet: Packet
+
+
 class Attempt(NamedTuple):
     """What `linux/socket.py` returns: the packets of one attempt, its end, and what chance said."""
 
     legs: tuple[Leg, ...]
     ending: Ending
     draws: tuple[Draw, ...]
+    compared: int = 0
+    """How many netfilter rules Linux would have compared the packets with, one after the other."""
+    frames: tuple[Frame, ...] = ()
+    """Every frame that crossed a device, where the attempt was recorded."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -211,6 +227,11 @@ class Trace:
     @property
     def steps(self) -> tuple[Step, ...]:
         return self.attempt.steps
+
+    @property
+    def compared(self) -> int:
+        """How many netfilter rules Linux would have compared the packets with, one after the other."""
+        return self.attempt.compared
 
     def fates(self) -> list[Fate]:
         """Every possible fate of this attempt with its exact probability, the likeliest first."""

@@ -16,13 +16,15 @@ Left out: the security table, nftables' own tables, counters, ebtables.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from k8slearn.journal import Key, Table
 from k8slearn.linux import conntrack
-from k8slearn.linux.iptables import rule_text
-from k8slearn.linux.matches import tests
-from k8slearn.linux.rules import Rule
+from k8slearn.linux.ruleindex import Line, lines
+from k8slearn.linux.rules import Chain
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.linux.targets import ACCEPT, CONTINUE, DROP, TARGETS
+from k8slearn.linux.targets import ACCEPT, CONTINUE, DROP, RETURN
 from k8slearn.trace import Because, Step, Walk
 
 HOOKS = {
@@ -82,51 +84,83 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
     return True
 
 
+@dataclass(slots=True)
+class _Place:
+    """Where a packet is in the tables: a chain, its rules that are still to be asked, how many Linux has asked."""
+
+    chain: Chain
+    key: Key
+    name: tuple[str, str, str]
+    lines: Iterator[Line]
+    passed: int
+
+
 def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> Walk[bool]:
     """Walk a built-in chain and what it jumps to; a step for each rule that matches."""
-    chains = net.world.table(skb.netns, "chain")
-    name, position, back = hook, 0, list[tuple[str, int]]()
-    chain = chains.get((family, table, name))
-    while chain is not None:
-        key = (skb.netns, "chain", (family, table, name))
-        rules, verdict, jumped = chain.rules, CONTINUE, False
-        while position < len(rules):
-            rule = rules[position]
-            position += 1
-            for test in rule.tests or tests(rule):
-                if not test(net, skb, key):
-                    break
-            else:
-                net.count((skb.netns, "counter", (*key[2], position)), skb.packet.size)
-                target = TARGETS.get(rule.target)
-                yield _rule_step(skb, table, name, position, key, rule, hook)
-                if target is None and rule.target:
-                    if not rule.goto:
-                        back.append((name, position))
-                    name, position, jumped = rule.target, 0, True
-                    break
-                if target is not None and (verdict := (yield from target(net, skb, rule, hook))) != CONTINUE:
-                    break
-        if jumped:
-            chain = chains.get((family, table, name))
-            continue
+    base = here = _enter(net, skb, (family, table, hook))
+    back: list[_Place] = []
+    while here is not None:
+        line, verdict = _next_match(net, skb, here), RETURN
+        net.compared += (line.position if line is not None else len(here.chain.rules)) - here.passed
+        if line is not None:
+            here.passed = line.position
+            if net.recording:
+                net.count((skb.netns, "counter", (*here.name, line.position)), skb.packet.size)
+            yield _rule_step(skb, here, line, hook)
+            verdict = CONTINUE
+            if line.target is not None:
+                verdict = yield from line.target(net, skb, line.rule, hook)
+            elif line.rule.target:
+                back += [] if line.rule.goto else [here]
+                here = _enter(net, skb, (family, table, line.rule.target))
         if verdict in (ACCEPT, DROP):
             return verdict == ACCEPT
-        if back:
-            name, position = back.pop()
-            chain = chains.get((family, table, name))
-            continue
-        if chain.policy == DROP:
-            why = Because(key, f":{name} DROP")
-            says = f"{table} {name}: no rule decided, the policy is DROP"
-            yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, skb.oif or skb.iif, hook)
-            return False
+        if verdict == RETURN:
+            here = back.pop() if back else None
+    return base is None or (yield from _policy(net, skb, base, hook))
+
+
+def _enter(net: Net, skb: Skb, name: tuple[str, str, str]) -> _Place | None:
+    chain = net.world.table(skb.netns, "chain").get(name)
+    return chain and _Place(chain, (skb.netns, "chain", name), name, iter(lines(chain, skb.packet)), 0)
+
+
+def _next_match(net: Net, skb: Skb, here: _Place) -> Line | None:
+    """The next rule whose conditions all hold."""
+    key = here.key
+    for line in here.lines:
+        for test in line.tests:
+            if not test(net, skb, key):
+                break
+        else:
+            return line
+    return None
+
+
+def _policy(net: Net, skb: Skb, base: _Place, hook: str) -> Walk[bool]:
+    """No rule decided: the built-in chain's policy does."""
+    if base.chain.policy != DROP:
         return True
-    return True
+    _, table, name = base.name
+    why = Because(base.key, f":{name} DROP")
+    says = f"{table} {name}: no rule decided, the policy is DROP"
+    dev = skb.oif or skb.iif
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, hook, "NETFILTER_DROP")
+    return False
 
 
-def _rule_step(skb: Skb, table: str, name: str, position: int, key: Key, rule: Rule, hook: str) -> Step:
-    text = f"-A {name} {rule_text(rule)}"
-    what = "drop" if rule.target in (DROP, "REJECT") else "rule"
-    says = f"{table} {name} rule {position}: {rule.target or 'counted'}"
-    return Step(skb.netns, what, says, skb.packet, skb.packet, Because(key, text, position), skb.oif or skb.iif, hook)
+def _rule_step(skb: Skb, here: _Place, line: Line, hook: str) -> Step:
+    _, table, name = here.name
+    target, position, packet = line.rule.target, line.position, skb.packet
+    drops = target in (DROP, "REJECT")
+    return Step(
+        skb.netns,
+        "drop" if drops else "rule",
+        f"{table} {name} rule {position}: {target or 'counted'}",
+        packet,
+        packet,
+        Because(here.key, f"-A {name} {line.text}", position),
+        skb.oif or skb.iif,
+        hook,
+        "NETFILTER_DROP" if drops else "",
+    )

@@ -24,9 +24,9 @@ from typing import Protocol
 from k8slearn.linux import arp, bridge, fib, icmp, ip, netfilter, socket, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
-from k8slearn.linux.skb import Frame, Net, Outgoing, Skb
+from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Frame, Step, Walk
 
 NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
 """What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
@@ -61,7 +61,8 @@ def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
     if not link.up:
         yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
         return
-    net.frames.append(Frame(netns, dev, "in", net.time, frame))
+    if net.recording:
+        net.frames.append(Frame(netns, dev, "in", net.time, frame))
     if link.master:
         yield from bridge.handle_frame(net, netns, link, frame)
     else:
@@ -225,7 +226,8 @@ def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     if not link.up:
         yield Step(netns, "drop", f"{link.name} is down", frame, frame, link_because(netns, link), link.name)
         return
-    net.frames.append(Frame(netns, link.name, "out", net.time, frame))
+    if net.recording:
+        net.frames.append(Frame(netns, link.name, "out", net.time, frame))
     kind = KINDS.get(link.kind)
     if kind is not None:
         yield from kind.transmit(net, netns, link, frame)
@@ -258,8 +260,8 @@ KINDS: Mapping[str, Kind] = {"bridge": bridge}
 
 
 def link_because(netns: str, link: Link) -> Because:
-    words = ["up" if link.up else "down", *([f"master {link.master}"] if link.master else [])]
-    return Because((netns, "link", link.name), f"{link.name}: {', '.join(words)}, mac {link.mac}")
+    state, port = "up" if link.up else "down", f", master {link.master}" if link.master else ""
+    return Because((netns, "link", link.name), f"{link.name}: {state}{port}, mac {link.mac}")
 
 
 def neighbour_found(net: Net, netns: str, dev: str, address: str, mac: str) -> Walk[None]:

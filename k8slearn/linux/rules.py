@@ -44,6 +44,8 @@ class Chain:
 
     rules: tuple[Rule, ...] = ()
     policy: str = ""
+    index: list[Any] = field(default_factory=list, init=False, compare=False, repr=False, hash=False)
+    """Its rules as `ruleindex.py` sorts them, kept here once a packet has met the chain."""
 
 
 BUILT_IN = {

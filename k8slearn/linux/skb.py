@@ -13,13 +13,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from zlib import crc32
 
 from k8slearn.journal import Key, World
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Draw
+from k8slearn.trace import Draw, Frame
 
 
 @dataclass(slots=True)
@@ -70,18 +70,6 @@ class Outgoing:
     state: str = ""
 
 
-class Frame(NamedTuple):
-    """A frame as a capture on a device sees it (``tcpdump -i DEV``)."""
-
-    netns: str
-    dev: str
-    direction: str
-    """``in`` or ``out``, seen from the device's namespace."""
-    time: float
-    """Seconds since the conversation began."""
-    packet: Packet
-
-
 class End(Protocol):
     """A socket that this conversation opened."""
 
@@ -104,6 +92,8 @@ class Net:
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     time: float = 0.0
     """Seconds since the conversation began."""
+    recording: bool = False
+    """Are frames kept and packets counted? Nothing decides by them, so who only asks leaves it off."""
     frames: list[Frame] = field(default_factory=list)
     """Every frame that crossed a device, in order: what captures see."""
     draws: list[Draw] = field(default_factory=list)
@@ -114,12 +104,16 @@ class Net:
     answered: tuple[str, str, str] | None = None
     """(who answered last, the client address it saw, the IP:port it was reached on)."""
 
+    compared: int = 0
+    """How many netfilter rules Linux would have compared packets with: one after the other, to the one that matched."""
     counted: dict[Key, list[int]] = field(default_factory=dict)
     """What this walk adds to the kernels' counters: key -> [packets, bytes]. A key's table is ``counter`` (a rule:
     (family, table, chain, position); position 0: the policy), ``nstat`` or ``drops`` (the name)."""
 
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""
+        if not self.recording:
+            return
         sums = self.counted.get(key)
         if sums is None:
             self.counted[key] = [1, size]

@@ -189,13 +189,13 @@ def connect(
     forced: tuple[bool, ...] | None = None,
     attempts: int = len(SYN_TIMES),
     ttl: int = 64,
-    counting: bool = False,
+    recording: bool = False,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
-    `counting`: the kernels' counters go up too (nothing decides by them, so who only asks leaves them out).
+    `recording`: the kernels' counters go up too, and the attempt has every frame that crossed a device.
     """
-    net = Net(world, forced=forced)
+    net = Net(world, forced=forced, recording=recording)
     found = fib.lookup(world, netns, dst)
     src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
     if not src:
@@ -209,9 +209,15 @@ def connect(
     net.ends[netns, inverse(mine)] = client
     legs: list[Leg] = []
     yield from _try(net, client, legs, attempts if proto == "tcp" else 1)
-    if counting:
+    if recording:
         yield from count(net)
-    return Attempt(tuple(legs), client.ending or Ending("timeout", error="Connection timed out"), tuple(net.draws))
+    return Attempt(
+        tuple(legs),
+        client.ending or Ending("timeout", error="Connection timed out"),
+        tuple(net.draws),
+        net.compared,
+        tuple(net.frames),
+    )
 
 
 def count(net: Net) -> Generator[Command, None, None]:
