@@ -1,0 +1,169 @@
+"""How fast a packet's walk is, beside the kernel's own in the same run.
+
+    python tests/bench/bench_walk.py [--services 10000] [--kernel]
+
+Traces per second for pod to pod on one node, pod to pod on two nodes, and through the first and the last of many
+Services. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`),
+and the same questions are put there: one TCP connect in a tight loop, and one probe by ``ip netns exec``, with bash
+alone and with curl. It reports and gates nothing; each figure is a median.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from k8slearn import Cluster
+
+CLONE_NEWNET = 0x40000000
+PODS = [("client", "node-1"), ("near", "node-1"), ("far", "node-2")]
+
+
+def pod(name: str, node: str) -> dict[str, Any]:
+    container = {"name": "main", "image": "nginx", "ports": [{"containerPort": 80}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"nodeName": node, "containers": [container]},
+    }
+
+
+def service_ip(number: int) -> str:
+    return f"10.100.{number >> 8}.{number & 255}"
+
+
+def rules(count: int, target: str) -> str:
+    """What kube-proxy writes for this many Services of one endpoint each, as iptables-restore reads it."""
+    chains, lines = [":KUBE-SERVICES - [0:0]"], []
+    for n in range(count):
+        service, endpoint = f"KUBE-SVC-{n:016d}", f"KUBE-SEP-{n:016d}"
+        comment = f'-m comment --comment "default/s{n} cluster IP"'
+        chains += [f":{service} - [0:0]", f":{endpoint} - [0:0]"]
+        lines += [
+            f"-A KUBE-SERVICES -d {service_ip(n)}/32 -p tcp {comment} -m tcp --dport 80 -j {service}",
+            f"-A {service} ! -s 10.244.0.0/16 -d {service_ip(n)}/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ",
+            f"-A {service} -j {endpoint}",
+            f"-A {endpoint} -s {target}/32 -j KUBE-MARK-MASQ",
+            f"-A {endpoint} -p tcp -m tcp -j DNAT --to-destination {target}:80",
+        ]
+    return "\n".join(["*nat", *chains, *lines, "COMMIT", ""])
+
+
+def cluster_of(services: int) -> Any:
+    cluster = Cluster(nodes=2)
+    cluster.apply([pod(name, node) for name, node in PODS])
+    target = cluster.get("pod", "far")["status"]["podIP"]
+    done = cluster.node("node-1").run("iptables-restore --noflush", stdin=rules(services, target))
+    assert done.exit_code == 0, done.stderr
+    return cluster
+
+
+def rounds(questions: dict[str, Callable[[], Any]], times: int) -> dict[str, float]:
+    """The median seconds of each, asked in turn so that a busy moment of the machine hits all alike."""
+    took: dict[str, list[float]] = {name: [] for name in questions}
+    for _ in range(times):
+        for name, ask in questions.items():
+            start = time.perf_counter()
+            ask()
+            took[name].append(time.perf_counter() - start)
+    return {name: median(seconds) for name, seconds in took.items()}
+
+
+@contextmanager
+def kernel(cluster: Any) -> Iterator[str]:
+    """The cluster in real namespaces; gives the name of the client's."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "cluster.sh"
+        script.write_text(cluster.export("netns"))
+        run = ["bash", str(script)]
+        try:
+            subprocess.run([*run, "up"], check=True, capture_output=True)
+            where = subprocess.run(
+                [*run, "exec", "default/client", "ip", "netns", "identify"], capture_output=True, text=True
+            )
+            yield where.stdout.strip()
+        finally:
+            subprocess.run([*run, "down"], check=False, capture_output=True)
+
+
+def connects(netns: str, addresses: dict[str, str], times: int) -> dict[str, float]:
+    """One TCP connect from this namespace to each address, in a tight loop (in a child: a namespace is for ever)."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        place = os.open(f"/run/netns/{netns}", os.O_RDONLY)
+        assert ctypes.CDLL(None).setns(place, CLONE_NEWNET) == 0
+        found = rounds({name: lambda a=address: connect(a) for name, address in addresses.items()}, times)
+        os.write(theirs, json.dumps(found).encode())
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as answer:
+        found = json.loads(answer.read())
+    os.waitpid(child, 0)
+    return {name: float(seconds) for name, seconds in found.items()}
+
+
+def connect(address: str) -> None:
+    with socket.socket() as sock:
+        sock.connect((address, 80))
+
+
+def probes(netns: str, address: str) -> dict[str, Callable[[], Any]]:
+    commands = {
+        "ip netns exec, bash's /dev/tcp": ["bash", "-c", f"exec 3<>/dev/tcp/{address}/80"],
+        "ip netns exec, curl": ["curl", "-s", "-o", "/dev/null", f"http://{address}/"],
+    }
+    return {
+        name: lambda c=command: subprocess.run(["ip", "netns", "exec", netns, *c], check=True, capture_output=True)
+        for name, command in commands.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", type=int, default=10_000)
+    parser.add_argument("--kernel", action="store_true")
+    asked = parser.parse_args()
+    cluster, last = cluster_of(asked.services), service_ip(asked.services - 1)
+    targets = {
+        "same node": "default/near",
+        "other node": "default/far",
+        "first Service": service_ip(0),
+        "last Service": last,
+    }
+    for target in targets.values():
+        assert cluster.send("default/client", target).outcome == "connected", "and neighbours know each other now"
+    walks = rounds({n: lambda t=t: cluster.trace("default/client", t) for n, t in targets.items()}, 300)
+    for name, seconds in walks.items():
+        compared = cluster.trace("default/client", targets[name]).compared
+        print(f"trace, {name:14} {seconds * 1e3:8.3f} ms {1 / seconds:8.0f}/s   {compared:6} rules that Linux compares")
+    print(f"last Service / first Service: {walks['last Service'] / walks['first Service']:.3f}")
+    if asked.kernel:
+        with kernel(cluster) as netns:
+            ip = {name: target if target[0] == "1" else pod_ip(cluster, target) for name, target in targets.items()}
+            loops = connects(netns, ip, 300)
+            execs = rounds(probes(netns, last), 15)
+        for name, seconds in loops.items():
+            print(f"kernel, connect, {name:14} {seconds * 1e3:8.3f} ms   trace / connect {walks[name] / seconds:6.2f}")
+        for name, seconds in execs.items():
+            print(f"kernel, {name:32} {seconds * 1e3:8.3f} ms   probe / trace {seconds / walks['last Service']:6.1f}")
+
+
+def pod_ip(cluster: Any, endpoint: str) -> str:
+    return str(cluster.get("pod", endpoint.partition("/")[2])["status"]["podIP"])
+
+
+if __name__ == "__main__":
+    main()
