@@ -154,7 +154,8 @@ class Cluster:
 
     def trace(self, source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP") -> Trace:
         """Ask what would become of a connection. Changes nothing."""
-        return self._trace(self.engine.ask("send", _question(source, destination, port, protocol)))
+        question = _question(source, destination, port, protocol)
+        return self._trace(self.engine.ask("send", {**question, "recording": False}))
 
     def send(self, source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP") -> Trace:
         """Connect, and let the kernels remember what they learned from it."""

@@ -144,9 +144,8 @@ def _tried(then: _Then, asked: Asked, change: Proposal) -> str:
         copy = then.engine.at(then.revision)
         if change.command:
             copy.do("kubectl", {"command": change.command, "stdin": ""})
-        again: Asked = copy.ask(
-            "send", {"source": question.source, "destination": destination, "port": port, "protocol": protocol}
-        )
+        asking = {"source": question.source, "destination": destination, "port": port, "protocol": protocol}
+        again: Asked = copy.ask("send", {**asking, "recording": False})
     except Refused:
         return ""
     return again.attempt.ending.outcome

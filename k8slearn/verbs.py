@@ -86,14 +86,21 @@ def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Resu
 
 
 def send(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
-    """One whole attempt to connect; what the kernels learn from it is what it yields."""
-    yield from outside_host(world, arguments["source"])
-    yield from outside_host(world, arguments["destination"])
-    asked = question(world, **arguments)
+    """One whole attempt to connect; what the kernels learn from it is what it yields.
+
+    `recording` False: captures and counters are left out, as when somebody only asks.
+    """
+    told = {"recording": True, **arguments}
+    recording = bool(told.pop("recording"))
+    yield from outside_host(world, told["source"])
+    yield from outside_host(world, told["destination"])
+    asked = question(world, **told)
     revision = world.revision
     if asked.address is None:
         return Asked(asked, Attempt((), Ending("unresolved", error="Could not resolve host"), ()), revision)
-    attempt = yield from socket.connect(world, asked.netns, asked.address, port=asked.port, proto=asked.proto)
+    attempt = yield from socket.connect(
+        world, asked.netns, asked.address, port=asked.port, proto=asked.proto, recording=recording
+    )
     return Asked(asked, attempt, revision)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from k8slearn.journal import Command, Put, World, drive
+from k8slearn.journal import Command, Key, Put, World, drive
 from k8slearn.linux import fib, icmp, path
 from k8slearn.linux.conntrack import inverse, tuple_of
 from k8slearn.linux.rows import Socket, Tuple
@@ -220,8 +220,13 @@ def connect(
     )
 
 
+CAPTURED: Key = ("capture", "last", "")
+"""Where the world keeps the frames of the last conversation that was recorded: what ``tcpdump`` reads."""
+
+
 def count(net: Net) -> Generator[Command, None, None]:
-    """The counters of the kernels go up by what this walk counted: rows ``(packets, bytes)``."""
+    """The counters of the kernels go up by what this walk counted (rows ``(packets, bytes)``); captures can be read."""
+    yield Put(CAPTURED, tuple(net.frames))
     for key, (packets, size) in net.counted.items():
         before = net.world.get(key) or (0, 0)
         yield Put(key, (before[0] + packets, before[1] + size))

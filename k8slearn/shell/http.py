@@ -75,7 +75,13 @@ def fetch(process: Process, url: Url, patience: float = socket.PATIENCE) -> Gene
         return Fetched(url, None, "", Ending("unresolved"), 0.0)
     attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
     attempt = yield from socket.connect(
-        process.world, process.netns, address, url.port, path=url.path.partition("?")[0], attempts=attempts
+        process.world,
+        process.netns,
+        address,
+        url.port,
+        path=url.path.partition("?")[0],
+        attempts=attempts,
+        recording=True,
     )
     source = attempt.legs[0].steps[0].before.src if attempt.legs and attempt.legs[0].steps else ""
     seconds = min(patience, waited(attempt.ending, attempt.legs[-1].time if attempt.legs else 0.0))

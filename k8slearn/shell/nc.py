@@ -70,7 +70,9 @@ def _try(
     """One port: what ``-v`` says of it, and 0 when it is open."""
     proto = "udp" if "u" in flags else "tcp"
     attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
-    attempt = yield from socket.connect(process.world, process.netns, address, port, proto, attempts=attempts)
+    attempt = yield from socket.connect(
+        process.world, process.netns, address, port, proto, attempts=attempts, recording=True
+    )
     outcome, error = attempt.ending.outcome, attempt.ending.error
     service = SERVICES.get(str(port), "*")
     if outcome == "connected" or (proto == "udp" and outcome == "timeout"):

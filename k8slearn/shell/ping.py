@@ -135,7 +135,11 @@ def _source(process: Process, name: str) -> str:
 
 
 def _request(process: Process, address: str, ttl: int, identity: int | None) -> Generator[Command, None, Attempt]:
-    return (yield from socket.connect(process.world, process.netns, address, 0, "icmp", sport=identity, ttl=ttl))
+    return (
+        yield from socket.connect(
+            process.world, process.netns, address, 0, "icmp", sport=identity, ttl=ttl, recording=True
+        )
+    )
 
 
 def _identity(attempt: Attempt) -> int | None:
