@@ -2,13 +2,14 @@
 
 What a person writes about a device is in `link`; here nothing is written.
 
-Left out: kinds of device other than loopback, veth and bridge.
+Left out: kinds of device that are not in `drivers`.
 """
 
 from __future__ import annotations
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Table, World
+from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link
 
 
@@ -66,15 +67,28 @@ def peer_of(world: World, link: Link) -> Link | None:
     return found
 
 
+def lower_of(world: World, link: Link) -> Link | None:
+    """The device that a vlan or macvlan stands on."""
+    if link.lower is None:
+        return None
+    found: Link | None = world.table(link.lower[0], "link").get(link.lower[1])
+    return found
+
+
 def carrier(world: World, netns: str, link: Link) -> bool:
-    """Does the link have a carrier (no ``NO-CARRIER``)? veth.c: both ends up; br_device.c: a port that forwards."""
+    """Does the link have a carrier (no ``NO-CARRIER``)? Each driver knows it from elsewhere (`drivers.Driver.carrier`):
+    veth.c: both ends up; br_device.c: a port that forwards; a vlan: the device below."""
     if not link.up:
         return False
-    if link.kind == "veth":
+    whose = DRIVERS[link.kind].carrier
+    if whose == "peer":
         peer = peer_of(world, link)
         return peer is not None and peer.up
-    if link.kind == "bridge":
+    if whose == "ports":
         return any(carrier(world, netns, port) for port in ports(world, netns, link.name))
+    if whose == "lower":
+        lower = lower_of(world, link)
+        return lower is not None and link.lower is not None and carrier(world, link.lower[0], lower)
     return True
 
 
@@ -82,7 +96,7 @@ def operstate(world: World, netns: str, link: Link) -> str:
     """What ``ip link`` prints after ``state``: UP, DOWN, LOWERLAYERDOWN or UNKNOWN."""
     if not link.up:
         return "DOWN"
-    if link.kind == "loopback":
+    if not DRIVERS[link.kind].carrier:
         return "UNKNOWN"
     if carrier(world, netns, link):
         return "UP"

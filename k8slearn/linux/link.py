@@ -4,7 +4,9 @@ A veth pair is one cable: delete one end and the other is gone. A device that go
 neighbours along; up again it brings back only the connected ones. A bridge whose MAC nobody set wears the lowest MAC
 of its ports (br_stp_if.c).
 
-Left out: renaming, kinds of device other than loopback, veth and bridge, spanning tree, VLANs.
+What only one kind has is in the kind's own module (`vxlan`, `switch`, ...).
+
+Left out: the settings that `shell/links/words.py` refuses.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from k8slearn.linux.device import (
     ports,
     refused,
 )
-from k8slearn.linux.rows import Address, Link
+from k8slearn.linux.drivers import DRIVERS
+from k8slearn.linux.rows import NEW_PORT, Address, Link
 
 __all__ = [
     "add_bridge",
@@ -40,6 +43,7 @@ __all__ = [
     "operstate",
     "ports",
     "set_down",
+    "set_fields",
     "set_hairpin",
     "set_mac",
     "set_master",
@@ -120,7 +124,7 @@ def _forget(world: World, netns: str, link: Link) -> Commands:
     """unregister_netdevice(): addresses, routes, neighbours and forwarding entries go before the link itself."""
     yield from _strip(world, netns, link)
     for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
-        yield Put(key(netns, port.name), replace(port, master="", hairpin=False))
+        yield Put(key(netns, port.name), replace(port, master="", hairpin=False, port=NEW_PORT))
     yield Remove(key(netns, link.name))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
@@ -184,7 +188,7 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
         return
     if link.master:
         yield from set_nomaster(world, netns, name)
-    yield Put(key(netns, name), replace(link, master=bridge, hairpin=False))
+    yield Put(key(netns, name), replace(link, master=bridge, hairpin=False, port=NEW_PORT))
     yield from _follow_ports(world, netns, bridge)
 
 
@@ -193,7 +197,7 @@ def set_nomaster(world: World, netns: str, name: str) -> Commands:
     link = find(world, netns, name)
     if not link.master:
         return
-    yield Put(key(netns, name), replace(link, master="", hairpin=False))
+    yield Put(key(netns, name), replace(link, master="", hairpin=False, port=NEW_PORT))
     yield from _forget_macs(world, netns, link, kept="")
     yield from _follow_ports(world, netns, link.master)
 
@@ -212,11 +216,12 @@ def _follow_ports(world: World, netns: str, bridge: str) -> Commands:
 
 def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
     """``ip link set NAME mtu N``."""
-    if mtu < 68:
-        raise error("mtu less than device minimum.")
-    if mtu > 65535 and name != "lo":
-        raise error("mtu greater than device maximum.")
     link = find(world, netns, name)
+    driver = DRIVERS[link.kind]
+    if mtu < driver.min_mtu:
+        raise error("mtu less than device minimum.")
+    if driver.max_mtu and mtu > driver.max_mtu:
+        raise error("mtu greater than device maximum.")
     yield Put(key(netns, name), replace(link, mtu=mtu, mtu_pinned=True))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
@@ -236,15 +241,16 @@ def set_hairpin(world: World, netns: str, name: str, on: bool) -> Commands:
     """``bridge link set dev NAME hairpin on``: may a frame leave the port that it came in by?"""
     if not find(world, netns, name).master:
         raise refused("Operation not supported")
-    yield from _set(world, netns, name, hairpin=on)
+    yield from set_fields(world, netns, name, hairpin=on)
 
 
 def set_promisc(world: World, netns: str, name: str, on: bool) -> Commands:
     """``ip link set NAME promisc on``: take every frame, not only one's own."""
-    yield from _set(world, netns, name, promisc=on)
+    yield from set_fields(world, netns, name, promisc=on)
 
 
-def _set(world: World, netns: str, name: str, **fields: Any) -> Iterator[Put]:
+def set_fields(world: World, netns: str, name: str, **fields: Any) -> Iterator[Put]:
+    """Settings that nothing else follows from: ``txqueuelen``, ``group``, ``alias``, ``arp``, ..."""
     yield Put(key(netns, name), replace(find(world, netns, name), **fields))
 
 
@@ -262,7 +268,9 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
     yield from _forget(world, netns, link)
     free = link.index not in {other.index for other in world.table(target, "link").values()}
     index = link.index if free else next_index(world, target)
-    yield Put(key(target, name), replace(link, index=index, up=False, master="", hairpin=False, opened=False))
+    yield Put(
+        key(target, name), replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False)
+    )
     peer = peer_of(world, link)
     if peer is not None and link.peer is not None:
         yield Put(key(*link.peer), replace(peer, peer=(target, name)))

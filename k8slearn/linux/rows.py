@@ -23,6 +23,22 @@ class Netns:
     """Does the machine's kernel speak IPv6? False is a kernel that was booted with ``ipv6.disable=1``."""
 
 
+class Port(NamedTuple):
+    """The switches of a bridge's port beside `Link.hairpin`, as ``bridge -d link`` lists them."""
+
+    learning: bool = True
+    """Does the bridge remember who sends by this port?"""
+    flood: bool = True
+    """Do frames for a MAC that the bridge does not know go out here?"""
+    mcast_flood: bool = True
+    bcast_flood: bool = True
+    isolated: bool = False
+    """Isolated ports do not talk to each other."""
+
+
+NEW_PORT = Port()
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A network interface, as ``ip -d link`` shows it."""
@@ -54,6 +70,17 @@ class Link:
     """A tunnel's namespace of birth, where its outer packets travel, once it was moved away from there."""
     spec: object = None
     """What only its kind has: a frozen row of the kind's own class (``Vxlan``, ``Vlan``, ...)."""
+    port: Port = NEW_PORT
+    """Its switches as a bridge's port."""
+    txqlen: int | None = None
+    """How many packets may wait for it; None: what its driver says."""
+    group: str = "default"
+    alias: str = ""
+    """A note of a person's."""
+    arp: bool = True
+    """False: ``arp off``. Nobody is asked for a MAC on this link and nobody is answered."""
+    multicast: bool = True
+    allmulti: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +172,27 @@ class Socket:
     answers_as: str
     hostname: str = ""
     """What ``/hostname`` answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A bridge's settings, as ``ip link add type bridge`` takes them; times in hundredths of a second."""
+
+    forward_delay: int = 1500
+    hello_time: int = 200
+    max_age: int = 2000
+    ageing_time: int = 30000
+    """How long a MAC is remembered that was not heard of again."""
+    stp_state: int = 0
+    priority: int = 32768
+    vlan_filtering: int = 0
+    vlan_default_pvid: int = 1
+    """The VLAN that a new port is in, untagged; 0: none."""
+    group_fwd_mask: int = 0
+    """Bit N: frames for 01:80:c2:00:00:0N are forwarded like others."""
+    mcast_snooping: int = 1
+    no_linklocal_learn: int = 0
+    nf_call_iptables: int = 0
+    """Shows IPv4 frames to iptables even while the sysctl of the namespace says no."""
+    nf_call_ip6tables: int = 0
+    nf_call_arptables: int = 0

@@ -14,14 +14,15 @@ from dataclasses import replace
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Put, Remove
-from k8slearn.linux import link as operations
+from k8slearn.linux import switch
 from k8slearn.linux.device import ports
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Fdb, Link
-from k8slearn.shell.ip_details import PORT, port_state
 from k8slearn.shell.ip_link import flags, full_name, link_fields
-from k8slearn.shell.ip_link_set import MAC
 from k8slearn.shell.iproute import Fields, Options, Words, answer, choose, garbage, match, not_modelled, parse_options
+from k8slearn.shell.links.bridge_slave import fields as port_fields
+from k8slearn.shell.links.bridge_slave import state as port_state
+from k8slearn.shell.links.words import MAC
 from k8slearn.shell.process import Process
 from k8slearn.shell.wrappers import named_netns
 
@@ -84,13 +85,13 @@ def _link_fields(process: Process, options: Options, link: Link) -> Fields:
     row: Fields = {n: whole[n] for n in ("ifindex", "link", "link_index", "ifname") if n in whole}
     row |= {"flags": flags(process.world, process.netns, link), "mtu": link.mtu, "master": link.master}
     row |= {"state": port_state(process.world, process.netns, link), "priority": 32, "cost": 2}
-    return row | (
-        {name: link.hairpin if name == "hairpin" else _default(name) for name in DETAILS} if options.details else {}
-    )
+    if options.details:
+        settings = port_fields(process.world, process.netns, link)
+        row |= {name: settings[SAME.get(name, name)] for name in DETAILS}
+    return row
 
 
-def _default(name: str) -> object:
-    return PORT["multicast_router"] if name == "mcast_router" else PORT[name]
+SAME = {"mcast_router": "multicast_router"}
 
 
 DETAILS = (
@@ -107,23 +108,23 @@ def _link_text(row: Fields) -> str:
 
 
 def set_link(process: Process, options: Options, words: Words) -> Running:
-    """``bridge link set dev PORT hairpin on|off``."""
-    dev, hairpin = "", ""
+    """``bridge link set dev PORT hairpin on|off ...``."""
+    dev, wanted = "", dict[str, bool]()
     while words:
         word = words.take()
         if word == "dev":
             dev = words.take()
-        elif word == "hairpin":
-            hairpin = words.take()
-            if hairpin not in ("on", "off"):
-                raise CommandError(f'Error: argument of "hairpin" must be one of "off", "on", not "{hairpin}"\n', 234)
+        elif word in switch.PORT_SETTINGS:
+            value = words.take()
+            if value not in ("on", "off"):
+                raise CommandError(f'Error: argument of "{word}" must be one of "off", "on", not "{value}"\n', 234)
+            wanted[word] = value == "on"
         elif word not in ("self", "master"):
             not_modelled(f"bridge link set {word}")
     if not dev:
         raise CommandError("Device is a required argument.\n", 255)
     _find(process, dev, "bridge device")
-    if hairpin:
-        yield from operations.set_hairpin(process.world, process.netns, dev, hairpin == "on")
+    yield from switch.set_port(process.world, process.netns, dev, wanted)
     return Result()
 
 

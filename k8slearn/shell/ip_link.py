@@ -4,7 +4,7 @@ Flags are partly a person's (UP), partly the device's (LOWER_UP: it has a carrie
 the ``@``; when it lives in another namespace only its index is known (``eth0@if5``), and the namespace by the name
 that this machine gave it (``link-netns``) or by a number of this namespace's own (``link-netnsid``).
 
-Left out: ``-s`` (nobody counts bytes here), alternative names, groups other than the default one.
+Left out: ``-s`` (nobody counts bytes here), alternative names, the mode of a link.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Table, World
-from k8slearn.linux.device import carrier, operstate, peer_of
+from k8slearn.linux.device import carrier, lower_of, operstate, peer_of
+from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.program import Running
 from k8slearn.linux.rows import Link
 from k8slearn.shell.ip_details import detail_fields, detail_text
 from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, wrong
 from k8slearn.shell.process import Process
 
-KINDS = {"loopback": "loopback", "veth": "ether", "bridge": "ether"}
 BROADCAST = {"loopback": "00:00:00:00:00:00", "ether": "ff:ff:ff:ff:ff:ff"}
 
 
@@ -32,6 +32,7 @@ class Filter:
     up: bool = False
     master: str = ""
     kind: str = ""
+    group: str = ""
 
     def takes(self, link: Link) -> bool:
         return (
@@ -39,6 +40,7 @@ class Filter:
             and (link.up or not self.up)
             and self.master in ("", link.master)
             and self.kind in ("", link.kind if link.kind != "loopback" else "-")
+            and self.group in ("", link.group)
         )
 
 
@@ -67,7 +69,7 @@ def filter_word(process: Process, wanted: Filter, word: str, words: Words) -> bo
     elif word == "type":
         wanted.kind = words.take()
     elif word == "group":
-        words.take()
+        wanted.group = words.take()
     else:
         return False
     return True
@@ -91,35 +93,61 @@ def chosen(process: Process, wanted: Filter) -> list[Link]:
 
 def link_fields(process: Process, options: Options, link: Link, mode: bool) -> Fields:
     """A link in iproute2's JSON form; `mode` as ``ip link`` has it and ``ip addr`` has not."""
-    kind = KINDS[link.kind]
-    peer = peer_of(process.world, link)
-    here = link.peer is not None and link.peer[0] == process.netns
-    row: Fields = {"ifindex": link.index}
-    if peer is not None:
-        row |= {"link": peer.name} if here else {"link_index": peer.index}
+    driver = DRIVERS[link.kind]
+    row: Fields = {"ifindex": link.index} | _other_end(process, link)
     row |= {"ifname": link.name, "flags": flags(process.world, process.netns, link), "mtu": link.mtu}
-    row |= {"qdisc": "noqueue" if link.up or link.opened else "noop"}
+    row |= {"qdisc": driver.qdisc if link.up or link.opened else "noop"}
     row |= {"master": link.master} if link.master else {}
     row |= {"operstate": operstate(process.world, process.netns, link)}
     row |= {"linkmode": "DEFAULT"} if mode else {}
-    row |= {"group": "default", "txqlen": 1000}
+    row |= {"group": link.group, "txqlen": driver.txqlen if link.txqlen is None else link.txqlen}
     if options.family == "":
-        row |= {"link_type": kind, "address": link.mac, "broadcast": BROADCAST[kind]}
-        if peer is not None and link.peer is not None and not here:
-            row["link_netnsid"] = netns_ids(process.world, process.netns)[link.peer[0]]
+        row |= {"link_type": driver.link_type} | hardware_fields(link)
+        elsewhere = related_netns(link)
+        if elsewhere not in ("", process.netns):
+            row["link_netnsid"] = netns_ids(process.world, process.netns)[elsewhere]
         row |= detail_fields(process.world, process.netns, link, mode) if options.details else {}
+    row |= {"ifalias": link.alias} if link.alias else {}
     return row
+
+
+def hardware_fields(link: Link) -> Fields:
+    """The device's own address and the one that all hear."""
+    return {"address": link.mac, "broadcast": BROADCAST[DRIVERS[link.kind].link_type]}
+
+
+def _other_end(process: Process, link: Link) -> Fields:
+    """The device behind the ``@``: a cable's far end, or what a vlan stands on; abroad only its index is known."""
+    below = DRIVERS[link.kind].carrier == "lower"
+    far = lower_of(process.world, link) if below else peer_of(process.world, link)
+    if far is None:
+        return {}
+    where = link.lower if below else link.peer
+    return {"link": far.name} if where is not None and where[0] == process.netns else {"link_index": far.index}
+
+
+def related_netns(link: Link) -> str:
+    """The namespace where a link has its other side: a cable's far end, the device below, a tunnel's home."""
+    if link.peer is not None:
+        return link.peer[0]
+    if link.home:
+        return link.home
+    return link.lower[0] if link.lower is not None and DRIVERS[link.kind].carrier == "lower" else ""
 
 
 def flags(world: World, netns: str, link: Link) -> list[str]:
     """What stands between ``<`` and ``>``, in iproute2's order."""
     running = carrier(world, netns, link)
     peer = peer_of(world, link)
+    born = DRIVERS[link.kind].flags
     words = {
         "NO-CARRIER": link.up and not running,
-        "LOOPBACK": link.kind == "loopback",
-        "BROADCAST": link.kind != "loopback",
-        "MULTICAST": link.kind != "loopback",
+        "LOOPBACK": "LOOPBACK" in born,
+        "BROADCAST": "BROADCAST" in born,
+        "POINTOPOINT": "POINTOPOINT" in born,
+        "MULTICAST": "MULTICAST" in born and link.multicast,
+        "NOARP": "NOARP" in born or not link.arp,
+        "ALLMULTI": link.allmulti,
         "PROMISC": link.promisc,
         "UP": link.up,
         "LOWER_UP": link.up and running,
@@ -131,7 +159,7 @@ def flags(world: World, netns: str, link: Link) -> list[str]:
 def netns_ids(world: World, netns: str) -> dict[str, int]:
     """The numbers by which this namespace knows those that its links lead to."""
     links: list[Link] = sorted(world.table(netns, "link").values(), key=lambda link: link.index)
-    far = dict.fromkeys(link.peer[0] for link in links if link.peer is not None and link.peer[0] != netns)
+    far = dict.fromkeys(place for link in links if (place := related_netns(link)) not in ("", netns))
     return {scope: number for number, scope in enumerate(far)}
 
 
@@ -172,7 +200,8 @@ def hardware_text(process: Process, row: Fields) -> str:
     if "link_netnsid" in row:
         name = netns_name(process, row["link_netnsid"])
         words += f" link-netns {name}" if name else f" link-netnsid {row['link_netnsid']}"
-    return words + detail_text(row) + "\n"
+    alias = f"\n    alias {row['ifalias']}" if "ifalias" in row else ""
+    return words + detail_text(row) + alias + "\n"
 
 
 def brief_text(row: Fields) -> str:

@@ -13,8 +13,8 @@ from k8slearn.linux import ip, neigh
 from k8slearn.linux.device import refused
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Neighbour
-from k8slearn.shell.ip_link_set import MAC
 from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, match, prefix, wrong
+from k8slearn.shell.links.words import MAC
 from k8slearn.shell.process import Process
 
 STATES = ("permanent", "reachable", "stale", "failed", "noarp", "none", "incomplete", "delay", "probe", "all")

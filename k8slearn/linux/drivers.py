@@ -1,0 +1,50 @@
+"""What a driver says of its devices: their hardware type, flags and limits, and how they know of a carrier.
+
+=========  ========  ======================  ===========================================================
+kind       type      flags                   carrier
+=========  ========  ======================  ===========================================================
+loopback   loopback  LOOPBACK                nobody asks: state UNKNOWN while up
+veth       ether     BROADCAST MULTICAST     both ends are up (veth.c)
+bridge     ether     BROADCAST MULTICAST     a port of it forwards (br_if.c)
+vxlan      ether     BROADCAST MULTICAST     nobody asks
+dummy      ether     BROADCAST NOARP         nobody asks
+ifb        ether     BROADCAST NOARP         nobody asks
+=========  ========  ======================  ===========================================================
+
+What a packet finds in a device of a kind is in the kind's own module (`path.KINDS`).
+
+Left out: hardware: every device here is made of software.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Driver(NamedTuple):
+    """The constants of one kind of device (``dev->type``, ``dev->flags``, ``dev->min_mtu`` ...)."""
+
+    link_type: str = "ether"
+    """``link/ether``, ``link/loopback``, ``link/ipip``, ``link/none``."""
+    flags: tuple[str, ...] = ("BROADCAST", "MULTICAST")
+    """Those of ``LOOPBACK BROADCAST POINTOPOINT MULTICAST NOARP`` that it is born with."""
+    min_mtu: int = 68
+    max_mtu: int = 65535
+    """Bytes; 0: no limit."""
+    txqlen: int = 1000
+    qdisc: str = "noqueue"
+    """What it queues with once it has been up."""
+    carrier: str = ""
+    """Whose carrier is its own: ``peer``, ``ports``, ``lower``; empty: nobody asks, and ``state`` is UNKNOWN."""
+    tso_max_size: int = 524280
+
+
+DRIVERS: Mapping[str, Driver] = {
+    "loopback": Driver("loopback", ("LOOPBACK",), 0, 0),
+    "veth": Driver(carrier="peer"),
+    "bridge": Driver(carrier="ports"),
+    "vxlan": Driver(),
+    "dummy": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0),
+    "ifb": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0, txqlen=32, qdisc="pfifo_fast"),
+}
