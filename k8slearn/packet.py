@@ -39,6 +39,14 @@ class Packet(NamedTuple):
     """In ICMP ``frag-needed`` (IPv6 ``packet-too-big``): how much would have fitted."""
     tag: int = 0
     """The 802.1Q tag of the frame; 0 means none."""
+    vni: int = 0
+    """The VXLAN network that the inner frame belongs to."""
+    cipher: bool = False
+    """Is what is inside encrypted? Then only WireGuard's other end can read `inner`."""
+    mss: int = 0
+    """In a SYN: the longest segment that this end takes, in bytes of TCP payload."""
+    sequence: int = 0
+    """The number of an echo request (ping's ``icmp_seq``), from 1."""
 
     @property
     def family(self) -> str:
@@ -63,5 +71,5 @@ class Packet(NamedTuple):
         return {**fields, "text": str(self)}
 
 
-_QUIET = {"df": True, "mtu": 0, "tag": 0}
+_QUIET = {"df": True, "mtu": 0, "tag": 0, "vni": 0, "cipher": False, "mss": 0, "sequence": 0}
 """Fields that are said only where they are not as usual."""

@@ -26,6 +26,12 @@ NUMBERS = {
 }
 """Message -> (type, code)."""
 
+
+def numbers(packet: Packet) -> tuple[int, int]:
+    """An ICMP packet's type and code."""
+    return NUMBERS[packet.flags]
+
+
 ERRORS = {
     "net-unreachable": ("unreachable", "Network is unreachable"),
     "host-unreachable": ("unreachable", "No route to host"),
