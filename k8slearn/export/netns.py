@@ -144,7 +144,8 @@ def _settings(world: World, places: Iterable[Place], of_links: bool) -> str:
     """Every sysctl, as sysctl.conf has them. Settings of single links wait until the links are there."""
     alike: dict[str, list[str]] = {}
     for scope, netns in places:
-        written = {**sysctl.DEFAULTS, **{str(k): str(v) for k, v in world.table(scope, "sysctl").items()}}
+        usual = {name: value for name, value in sysctl.DEFAULTS.items() if name not in sysctl.CONNTRACK}
+        written = {**usual, **{str(k): str(v) for k, v in world.table(scope, "sysctl").items()}}
         bridges = any(link.kind == "bridge" for link in world.table(scope, "link").values())
         rows = [] if of_links else ["net.ipv4.ip_forward = 0", *(f"-{name} = {value}" for name, value in CALM.items())]
         for name, value in written.items():

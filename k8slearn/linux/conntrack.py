@@ -1,210 +1,243 @@
-"""conntrack: the kernel's memory of connections, and the address translation that leans on it.
+"""conntrack: the kernel's memory of connections.
 
-The first packet of a connection makes an entry with two tuples: how it looks, and how its reply must look. nat rules
-see only that first packet; they change the reply tuple, and every later packet is rewritten from the two tuples
-(`nf_nat_core.c`). The entry counts only when the packet leaves the last hook (confirmation): what was dropped before
-is forgotten.
+::
 
-The table holds an entry under both of its tuples, as the kernel's hash does.
+    PREROUTING, OUTPUT ── find ──┬─ an entry has this tuple: its next state, its new timeout
+                                 ├─ none: a new entry, which nobody else sees yet (NEW)
+                                 └─ fits nowhere: INVALID
+    INPUT, POSTROUTING ─ confirm ── the packet got through: from here on the kernel remembers
 
-Left out: helpers (FTP and the like), zones, sequence tracking, the table's size limit, events.
+The first packet of a connection makes an entry with two tuples (`connection.py`). nat rules see only that first
+packet (`nat.py`); `conntrack_states.py` says which state follows on which, and for how long each is kept. What was
+dropped before the last hook is forgotten. A table that is full takes no new connection: the kernel then looks for an
+entry that is not ASSURED in the eight hash buckets nearby, and drops the packet where there is none
+(`nf_conntrack_core.c: early_drop`).
+
+Left out: helpers (FTP and the like), zones, sequence tracking, events, accounting, clash resolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from zlib import crc32
 
-from k8slearn.journal import Put
+from k8slearn.journal import Put, Remove, Table, World
+from k8slearn.linux import sysctl
+from k8slearn.linux.connection import PINGS, inverse, is_dnat, is_snat, text, tuple_of
+from k8slearn.linux.connection import lookup as lookup_in
+from k8slearn.linux.conntrack_states import IGNORE, INVALID, REOPEN, after, first, remembered, timeout
+from k8slearn.linux.nat import null_binding, set_destination, set_source, translate
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.linux.skb import Net, Skb, Tracked
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
-IGNORE, INVALID = "ignore", "INVALID"
-TCP: Mapping[tuple[bool, str], Mapping[str, str]] = {
-    (False, "SYN"): {"": "SYN_SENT", "SYN_SENT": "SYN_SENT", "TIME_WAIT": "SYN_SENT", "CLOSE": "SYN_SENT"},
-    (False, "SYN-ACK"): {"": INVALID},
-    (False, "ACK"): {"": "ESTABLISHED", "SYN_SENT": INVALID, "SYN_RECV": "ESTABLISHED"},
-    (False, "RST"): {"": INVALID, "SYN_SENT": "CLOSE", "SYN_RECV": "CLOSE", "ESTABLISHED": "CLOSE"},
-    (False, "FIN"): {"": INVALID, "SYN_SENT": INVALID, "SYN_RECV": "FIN_WAIT", "ESTABLISHED": "FIN_WAIT"},
-    (True, "SYN"): {"SYN_SENT": IGNORE, "ESTABLISHED": INVALID},
-    (True, "SYN-ACK"): {"SYN_SENT": "SYN_RECV", "CLOSE": INVALID},
-    (True, "ACK"): {},
-    (True, "RST"): {"SYN_SENT": "CLOSE", "SYN_RECV": "CLOSE", "ESTABLISHED": "CLOSE"},
-    (True, "FIN"): {"SYN_SENT": INVALID, "ESTABLISHED": "CLOSE_WAIT", "FIN_WAIT": "LAST_ACK"},
-}
-"""(is a reply, flags) -> state before -> state after; what is not listed stays as it is
-(`nf_conntrack_proto_tcp.c`)."""
+__all__ = [
+    "confirm",
+    "find",
+    "inverse",
+    "is_dnat",
+    "is_snat",
+    "lookup",
+    "null_binding",
+    "set_destination",
+    "set_source",
+    "translate",
+    "tuple_of",
+]
 
-TIMEOUTS = {
-    "SYN_SENT": 120, "SYN_RECV": 60, "ESTABLISHED": 432000, "FIN_WAIT": 120, "CLOSE_WAIT": 60,
-    "LAST_ACK": 30, "TIME_WAIT": 120, "CLOSE": 10, "udp": 30, "udp-replied": 120, "icmp": 30,
-}  # fmt: skip
-"""Seconds until an entry is forgotten: the kernel's defaults."""
-
-
-def tuple_of(packet: Packet) -> Tuple:
-    return Tuple(packet.proto, packet.src, packet.dst, packet.sport, packet.dport)
-
-
-def inverse(t: Tuple) -> Tuple:
-    return Tuple(t.proto, t.dst, t.src, t.dport, t.sport)
-
-
-def is_dnat(row: Connection) -> bool:
-    return (row.original.dst, row.original.dport) != (row.reply.src, row.reply.sport)
-
-
-def is_snat(row: Connection) -> bool:
-    return (row.original.src, row.original.sport) != (row.reply.dst, row.reply.dport)
+STREAM = 2.0
+"""Seconds after which an answered UDP conversation counts as a stream (`nf_conntrack_proto_udp.c`)."""
+EVICTION_RANGE = 8
+"""How many hash buckets `early_drop` looks into."""
+DISCOVERY = (
+    *("neighbour-solicitation", "neighbour-advertisement", "router-solicitation", "router-advertisement", "redirect"),
+)
+"""ICMPv6's own business on a link, which is never tracked (`nf_conntrack_proto_icmpv6.c`)."""
 
 
 def lookup(net: Net, netns: str, t: Tuple) -> Connection | None:
     """The live entry that a packet with this tuple belongs to."""
-    found: Connection | None = net.world.table(netns, "conntrack").get(t)
-    return found if found is not None and found.until > net.world.clock else None
+    return lookup_in(net.world, netns, t)
 
 
-def find(net: Net, skb: Skb, hook: str) -> Walk[None]:
-    """Give the packet its connection, old or new (`nf_conntrack_core.c: nf_conntrack_in`)."""
+def find(net: Net, skb: Skb, hook: str) -> Walk[bool]:
+    """Give the packet its connection, old or new (`nf_conntrack_core.c: nf_conntrack_in`); False: it ends here."""
     if skb.tracked is not None or skb.state:
-        return
+        return True
     packet = skb.packet
-    if packet.proto == "icmp" and packet.inner is not None:
-        _related(net, skb, packet.inner)
-        return
+    if packet.proto in PINGS:
+        if packet.inner is not None:
+            _related(net, skb, packet.inner)
+            return True
+        if packet.flags in DISCOVERY:
+            skb.state = "UNTRACKED"
+            return True
     mine = tuple_of(packet)
-    row = lookup(net, skb.netns, mine)
-    before = row.state if row is not None else ""
-    reply = row is not None and mine != row.original
-    state = _next(packet, before, reply)
-    if state == INVALID:
-        skb.state = INVALID
-        says = f"conntrack: {packet.flags} fits no connection: INVALID"
-        yield Step(skb.netns, "conntrack", says, packet, packet, None, skb.iif or skb.oif, hook)
-        return
+    row = lookup_in(net.world, skb.netns, mine)
     if row is None:
-        row = Connection(mine, inverse(mine), state, until=net.world.clock + _timeout(mine.proto, state, False))
-        skb.tracked = Tracked(row)
-        return
-    replied = row.replied or reply
-    row = replace(
-        row,
-        state=state,
-        replied=replied,
-        assured=row.assured or _assured(row, state),
-        until=net.world.clock + _timeout(mine.proto, state, replied),
+        return (yield from _new(net, skb, mine, hook))
+    reply = mine != row.original
+    state = after(row, packet.flags, reply)
+    if state == REOPEN:
+        yield from _forget(skb.netns, row)
+        return (yield from _new(net, skb, mine, hook))
+    if state == INVALID:
+        yield _invalid(skb, hook)
+        return True
+    renewed = _next(net, skb, row, state, reply)
+    skb.tracked = Tracked(renewed, reply, "ESTABLISHED" if renewed.replied else "NEW", True, True, True)
+    if packet.proto == "tcp" and not row.replied and packet.flags.startswith("RST"):
+        yield from _forget(skb.netns, row)
+    elif renewed != row:
+        yield Put((skb.netns, "conntrack", row.original), renewed)
+        yield Put((skb.netns, "conntrack", row.reply), renewed)
+    return True
+
+
+def _invalid(skb: Skb, hook: str) -> Step:
+    skb.state = INVALID
+    says = f"conntrack: {skb.packet.flags} fits no connection: INVALID"
+    return Step(skb.netns, "conntrack", says, skb.packet, skb.packet, None, skb.iif or skb.oif, hook)
+
+
+def _new(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
+    """The first packet of a connection (`init_conntrack`)."""
+    loose = mine.proto != "tcp" or sysctl.is_on(net.world, skb.netns, "net.netfilter.nf_conntrack_tcp_loose")
+    state = first(mine.proto, skb.packet.flags, loose)
+    if state == INVALID:
+        yield _invalid(skb, hook)
+        return True
+    if not (yield from _room(net, skb, mine, hook)):
+        return False
+    clock = net.world.clock
+    until = clock + _kept(net, skb.netns, mine.proto, state, False)
+    skb.tracked = Tracked(Connection(mine, inverse(mine), state, until=until, since=clock))
+    return True
+
+
+def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Connection:
+    """The entry after a packet that belongs to it."""
+    netns, proto, clock, before = skb.netns, row.original.proto, net.world.clock, row.state
+    assured, until, last = row.assured, row.until, ""
+    if proto == "udp":
+        stream = row.replied and clock - row.since >= STREAM
+        assured = assured or stream
+        until = clock + timeout(net.world, netns, proto, "stream" if stream else "")
+    elif proto == "tcp":
+        answered = row.replied and before in ("SYN_RECV", "ESTABLISHED")
+        assured = assured or (answered and state == "ESTABLISHED")
+        last = remembered(skb.packet.flags, reply, state)
+        if state == IGNORE:
+            state = before
+        elif row.replied or before != "SYN_SENT" or state != "SYN_SENT":
+            until = clock + _kept(net, netns, proto, state, row.replied)
+    else:
+        assured = assured or (proto == "sctp" and state == "ESTABLISHED" and before == "COOKIE_ECHOED" and reply)
+        until = clock + timeout(net.world, netns, proto, state)
+    fin = state != "SYN_RECV" and (row.fin or state == "FIN_WAIT")
+    return Connection(
+        row.original, row.reply, state, row.replied or reply, assured, row.mark, until, row.since, fin, last
     )
-    info = "ESTABLISHED" if replied else "NEW"
-    skb.tracked = Tracked(row, reply, info, True, True, True)
-    if row != net.world.table(skb.netns, "conntrack").get(mine):
-        yield Put((skb.netns, "conntrack", row.original), row)
-        yield Put((skb.netns, "conntrack", row.reply), row)
 
 
-def _next(packet: Packet, before: str, reply: bool) -> str:
-    if packet.proto != "tcp":
-        return ""
-    row = TCP.get(
-        (
-            reply,
-            packet.flags.removesuffix("-ACK")
-            if packet.flags in ("RST-ACK", "FIN-ACK")
-            else packet.flags.replace("PSH-", ""),
-        ),
-        {},
-    )
-    after = row.get(before, before)
-    return before if after == IGNORE else after
-
-
-def _assured(row: Connection, state: str) -> bool:
-    """TCP: once the handshake is through. UDP and ICMP need traffic for two seconds and never, in the kernel."""
-    return row.original.proto == "tcp" and row.replied and state == "ESTABLISHED"
-
-
-def _timeout(proto: str, state: str, replied: bool) -> float:
-    return float(TIMEOUTS[state or ("udp-replied" if proto == "udp" and replied else proto)])
+def _kept(net: Net, netns: str, proto: str, state: str, replied: bool) -> float:
+    """The state's timeout; a connection that was picked up in its middle is not trusted for five days."""
+    seconds = timeout(net.world, netns, proto, state)
+    if state == "ESTABLISHED" and proto == "tcp" and not replied:
+        short = sysctl.read(net.world, netns, "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged")
+        return min(seconds, float(short or 0))
+    return seconds
 
 
 def _related(net: Net, skb: Skb, inner: Packet) -> None:
-    """An ICMP error belongs to the connection of the packet that it quotes."""
+    """An ICMP error belongs to the connection of the packet that it quotes, if it goes to that packet's sender
+    (`nf_conntrack_proto_icmp.c: nf_conntrack_inet_error`)."""
     about = inverse(tuple_of(inner))
-    row = lookup(net, skb.netns, about)
-    if row is None:
+    row = lookup_in(net.world, skb.netns, about)
+    if row is None or skb.packet.dst != inner.src:
         skb.state = INVALID
     else:
         skb.tracked = Tracked(row, about != row.original, "RELATED", True, True, True)
 
 
-def confirm(net: Net, skb: Skb, hook: str) -> Walk[None]:
-    """The last hook: from here on the kernel remembers the connection."""
+def confirm(net: Net, skb: Skb, hook: str) -> Walk[bool]:
+    """The last hook: from here on the kernel remembers the connection; False: its tuple was taken."""
     tracked = skb.tracked
     if tracked is None or tracked.confirmed or tracked.info != "NEW":
-        return
-    tracked.confirmed = True
-    yield Put((skb.netns, "conntrack", tracked.row.original), tracked.row)
-    yield Put((skb.netns, "conntrack", tracked.row.reply), tracked.row)
-    says = f"conntrack: new connection confirmed: {_text(tracked.row)}"
-    because = Because((skb.netns, "conntrack", tracked.row.original), _text(tracked.row))
-    yield Step(skb.netns, "conntrack", says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook)
-
-
-def _text(row: Connection) -> str:
-    o, r = row.original, row.reply
-    return f"{o.proto} {o.src}:{o.sport} > {o.dst}:{o.dport}, reply {r.src}:{r.sport} > {r.dst}:{r.dport}"
-
-
-def set_destination(tracked: Tracked, address: str, port: int) -> None:
-    """DNAT: the reply will come from there."""
+        return True
     row = tracked.row
-    reply = row.reply._replace(src=address, sport=port or row.reply.sport)
-    tracked.row, tracked.dst_done = replace(row, reply=reply), True
+    because = Because((skb.netns, "conntrack", row.original), text(row))
+    if lookup_in(net.world, skb.netns, row.reply) is not None:
+        says = "conntrack: another connection has this reply tuple, and no port was free"
+        yield _drop(skb, says, because, hook)
+        return False
+    tracked.confirmed = True
+    yield Put((skb.netns, "conntrack", row.original), row)
+    yield Put((skb.netns, "conntrack", row.reply), row)
+    says = f"conntrack: new connection confirmed: {because.text}"
+    yield Step(skb.netns, "conntrack", says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook)
+    return True
 
 
-def set_source(net: Net, skb: Skb, address: str, port: int) -> None:
-    """SNAT: the reply will go to there; a port that is taken gives way to the next free one."""
-    assert skb.tracked is not None
-    row = skb.tracked.row
-    reply = row.reply._replace(dst=address, dport=port or row.reply.dport)
-    while lookup(net, skb.netns, reply) is not None:
-        reply = reply._replace(dport=1024 + (reply.dport - 1023) % 64512)
-    skb.tracked.row, skb.tracked.src_done = replace(row, reply=reply), True
+def _forget(netns: str, row: Connection) -> Walk[None]:
+    """Closed before it was open, or opened anew: the entry goes at once (`nf_ct_kill`)."""
+    yield Remove((netns, "conntrack", row.original))
+    yield Remove((netns, "conntrack", row.reply))
 
 
-def translate(net: Net, skb: Skb, hook: str) -> Walk[None]:
-    """Rewrite the packet as its connection says: destination at PREROUTING and OUTPUT, source at POSTROUTING
-    and INPUT."""
-    tracked, before = skb.tracked, skb.packet
-    assert tracked is not None
-    row, source = tracked.row, hook in ("POSTROUTING", "INPUT")
-    changes = is_snat(row) if source != tracked.reply else is_dnat(row)
-    if not changes:
-        return
-    target = inverse(row.original if tracked.reply else row.reply)
-    if before.inner is not None:
-        skb.packet = _translate_error(before, row, target, tracked.reply, source)
-    elif source:
-        skb.packet = before._replace(src=target.src, sport=target.sport)
-    else:
-        skb.packet = before._replace(dst=target.dst, dport=target.dport)
-    if skb.packet != before:
-        what = (
-            f"source {before.src}:{before.sport} becomes {skb.packet.src}:{skb.packet.sport}"
-            if source
-            else f"destination {before.dst}:{before.dport} becomes {skb.packet.dst}:{skb.packet.dport}"
-        )
-        because = Because((skb.netns, "conntrack", row.original), _text(row))
-        yield Step(skb.netns, "nat", what, before, skb.packet, because, skb.oif or skb.iif, hook)
+def _drop(skb: Skb, says: str, because: Because | None, hook: str) -> Step:
+    dev = skb.oif or skb.iif
+    return Step(skb.netns, "drop", says, skb.packet, skb.packet, because, dev, hook, "NETFILTER_DROP")
 
 
-def _translate_error(packet: Packet, row: Connection, target: Tuple, reply: bool, source: bool) -> Packet:
-    """An ICMP error is rewritten outside and in the packet that it quotes (`nf_nat_proto.c:
-    nf_nat_icmp_reply_translation`)."""
-    inner = packet.inner
-    assert inner is not None
-    quoted = row.original if reply else row.reply
-    if source:
-        return packet._replace(src=target.src, inner=inner._replace(dst=quoted.dst, dport=quoted.dport))
-    return packet._replace(dst=target.dst, inner=inner._replace(src=quoted.src, sport=quoted.sport))
+# --- a full table ------------------------------------------------------------------------------
+
+
+def entries(world: World, netns: str) -> list[Connection]:
+    """The living entries, in the order in which they came to be."""
+    clock = world.clock
+    rows: Table = world.table(netns, "conntrack")
+    return [row for name, row in rows.items() if name == row.original and row.until > clock]
+
+
+def machine_setting(world: World, netns: str, name: str) -> int:
+    """A setting that only a machine's first namespace can write, and that counts in all of them."""
+    here = world.get((netns, "netns", ""))
+    return int(sysctl.read(world, here.machine if here is not None else netns, name) or 0)
+
+
+def _room(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
+    """Is there a place for one entry more (`__nf_conntrack_alloc`)? Each namespace counts its own."""
+    world, netns = net.world, skb.netns
+    most = machine_setting(world, netns, "net.netfilter.nf_conntrack_max")
+    if not most or len(world.table(netns, "conntrack")) < 2 * most or len(entries(world, netns)) < most:
+        return True
+    victims = _early_drop(world, netns, mine)
+    for row in victims:
+        yield from _forget(netns, row)
+        because = Because((netns, "conntrack", row.original), text(row))
+        says = f"nf_conntrack: table full, an entry that is not ASSURED gives way: {because.text}"
+        yield Step(netns, "conntrack", says, skb.packet, skb.packet, because, skb.iif or skb.oif, hook)
+    if victims:
+        return True
+    why = Because((netns, "sysctl", "net.netfilter.nf_conntrack_max"), f"net.netfilter.nf_conntrack_max = {most}")
+    yield _drop(skb, "nf_conntrack: table full, dropping packet", why, hook)
+    return False
+
+
+def _early_drop(world: World, netns: str, mine: Tuple) -> list[Connection]:
+    """The entries of the first bucket, of eight from the newcomer's on, that has any which are not ASSURED."""
+    buckets = max(1, machine_setting(world, netns, "net.netfilter.nf_conntrack_buckets"))
+    first = _bucket(mine, buckets)
+    near: dict[int, list[Connection]] = {}
+    for row in entries(world, netns):
+        for t in () if row.assured else (row.original, row.reply):
+            away = (_bucket(t, buckets) - first) % buckets
+            if away < EVICTION_RANGE:
+                near.setdefault(away, []).append(row)
+    return near[min(near)] if near else []
+
+
+def _bucket(t: Tuple, buckets: int) -> int:
+    """The kernel hashes with a number drawn at boot; so its buckets are as good as any."""
+    return crc32(repr(t).encode()) * buckets >> 32

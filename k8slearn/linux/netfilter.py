@@ -41,9 +41,11 @@ def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     family = skb.packet.family
     for stage in net.world.table(skb.netns, "chain").index(_plan)[family, hook]:
         if stage == "conntrack":
-            yield from conntrack.find(net, skb, hook)
+            if not (yield from conntrack.find(net, skb, hook)):
+                return False
         elif stage == "confirm":
-            yield from conntrack.confirm(net, skb, hook)
+            if not (yield from conntrack.confirm(net, skb, hook)):
+                return False
         elif stage == "nat":
             if not (yield from _nat(net, skb, family, hook)):
                 return False
@@ -76,10 +78,9 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
     if tracked.info == "NEW" and not tracked.reply and not (tracked.src_done if source else tracked.dst_done):
         if not (yield from traverse(net, skb, family, "nat", hook)):
             return False
-        if source:
-            tracked.src_done = True
-        else:
-            tracked.dst_done = True
+        if source and not tracked.src_done:
+            conntrack.null_binding(net, skb)
+        tracked.dst_done = tracked.dst_done or not source
     yield from conntrack.translate(net, skb, hook)
     return True
 

@@ -158,6 +158,12 @@ class Connection:
     mark: int = 0
     until: float = 0.0
     """The second of the logical clock at which it is forgotten."""
+    since: float = 0.0
+    """The second of the logical clock at which it was made."""
+    fin: bool = False
+    """TCP: has a side begun to close?"""
+    last: str = ""
+    """TCP: ``RST>`` after a reset, ``SYN>`` after a SYN that fitted nothing; ``<`` if it came from the other side."""
 
 
 @dataclass(frozen=True, slots=True)

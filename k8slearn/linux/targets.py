@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k8slearn.linux import conntrack, fib, icmp
+from k8slearn.linux import fib, icmp, nat
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.trace import Step, Walk
@@ -34,25 +34,29 @@ def _reject(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     return DROP
 
 
+def _range(rule: Rule, option: str, prefix: str = "") -> nat.Range:
+    said = dict(rule.options)
+    random = "--random" in said or "--random-fully" in said
+    return nat.range_of(prefix + said.get(option, ""), random, "--persistent" in said)
+
+
 def _dnat(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
-    address, _, port = dict(rule.options)["--to-destination"].partition(":")
-    assert skb.tracked is not None
-    conntrack.set_destination(skb.tracked, address or skb.packet.dst, int(port or 0))
+    nat.setup(net, skb, _range(rule, "--to-destination"), False)
     return ACCEPT
     yield
 
 
 def _redirect(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
-    address = "127.0.0.1" if hook == "OUTPUT" else fib.select_source(net.world, skb.netns, skb.iif, skb.packet.src)
-    assert skb.tracked is not None
-    conntrack.set_destination(skb.tracked, address, int(dict(rule.options).get("--to-ports", "0")))
+    """To this machine itself (`nf_nat_redirect.c`): loopback for its own packets, else the address of the device."""
+    loopback = "::1" if skb.packet.family == "ip6" else "127.0.0.1"
+    address = loopback if hook == "OUTPUT" else fib.select_source(net.world, skb.netns, skb.iif, skb.packet.src)
+    nat.setup(net, skb, _range(rule, "--to-ports", ":")._replace(first=address, last=address), False)
     return ACCEPT
     yield
 
 
 def _snat(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
-    address, _, port = dict(rule.options)["--to-source"].partition(":")
-    conntrack.set_source(net, skb, address, int(port or 0))
+    nat.setup(net, skb, _range(rule, "--to-source"), True)
     return ACCEPT
     yield
 
@@ -63,7 +67,7 @@ def _masquerade(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     if not address:
         yield Step(skb.netns, "drop", f"{skb.oif} ate my IP address", skb.packet, skb.packet, None, skb.oif, hook)
         return DROP
-    conntrack.set_source(net, skb, address, 0)
+    nat.setup(net, skb, _range(rule, "--to-ports", ":")._replace(first=address, last=address), True)
     return ACCEPT
 
 

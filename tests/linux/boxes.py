@@ -1,0 +1,103 @@
+"""Real machines for tests: network namespaces of this kernel, and sockets made inside them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+
+import pytest
+
+NEEDS = [tool for tool in ("ip", "iptables", "ip6tables", "conntrack") if shutil.which(tool) is None]
+CLONE_NEWNET = 0x40000000
+FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
+
+
+class Boxes:
+    """Namespaces by short names; real names carry the process number, so that two runs do not meet."""
+
+    def __init__(self, *names: str) -> None:
+        self.real = {name: f"sockets-{name}-{os.getpid()}" for name in names}
+        for name in self.real.values():
+            subprocess.run(["ip", "netns", "add", name], check=True)
+
+    def run(self, where: str, line: str) -> subprocess.CompletedProcess[str]:
+        command = ["ip", "netns", "exec", self.real[where], *line.split()]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def script(self, lines: str) -> None:
+        """``NAME: command`` in each line; ``{NAME}`` in it is the namespace's real name."""
+        for line in filter(None, map(str.strip, lines.splitlines())):
+            where, _, command = line.partition(": ")
+            done = self.run(where, command.format(**self.real))
+            assert done.returncode == 0, (line, done.stderr)
+
+    def inside(self, where: str, work: Any) -> Any:
+        """What `work()` returns, called inside a namespace."""
+        found: list[Any] = []
+
+        def body() -> None:
+            fd = os.open(f"/run/netns/{self.real[where]}", os.O_RDONLY)
+            assert ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) == 0
+            os.close(fd)
+            try:
+                found.append(work())
+            except OSError as error:
+                found.append(error)
+
+        thread = Thread(target=body)
+        thread.start()
+        thread.join()
+        return found[0]
+
+    def socket(self, where: str, *kind: int) -> socket.socket:
+        made: socket.socket = self.inside(where, lambda: socket.socket(*kind))
+        return made
+
+    def close(self) -> None:
+        for name in self.real.values():
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+@contextmanager
+def boxes(*names: str) -> Iterator[Boxes]:
+    """Namespaces for one test; skips where that is not possible."""
+    if NEEDS or os.geteuid() != 0:
+        pytest.skip(f"needs root and {', '.join(NEEDS) or 'ip'}")
+    made = Boxes(*names)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def entries(there: Boxes, where: str, options: str = "") -> list[str]:
+    """What ``conntrack -L`` lists, sorted; seconds that have just begun to run are made whole again."""
+    lines = there.run(where, f"conntrack -L {options}").stdout.splitlines()
+    return sorted(re.sub(r"^(\w+ +\d+) (\d+) ", _whole, re.sub(r"use=\d+", "use=1", line)) for line in lines)
+
+
+def _whole(found: re.Match[str]) -> str:
+    seconds = int(found[2])
+    return f"{found[1]} {-(-seconds // 5) * 5 if seconds > 5 else seconds} "
+
+
+def tcp_packet(src: str, dst: str, sport: int, dport: int, flags: str, seq: int, ack: int) -> bytes:
+    """An IPv4 packet with a bare TCP header; the kernel fills in the IP checksum."""
+    bits = sum(FLAGS[letter] for letter in flags)
+    tcp = struct.pack("!HHIIBBHHH", sport, dport, seq, ack if "A" in flags else 0, 5 << 4, bits, 65535, 0, 0)
+    addresses = socket.inet_aton(src) + socket.inet_aton(dst)
+    whole = addresses + struct.pack("!BBH", 0, 6, len(tcp)) + tcp
+    total = sum(struct.unpack(f"!{len(whole) // 2}H", whole))
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    tcp = tcp[:16] + struct.pack("!H", ~total & 0xFFFF) + tcp[18:]
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses + tcp

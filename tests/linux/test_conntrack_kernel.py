@@ -1,0 +1,109 @@
+"""conntrack held against the kernel: the same packets through a real router and through ours, the same entries."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from k8slearn.journal import Put, Remove, World
+from k8slearn.linux import conntrack
+from k8slearn.linux.rows import Netns
+from k8slearn.linux.skb import Net, Skb
+from k8slearn.packet import Packet
+from k8slearn.shell.conntrack import text_of
+from tests.linux.boxes import Boxes, boxes, entries, tcp_packet
+
+pytestmark = pytest.mark.root
+
+C, S, R = "10.1.0.2", "10.2.0.2", "node:r"
+ROUTER = """
+r: ip link set lo up
+r: ip link add c0 type veth peer name eth0 netns {c}
+r: ip link add s0 type veth peer name eth0 netns {s}
+r: ip addr add 10.1.0.1/24 dev c0
+r: ip addr add 10.2.0.1/24 dev s0
+r: ip link set c0 up
+r: ip link set s0 up
+c: ip addr add 10.1.0.2/24 dev eth0
+s: ip addr add 10.2.0.2/24 dev eth0
+c: ip link set eth0 up
+s: ip link set eth0 up
+c: ip route add default via 10.1.0.1
+s: ip route add default via 10.2.0.1
+r: sysctl -qw net.ipv4.ip_forward=1
+c: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
+s: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
+r: iptables -A FORWARD -m conntrack --ctstate UNTRACKED -j ACCEPT
+"""
+FULL = {"S": "SYN", "SA": "SYN-ACK", "A": "ACK", "PA": "PSH-ACK", "FA": "FIN-ACK", "R": "RST", "RA": "RST-ACK"}
+
+
+@pytest.fixture(scope="module")
+def router() -> Iterator[Boxes]:
+    with boxes("c", "r", "s") as there:
+        there.script(ROUTER)
+        yield there
+
+
+class Ours:
+    """A router of which only conntrack exists."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.world.apply(Put((R, "netns", ""), Netns("r", R)))
+
+    def forward(self, packet: Packet) -> str:
+        """A packet passes both hooks; its ctstate."""
+        net, skb = Net(self.world), Skb(R, packet, "c0")
+        for walk in (conntrack.find(net, skb, "PREROUTING"), conntrack.confirm(net, skb, "POSTROUTING")):
+            for item in walk:
+                if isinstance(item, Put | Remove):
+                    self.world.apply(item)
+        return skb.tracked.info if skb.tracked is not None else skb.state
+
+    def lines(self) -> list[str]:
+        return [" ".join(text_of(row, self.world.clock).split()) for row in conntrack.entries(self.world, R)]
+
+
+def seeds(count: int) -> list[Any]:
+    return [pytest.param(n, marks=[pytest.mark.slow] if n >= 20 else []) for n in range(count)]
+
+
+def _sensible(rng: Random, sent: list[tuple[str, str]]) -> tuple[str, str]:
+    """No three acknowledgements alike (a retransmission to conntrack), no SYN from both sides at once, and no answer
+    of the client's to what it cannot have heard."""
+    while True:
+        side, flags = rng.choice("cs"), rng.choice([*FULL])
+        again = any(one == side and "A" in old for one, old in sent[-3:])
+        early = (side, flags) == ("c", "RA")
+        if not (again and flags in ("A", "PA")) and (side, flags) != ("s", "S") and not early:
+            return side, flags
+
+
+@pytest.mark.parametrize("seed", seeds(300))
+def test_any_tcp_packets_lead_to_the_state_that_the_kernel_has(router: Boxes, seed: int) -> None:
+    """Random flags from both sides, with sequence numbers that fit; after each packet the entries are the same."""
+    rng, ours, port = Random(seed), Ours(), 20000 + seed
+    raw = {name: router.socket(name, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) for name in "cs"}
+    for one in raw.values():
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
+    seq, syn, sent = {"c": 1000, "s": 5000}, dict[str, int](), list[tuple[str, str]]()
+    script = rng.choice((("cS", "sSA", "cA"), ("cS", "sSA"), ("cS",), ("cA", "sA"), ()))
+    for n in range(8):
+        side, flags = (script[n][0], script[n][1:]) if n < len(script) else _sensible(rng, sent)
+        other = "s" if side == "c" else "c"
+        ends = (C, S, port, 80) if side == "c" else (S, C, 80, port)
+        seq[side] -= flags == "S" and any("SYN_RECV" in line for line in ours.lines())
+        ack = syn.get(other, seq[other]) if flags == "SA" else seq[other]
+        raw[side].sendto(tcp_packet(*ends, flags, seq[side], ack), (ends[1], 0))
+        syn |= {side: seq[side] + 1} if flags == "S" else {}
+        before = ours.lines()
+        ours.forward(Packet("tcp", *ends, FULL[flags]))
+        seq[side] += ("S" in flags or "F" in flags) and ours.lines() != before
+        sent.append((side, flags))
+        real = entries(router, "r", f"-p tcp --orig-port-src {port}") + entries(router, "r", f"-p tcp --dport {port}")
+        assert ours.lines() == [" ".join(one.split()) for one in real], " ".join(a + b for a, b in sent)
