@@ -3,12 +3,26 @@
 A changed packet is a new packet (``packet._replace(ttl=63)``). What the kernel keeps beside a packet while
 it handles it (mark, connection, the port it came in by) is not part of it: see `linux/path.py`.
 
+A packet that is too long for a link may travel as fragments: each is a packet of its own whose `fragment` says which
+bytes of the whole it carries. Only the first has the ports (RFC 791).
+
 Left out: IP options, TCP sequence numbers and checksums: no decision in this network looks at them.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+
+class Fragment(NamedTuple):
+    """Which part of a packet a fragment carries: `offset` in bytes behind the IP header, `more` where others follow."""
+
+    ident: int
+    """The IP identification: the same in all fragments of one packet."""
+    offset: int
+    more: bool
+    whole: Packet
+    """The packet that was cut up, as it was then."""
 
 
 class Packet(NamedTuple):
@@ -47,6 +61,8 @@ class Packet(NamedTuple):
     """In a SYN: the longest segment that this end takes, in bytes of TCP payload."""
     sequence: int = 0
     """The number of an echo request (ping's ``icmp_seq``), from 1."""
+    fragment: Fragment | None = None
+    """Which part this is of a packet that was too long for a link; None: all of it."""
 
     @property
     def family(self) -> str:
@@ -57,19 +73,24 @@ class Packet(NamedTuple):
         if self.proto == "arp":
             asks = f"who-has {self.dst} tell {self.src}"
             return f"ARP {asks if self.flags == 'who-has' else f'{self.src} is-at {self.eth_src}'}"
-        if self.proto == "icmp":
-            return f"ICMP {self.src} > {self.dst}: {self.flags}"
+        if self.fragment is not None and self.fragment.offset:
+            return f"{self.proto.upper()} {self.src} > {self.dst}: fragment from byte {self.fragment.offset}"
+        if self.proto in ("icmp", "icmp6"):
+            return f"{'ICMP' if self.proto == 'icmp' else 'ICMP6'} {self.src} > {self.dst}: {self.flags}"
         flags = f" [{self.flags}]" if self.flags else ""
         return f"{self.proto.upper()} {self.src}:{self.sport} > {self.dst}:{self.dport}{flags}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with `text` (as tcpdump would put it) beside the fields."""
-        fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k not in ("inner", *_QUIET)}
+        fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k not in (*_NESTED, *_QUIET)}
         fields |= {k: getattr(self, k) for k, usual in _QUIET.items() if getattr(self, k) != usual}
         if self.inner is not None:
             fields["inner"] = self.inner.to_dict()
+        if self.fragment is not None:
+            fields["fragment"] = {k: v for k, v in self.fragment._asdict().items() if k != "whole"}
         return {**fields, "text": str(self)}
 
 
+_NESTED = ("inner", "fragment")
 _QUIET = {"df": True, "mtu": 0, "tag": 0, "vni": 0, "cipher": False, "mss": 0, "sequence": 0}
 """Fields that are said only where they are not as usual."""

@@ -11,7 +11,7 @@ Left out: spanning tree, VLANs, multicast snooping, ageing, ebtables.
 from __future__ import annotations
 
 from k8slearn.journal import Put
-from k8slearn.linux import arp, fib, netfilter, path, sysctl
+from k8slearn.linux import arp, fib, frag, netfilter, path, sysctl
 from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link
 from k8slearn.linux.skb import Net, Skb
@@ -55,6 +55,8 @@ def _is_local(net: Net, netns: str, device: Link, mac: str) -> bool:
 
 def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
     """PREROUTING on a bridged frame; a new destination needs a new MAC (`br_nf_pre_routing_finish`)."""
+    if netfilter.sees_wholes(net, skb) and not (yield from frag.gather(net, skb)):
+        return False
     before = skb.packet.dst
     if not (yield from netfilter.run(net, skb, "PREROUTING")):
         return False
@@ -144,6 +146,7 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
                 tracked=skb.tracked,
                 state=skb.state,
                 prerouted=skb.prerouted,
+                longest=skb.longest,
             )
             yield from _out(net, copy, device, port)
 
@@ -168,7 +171,32 @@ def _out(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
         skb.via = skb.packet.dst
         if not (yield from netfilter.run(net, skb, "POSTROUTING")):
             return
-    yield from path.hand_over(net, skb.netns, port, skb.packet)
+        if skb.packet.size > min(port.mtu, skb.longest or port.mtu):
+            yield from _refragmented(net, skb, device, port)
+            return
+    yield from _push(net, skb.netns, port, skb.packet)
+
+
+def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+    """What iptables has seen is cut for the *bridge's* MTU; the port may still find it too long
+    (`br_netfilter_hooks.c: br_nf_dev_queue_xmit`)."""
+    packet = skb.packet
+    if (packet.df and not skb.longest) or skb.longest > device.mtu:
+        says = f"{packet.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
+        net.stat(skb.netns, "Ip6FragFails" if packet.family == "ip6" else "IpFragFails")
+        yield Step(skb.netns, "drop", says, packet, packet, path.link_because(skb.netns, port), port.name)
+        return
+    for piece in (yield from frag.cut(net, skb, min(device.mtu, skb.longest or device.mtu))):
+        yield from _push(net, skb.netns, port, piece)
+
+
+def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
+    """Out of the port, if it takes frames of that length (`br_forward.c: br_dev_queue_push_xmit`)."""
+    if frame.size > port.mtu + path.SLACK:
+        says = f"{frame.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
+        yield Step(netns, "drop", says, frame, frame, path.link_because(netns, port), port.name)
+        return
+    yield from path.hand_over(net, netns, port, frame)
 
 
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:

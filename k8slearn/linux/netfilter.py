@@ -54,6 +54,14 @@ def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     return True
 
 
+def sees_wholes(net: Net, skb: Skb) -> bool:
+    """Is this a fragment that must wait for the others, because conntrack works here (`nf_defrag_ipv4_enable`)?"""
+    if skb.packet.fragment is None:
+        return False
+    plan = net.world.table(skb.netns, "chain").index(_plan)
+    return "conntrack" in plan[skb.packet.family, "PREROUTING"]
+
+
 def _plan(chains: Table) -> dict[tuple[str, str], tuple[str, ...]]:
     """Which stages have anything to do: empty tables cost nothing, conntrack runs once somebody needs it."""
     plan: dict[tuple[str, str], tuple[str, ...]] = {}

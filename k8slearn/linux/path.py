@@ -5,15 +5,15 @@
     wire ─ receive ─┬─ a bridge's port? ── bridge.py ──┬── up to the bridge's own device
                     └─ my MAC? ── ip_receive ──────────┘
     ip_receive: PREROUTING ─ route ─┬─ local:   INPUT ─ socket
-                                    ├─ forward: TTL, FORWARD ─┐
-                                    └─ none:    ICMP or silence│
-    send_local: route, OUTPUT (route again) ───────────────────┴─ POSTROUTING ─ neighbour ─ transmit ─ wire
+                                    ├─ forward: TTL, MTU, FORWARD ─┐
+                                    └─ none:    ICMP or silence    │
+    send_local: route, OUTPUT (route again) ───────────────────────┴─ POSTROUTING ─ fragments ─ neighbour ─ wire
 
 Each function is named after what the kernel calls that stretch of road. It yields what a log would say (`Step`) and
 what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet
 that crosses a veth is picked up again by `run`, as the kernel's softirq does.
 
-Left out: IP options, fragmentation, multicast routing, broadcast traffic other than ARP.
+Left out: IP options, multicast routing, broadcast traffic other than ARP.
 """
 
 from __future__ import annotations
@@ -21,15 +21,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from k8slearn.linux import arp, bridge, fib, icmp, ip, netfilter, socket, sysctl
+from k8slearn.linux import arp, bridge, fib, frag, icmp, ip_input, netfilter, pmtu, socket
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Frame, Step, Walk
-
-NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
-"""What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
 
 LOCAL_ERRORS = {
     "none": "Network is unreachable",
@@ -40,6 +37,11 @@ LOCAL_ERRORS = {
 """What ``connect()`` says at once when the machine's own table gives no way."""
 
 
+LONGEST = 65535
+SLACK = 4
+"""A device takes frames that are longer than its MTU by a VLAN tag (`dev.c: is_skb_forwardable`)."""
+
+
 def run(net: Net) -> Walk[None]:
     """Carry frames over wires until all is quiet; a packet whose neighbour never answered is given up then."""
     while True:
@@ -47,6 +49,8 @@ def run(net: Net) -> Walk[None]:
             netns, dev, frame = net.wire.popleft()
             yield from receive(net, netns, dev, frame)
         if not net.held:
+            if net.pieces:
+                yield from frag.give_up(net)
             return
         (netns, dev, address), waiting = net.held.popitem()
         for skb in waiting:
@@ -78,68 +82,54 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
         yield from ip_receive(net, skb)
     else:
         says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
-        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name)
+        why = link_because(skb.netns, link)
+        yield Step(skb.netns, "drop", says, frame, frame, why, link.name, reason="OTHERHOST")
 
 
 def ip_receive(net: Net, skb: Skb) -> Walk[None]:
     """PREROUTING, then the routing decision (`ip_input.c: ip_rcv`)."""
-    if not skb.prerouted and not (yield from netfilter.run(net, skb, "PREROUTING")):
-        return
-    yield from route_input(net, skb)
-
-
-def route_input(net: Net, skb: Skb) -> Walk[None]:
-    """Is it for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?"""
-    world, netns, packet = net.world, skb.netns, skb.packet
-    found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
-    refused = _martian(net, skb) or fib.source_refused(world, netns, skb.iif, packet.src)
-    if refused:
-        yield Step(netns, "drop", refused, packet, packet, found.because, skb.iif)
-    elif packet.eth_dst == arp.BROADCAST and (found.kind != "local" or packet.proto == "tcp"):
-        yield Step(netns, "drop", "it came as a link-layer broadcast (ip_forward.c)", packet, packet, None, skb.iif)
-    elif found.kind == "local":
-        yield Step(
-            netns, "route", f"{packet.dst} is this machine's own address", packet, packet, found.because, skb.iif
-        )
-        yield from deliver_local(net, skb)
-    elif found.kind == "broadcast":
-        yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
-    elif not sysctl.is_on(world, netns, "net.ipv4.ip_forward"):
-        why = Because((netns, "sysctl", "net.ipv4.ip_forward"), "net.ipv4.ip_forward = 0")
-        yield Step(netns, "drop", f"{packet.dst} is not mine, and I do not forward", packet, packet, why, skb.iif)
-    elif found.kind == "unicast":
-        yield from forward(net, skb, found)
-    else:
-        yield from _no_route(net, skb, found)
-
-
-def _martian(net: Net, skb: Skb) -> str:
-    outsider = ip.is_loopback(skb.packet.dst) and skb.iif != "lo"
-    if outsider and not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
-        return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"
-    return ""
-
-
-def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
-    packet = skb.packet
-    says = f"no route to {packet.dst}" if found.kind == "none" else f"{found.kind} route to {packet.dst}"
-    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif)
-    if found.kind in NO_ROUTE:
-        yield from icmp.error(net, skb, NO_ROUTE[found.kind])
+    net.stat(skb.netns, "IpInReceives")
+    if not skb.prerouted:
+        if netfilter.sees_wholes(net, skb) and not (yield from frag.gather(net, skb)):
+            return
+        if not (yield from netfilter.run(net, skb, "PREROUTING")):
+            return
+    yield from ip_input.route_input(net, skb)
 
 
 def forward(net: Net, skb: Skb, found: Found) -> Walk[None]:
-    """For somebody else: one off the TTL, FORWARD, and out (`ip_forward.c`)."""
+    """For somebody else: one off the TTL, is it too long, FORWARD, and out (`ip_forward.c`)."""
     packet = skb.packet
     yield Step(skb.netns, "route", f"{packet.dst} goes {_way(found)}", packet, packet, found.because, skb.iif)
     if packet.ttl <= 1:
-        yield Step(skb.netns, "drop", "TTL reached 0", packet, packet, None, skb.iif)
+        net.stat(skb.netns, "IpInHdrErrors")
+        yield Step(skb.netns, "drop", "TTL reached 0", packet, packet, None, skb.iif, reason="IP_INHDR")
         yield from icmp.error(net, skb, "time-exceeded")
         return
-    skb.packet = packet._replace(ttl=packet.ttl - 1)
+    net.stat(skb.netns, "IpForwDatagrams")
     skb.oif, skb.via, skb.physout = found.dev, found.via, ""
+    skb.mtu = pmtu.mtu(net.world, skb.netns, found, packet.dst, forwarding=True)
+    if packet.size > skb.mtu and _uncuttable(skb):
+        yield from _too_big(net, skb)
+        return
+    skb.packet = packet._replace(ttl=packet.ttl - 1)
     if (yield from netfilter.run(net, skb, "FORWARD")):
         yield from output(net, skb)
+
+
+def _uncuttable(skb: Skb) -> bool:
+    """May a router not cut it up? IPv6: only what came in pieces that fit (`ip6_pkt_too_big`)."""
+    return not 0 < skb.longest <= skb.mtu if skb.packet.family == "ip6" else skb.packet.df
+
+
+def _too_big(net: Net, skb: Skb) -> Walk[None]:
+    """It may not be cut up and does not fit: the sender is told what would (RFC 1191)."""
+    packet, link = skb.packet, fib.link(net.world, skb.netns, skb.oif)
+    says = f"{packet.size} bytes do not fit through {skb.oif}, mtu {skb.mtu}, and DF is set"
+    why = link_because(skb.netns, link) if link is not None else None
+    net.stat(skb.netns, "IpFragFails")
+    yield Step(skb.netns, "drop", says, packet, packet, why, skb.oif, reason="PKT_TOO_BIG")
+    yield from icmp.error(net, skb, "frag-needed", skb.mtu)
 
 
 def _way(found: Found) -> str:
@@ -147,9 +137,17 @@ def _way(found: Found) -> str:
 
 
 def deliver_local(net: Net, skb: Skb) -> Walk[None]:
-    """INPUT, then the socket (`ip_input.c: ip_local_deliver`)."""
-    if (yield from netfilter.run(net, skb, "INPUT")):
-        yield from socket.receive(net, skb)
+    """The whole packet, INPUT, then the socket (`ip_input.c: ip_local_deliver`)."""
+    if skb.packet.fragment is not None and not (yield from frag.gather(net, skb)):
+        return
+    if not (yield from netfilter.run(net, skb, "INPUT")):
+        return
+    net.stat(skb.netns, "IpInDelivers")
+    if skb.packet.proto == "icmp":
+        icmp.count(net, skb.netns, skb.packet, "In")
+        if skb.packet.flags in pmtu.COMPLAINTS:
+            yield from pmtu.learn(net, skb)
+    yield from socket.receive(net, skb)
 
 
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
@@ -157,12 +155,24 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     world, netns, packet = net.world, out.netns, out.packet
     found = fib.lookup(world, netns, packet.dst, src=packet.src)
     if found.kind not in ("unicast", "local"):
-        yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because)
+        if found.kind == "none":
+            net.stat(netns, "IpOutNoRoutes")
+        yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
     own = found.kind == "local"
+    limit = pmtu.mtu(world, netns, found, packet.dst)
+    if packet.size > limit and out.discover == "do":
+        says = f"{packet.size} bytes are too long: the way to {packet.dst} takes {limit}"
+        yield Step(netns, "drop", says, packet, packet, found.because, found.dev)
+        return "Message too long"
+    if packet.df and (packet.size > limit or out.discover == "dont" or pmtu.locked(world, netns, found, packet.dst)):
+        packet = packet._replace(df=False)
     yield Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev)
     skb = Skb(netns, packet, "", "lo" if own else found.dev, tracked=out.tracked, state=out.state, via=found.via)
-    mark = skb.mark
+    skb.mtu, mark = limit, skb.mark
+    net.stat(netns, "IpOutRequests")
+    if packet.proto == "icmp":
+        icmp.count(net, netns, packet, "Out")
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return "Operation not permitted"
     if skb.packet.dst != packet.dst or skb.mark != mark:
@@ -175,9 +185,11 @@ def _reroute(net: Net, skb: Skb) -> Walk[str]:
     """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`)."""
     found = fib.lookup(net.world, skb.netns, skb.packet.dst, src=skb.packet.src, mark=skb.mark)
     if found.kind not in ("unicast", "local"):
-        yield Step(skb.netns, "drop", f"no route to {skb.packet.dst}", skb.packet, skb.packet, found.because)
+        says = f"no route to {skb.packet.dst}"
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
     skb.oif, skb.via = ("lo" if found.kind == "local" else found.dev), found.via
+    skb.mtu = pmtu.mtu(net.world, skb.netns, found, skb.packet.dst)
     says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
     yield Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT")
     yield from output(net, skb)
@@ -193,6 +205,26 @@ def output(net: Net, skb: Skb) -> Walk[None]:
     if skb.oif == "lo":
         yield from loop_back(net, skb, forwarded)
         return
+    limit = min(skb.mtu or LONGEST, skb.longest or LONGEST)
+    if skb.packet.size > limit:
+        yield from _fragmented(net, skb, limit)
+    else:
+        yield from send_to_neighbour(net, skb)
+
+
+def _fragmented(net: Net, skb: Skb, limit: int) -> Walk[None]:
+    """Cut up, each piece by itself; what must not be cut is dropped (`ip_output.c: ip_fragment`)."""
+    if skb.packet.df and not skb.longest:
+        yield from _too_big(net, skb)
+        return
+    for piece in (yield from frag.cut(net, skb, limit)):
+        one = Skb(skb.netns, piece, skb.iif, skb.oif, tracked=skb.tracked, state=skb.state, mark=skb.mark, via=skb.via)
+        yield from send_to_neighbour(net, one)
+
+
+def send_to_neighbour(net: Net, skb: Skb) -> Walk[None]:
+    """The next hop's MAC, then the device (`ip_output.c: ip_finish_output2`)."""
+    net.stat(skb.netns, "IpOutTransmits")
     mac = yield from arp.resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
     if mac:
         yield from transmit(net, skb, mac)
@@ -241,7 +273,11 @@ def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet)
     if far is None or not far.up:
         says = f"{link.name} has no carrier: its peer is down"
         why = link_because(end[0], far) if far else link_because(netns, link)
-        yield Step(netns, "drop", says, frame, frame, why, link.name)
+        yield Step(netns, "drop", says, frame, frame, why, link.name, reason="QDISC_DROP")
+        return
+    if frame.size > far.mtu + SLACK:
+        says = f"{frame.size} bytes are more than {far.name} takes, mtu {far.mtu}: gone, and nobody hears of it"
+        yield Step(netns, "drop", says, frame, frame, link_because(end[0], far), link.name)
         return
     if frame.proto != "arp":
         yield Step(netns, "transmit", f"out of {link.name}", frame, frame, link_because(netns, link), link.name)
@@ -274,5 +310,5 @@ def _neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
     """Three questions in three seconds, no answer: the sender hears of it (`arp.c: arp_error_report`)."""
     says = f"nobody on {dev} has {address}: neighbour FAILED after 3 s"
     why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} FAILED")
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev)
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, reason="NEIGH_FAILED")
     yield from icmp.error(net, skb, "host-unreachable")

@@ -125,6 +125,24 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class PathMtu:
+    """What a machine has learned of the way to an address: no packet longer than `mtu` gets there.
+
+    Linux calls it a next-hop exception; ``ip route get`` shows it as ``cache expires 599sec mtu 1400``.
+    """
+
+    dst: str
+    mtu: int
+    until: float
+    """The second of the logical clock at which it is forgotten."""
+    dev: str
+    via: str = ""
+    """The next hop it was learned for: another route does not know of it."""
+    locked: bool = False
+    """Somebody claimed less than ``min_pmtu``: packets are sent without DF from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fdb:
     """A bridge's memory of a MAC: behind which port. A port's own MAC is derived, not stored."""
 

@@ -57,6 +57,10 @@ class Skb:
     """Translated to a neighbour on its own bridge: it goes on as a frame, not through routing."""
     via: str = ""
     """The next hop that routing chose."""
+    mtu: int = 0
+    """How long a packet may be on the way that routing chose; 0: as long as the device takes."""
+    longest: int = 0
+    """It came in fragments and was put together: the longest of them (the kernel's `frag_max_size`)."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,9 @@ class Outgoing:
     name: str
     tracked: Tracked | None = None
     state: str = ""
+    discover: str = "want"
+    """Path MTU discovery, as ``ping -M`` names it: `do` never fragments, `want` fragments what is longer than the path
+    is known to take, `dont` lets every router fragment (the kernel's own ICMP)."""
 
 
 class End(Protocol):
@@ -87,6 +94,8 @@ class Net:
     outbox: deque[Outgoing] = field(default_factory=deque)
     held: dict[tuple[str, str, str], list[Skb]] = field(default_factory=dict)
     """Packets that wait for the MAC of (namespace, device, address)."""
+    pieces: dict[tuple[str, ...], list[Packet]] = field(default_factory=dict)
+    """Fragments that wait for the rest of their packet, by place and identification."""
     attempt: int = 0
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
@@ -109,6 +118,12 @@ class Net:
     counted: dict[Key, list[int]] = field(default_factory=dict)
     """What this walk adds to the kernels' counters: key -> [packets, bytes]. A key's table is ``counter`` (a rule:
     (family, table, chain, position); position 0: the policy), ``nstat`` or ``drops`` (the name)."""
+
+    def stat(self, netns: str, *names: str) -> None:
+        """One more of each of these in ``nstat``."""
+        if self.recording:
+            for name in names:
+                self.count((netns, "nstat", name))
 
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""

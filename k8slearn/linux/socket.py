@@ -116,7 +116,8 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
         yield Step(skb.netns, "deliver", f"the kernel answers ping from {packet.src}", packet, packet, None, skb.iif)
         net.answered = ("", packet.src, packet.dst)
         answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
-        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply"))
+        answer = answer._replace(df=False)
+        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont"))
         return
     client = net.ends.get((skb.netns, key))
     yield Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif)
@@ -137,6 +138,9 @@ class Client:
     ending: Ending | None = None
     established: bool = False
     ttl: int = 64
+    size: int = 0
+    """How long its packets are, in bytes with the IP header; 0: as long as what they say."""
+    discover: str = "want"
 
     def receive(self, net: Net, packet: Packet) -> None:
         if packet.proto == "icmp" and packet.inner is not None:
@@ -170,7 +174,9 @@ class Client:
 
     def packet(self, flags: str, payload: str = "") -> Packet:
         t = self.mine
-        return Packet(t.proto, t.src, t.dst, t.sport, t.dport, flags, payload, self.ttl, size=60 + len(payload))
+        return Packet(
+            t.proto, t.src, t.dst, t.sport, t.dport, flags, payload, self.ttl, size=self.size or 60 + len(payload)
+        )
 
 
 FIRST = {"tcp": ("SYN", "SYN"), "udp": ("", "request"), "icmp": ("echo-request", "echo-request")}
@@ -189,6 +195,9 @@ def connect(
     forced: tuple[bool, ...] | None = None,
     attempts: int = len(SYN_TIMES),
     ttl: int = 64,
+    size: int = 0,
+    discover: str = "want",
+    source: str = "",
     recording: bool = False,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
@@ -198,6 +207,7 @@ def connect(
     net = Net(world, forced=forced, recording=recording)
     found = fib.lookup(world, netns, dst)
     src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
+    src = source if src and source else src
     if not src:
         words = path_error(found.kind)
         step = _no_way(netns, dst, port, proto, found, words)
@@ -205,7 +215,7 @@ def connect(
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
     if proto == "icmp":
         mine = mine._replace(dport=mine.sport)
-    client = Client(netns, mine, path, ttl=ttl)
+    client = Client(netns, mine, path, ttl=ttl, size=size, discover=discover)
     net.ends[netns, inverse(mine)] = client
     legs: list[Leg] = []
     yield from _try(net, client, legs, attempts if proto == "tcp" else 1)
@@ -261,14 +271,14 @@ def _try(net: Net, client: Client, legs: list[Leg], attempts: int) -> Generator[
     payload = f"GET {client.page}" if client.mine.proto == "udp" else ""
     for attempt, time in enumerate(SYN_TIMES[:attempts]):
         net.attempt, net.time, drawn, learned = attempt, time, len(net.draws), 0
-        net.outbox.append(Outgoing(client.netns, client.packet(flags, payload), name))
+        net.outbox.append(Outgoing(client.netns, client.packet(flags, payload), name, discover=client.discover))
         while net.outbox:
             out = net.outbox.popleft()
             steps: list[Step] = []
             sent, words = yield from _sift(path.send_local(net, out), steps)
             carried, _ = yield from _sift(path.run(net), steps)
             learned += sent + carried
-            if words and out.name == name and client.mine.proto == "udp":
+            if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
             legs.append(Leg(out.name, "request" if out.netns == client.netns else "reply", time, attempt, tuple(steps)))
         if client.ending is not None or client.established or (drawn == len(net.draws) and not learned):

@@ -1,0 +1,81 @@
+"""Is a packet that came in for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?
+
+The order is the kernel's: impossible addresses (martians), then the routing table, and only for what would be taken or
+passed on the check of its source. A box that does not forward is silent about what is not its own.
+
+Left out: multicast routing, directed broadcasts (``bc_forwarding``).
+"""
+
+from __future__ import annotations
+
+from k8slearn.linux import arp, fib, icmp, ip, path, sysctl
+from k8slearn.linux.fib import Found
+from k8slearn.linux.skb import Net, Skb
+from k8slearn.trace import Because, Step, Walk
+
+NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
+"""What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
+FORWARDING = "net.ipv4.ip_forward"
+
+
+def route_input(net: Net, skb: Skb) -> Walk[None]:
+    """Look the destination up and go that way."""
+    world, netns, packet = net.world, skb.netns, skb.packet
+    refused = _impossible(net, skb)
+    if refused:
+        yield Step(netns, "drop", refused, packet, packet, None, skb.iif, reason="IP_LOCALNET")
+        return
+    found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
+    local = found.kind == "local"
+    forwards = local or sysctl.is_on(world, netns, FORWARDING)
+    if local or (found.kind == "unicast" and forwards):
+        refused = fib.source_refused(world, netns, skb.iif, packet.src)
+    if refused:
+        yield _refused(net, skb, found, refused)
+    elif packet.eth_dst == arp.BROADCAST and (not local or packet.proto == "tcp"):
+        yield Step(netns, "drop", "it came as a link-layer broadcast (ip_forward.c)", packet, packet, None, skb.iif)
+    elif local:
+        says = f"{packet.dst} is this machine's own address"
+        yield Step(netns, "route", says, packet, packet, found.because, skb.iif)
+        yield from path.deliver_local(net, skb)
+    elif found.kind == "broadcast":
+        yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
+    elif not forwards:
+        why = Because((netns, "sysctl", FORWARDING), f"{FORWARDING} = 0")
+        says = f"{packet.dst} is not mine, and I do not forward"
+        net.stat(netns, "IpInAddrErrors")
+        yield Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS")
+    elif found.kind == "unicast":
+        yield from path.forward(net, skb, found)
+    else:
+        yield from _no_route(net, skb, found)
+
+
+def _impossible(net: Net, skb: Skb) -> str:
+    outsider = ip.is_loopback(skb.packet.dst) and skb.iif != "lo"
+    if outsider and not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
+        return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"
+    return ""
+
+
+def _refused(net: Net, skb: Skb, found: Found, says: str) -> Step:
+    """The source cannot have come that way (`fib_frontend.c: fib_validate_source`)."""
+    reason = "IP_RPFILTER"
+    if fib.local_address(net.world, skb.netns, skb.packet.src) is not None:
+        reason = "IP_LOCAL_SOURCE"
+    elif ip.is_loopback(skb.packet.src):
+        reason = "IP_LOCALNET"
+    if reason == "IP_RPFILTER":
+        net.stat(skb.netns, "TcpExtIPReversePathFilter")
+    return Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, skb.iif, reason=reason)
+
+
+def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
+    packet, none = skb.packet, found.kind in ("none", "throw")
+    says = f"no route to {packet.dst}" if none else f"{found.kind} route to {packet.dst}"
+    if none:
+        net.stat(skb.netns, "IpExtInNoRoutes")
+    reason = "IP_INNOROUTES" if none else ""
+    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason)
+    if found.kind in NO_ROUTE:
+        yield from icmp.error(net, skb, NO_ROUTE[found.kind])
