@@ -9,15 +9,18 @@ Left out: traces of a history that was undone (they say so).
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from k8slearn import verbs
+from k8slearn import endpoints, verbs
 from k8slearn.addressed import Proposal
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
-from k8slearn.journal import Change, Input, Key, World
-from k8slearn.linux import socket
+from k8slearn.journal import Change, Input, Key, World, drive
+from k8slearn.linux import fib, socket
 from k8slearn.linux.rules import Chain, Rule
+from k8slearn.linux.wire import Capture
+from k8slearn.shell import tcpdump
 from k8slearn.trace import Cause, Faces, Fate, Trace
 from k8slearn.verbs import Asked
 
@@ -36,6 +39,7 @@ def faces(engine: Engine, asked: Asked) -> Faces:
         svg=_lazily("svg_trace", then),
         text=_lazily("text_trace", then),
         mimebundle=_lazily("mimebundle_trace", then),
+        capture=lambda trace, where, dev: _capture(then, asked, where, dev),
     )
 
 
@@ -121,6 +125,40 @@ def _fates(world: World, asked: Asked) -> list[Fate]:
         for command in verbs.outside_host(fork, endpoint):
             fork.apply(command)
     return socket.fates(fork, question.netns, question.address, question.port, question.proto)
+
+
+def _capture(then: _Then, asked: Asked, where: str, dev: str) -> Captured:
+    """The same walk again, recorded: it is the same walk (a law)."""
+    world, question = then.world().fork(), asked.question
+    netns = endpoints.resolve_source(world, where)
+    link = fib.link(world, netns, dev)
+    if link is None and dev != "any":
+        there = ", ".join(map(str, world.table(netns, "link")))
+        raise Refused(f"there is no link {dev!r} in {where}: there is {there}, or any for all of them")
+    asking = {"source": question.source, "destination": question.destination}
+    again = drive(verbs.send(world, {**asking, "port": question.port, "protocol": question.protocol}), world.apply)
+    return Captured(tcpdump.of(again.attempt.frames, netns, link))
+
+
+class Captured:
+    """What a capture has seen: prints as tcpdump prints it, saves as a pcap file."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def pcap(self) -> bytes:
+        """The bytes of a file that tcpdump and Wireshark read."""
+        return self._capture.pcap()
+
+    def save(self, path: str | Path) -> Path:
+        """Write that file; returns where it is."""
+        Path(path).write_bytes(self.pcap())
+        return Path(path)
+
+    def __str__(self) -> str:
+        return "\n".join(tcpdump.lines(self._capture)) or "nothing of this conversation crossed it"
+
+    __repr__ = __str__
 
 
 def _explain(then: _Then, asked: Asked, trace: Trace) -> str:

@@ -185,6 +185,7 @@ class Faces:
     svg: Callable[[Trace], str]
     text: Callable[[Trace], str]
     mimebundle: Callable[[Trace], dict[str, Any]]
+    capture: Callable[[Trace, str, str], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,14 @@ class Trace:
     def text(self) -> str:
         """The picture's text twin: every hop in words."""
         return self.faces.text(self)
+
+    def capture(self, where: Any, dev: str = "any") -> Any:
+        """What ``tcpdump -ni DEV`` at an endpoint (``"node:node-1"``, ``"default/web"``) sees of this conversation.
+
+        Printed it is tcpdump's lines; `.pcap()` is the bytes of a file for Wireshark, `.save(path)` writes one.
+        Raises Refused for an endpoint or a device that is not there.
+        """
+        return self.faces.capture(self, str(where), dev)
 
     def __str__(self) -> str:
         return self.text()

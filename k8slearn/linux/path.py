@@ -28,6 +28,8 @@ from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Frame, Step, Walk
 
+NOBODY = "00:00:00:00:00:00"
+"""lo's MAC, on both ends."""
 LOCAL_ERRORS = {
     "none": "Network is unreachable",
     "unreachable": "No route to host",
@@ -76,6 +78,8 @@ def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
 def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The frame is not for a bridge (any more): ARP, or IP if the MAC is ours."""
     frame = skb.packet
+    if net.recording and link.kind == "bridge":
+        net.frames.append(Frame(skb.netns, link.name, "in", net.time, frame))
     if frame.proto == "arp":
         yield from arp.receive(net, skb.netns, link, frame)
     elif frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff") or link.kind == "loopback" or skb.prerouted:
@@ -241,6 +245,8 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo")
         return
     back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
+    if net.recording:
+        net.frames.append(Frame(skb.netns, "lo", "in", net.time, back.packet._replace(eth_src=NOBODY, eth_dst=NOBODY)))
     yield Step(skb.netns, "receive", "lo: back to this machine", skb.packet, skb.packet, None, "lo")
     yield from ip_receive(net, back)
 

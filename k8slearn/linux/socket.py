@@ -270,7 +270,7 @@ def _try(net: Net, client: Client, legs: list[Leg], attempts: int) -> Generator[
     flags, name = FIRST[client.mine.proto]
     payload = f"GET {client.page}" if client.mine.proto == "udp" else ""
     for attempt, time in enumerate(SYN_TIMES[:attempts]):
-        net.attempt, net.time, drawn, learned = attempt, time, len(net.draws), 0
+        net.attempt, net.time, drawn, learned = attempt, net.world.clock + time, len(net.draws), 0
         net.outbox.append(Outgoing(client.netns, client.packet(flags, payload), name, discover=client.discover))
         while net.outbox:
             out = net.outbox.popleft()

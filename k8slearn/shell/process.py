@@ -70,7 +70,7 @@ PROGRAMS: Mapping[str, str] = {
     "bash": "wrappers:sh",
     "ss": "ss:program",
     "sysctl": "sysctl:program",
-    "tcpdump": "small:tcpdump",
+    "tcpdump": "tcpdump:program",
     "timeout": "wrappers:timeout",
     "traceroute": "small:traceroute",
     "true": "small:true",

@@ -1,4 +1,4 @@
-"""Small programs: ``echo``, ``env``, ``hostname``, ``true``, ``false``; and two that say why they are not here.
+"""Small programs: ``echo``, ``env``, ``hostname``, ``true``, ``false``; and one that says why it is not here.
 
 Left out: whatever a network does not need.
 """
@@ -58,15 +58,6 @@ def hostname(process: Process) -> Running:
     row = process.world.get((scope, "netns", ""))
     name = row.name if row is not None else scope
     return Result(f"{str(name).rpartition('/')[2]}\n")
-
-
-def tcpdump(process: Process) -> Running:
-    """``tcpdump`` waits for packets; here nothing happens while one waits."""
-    yield from ()
-    raise CommandError(
-        "tcpdump: nothing passes while a command waits here; cluster.trace(...) says where a packet goes\n",
-        1,
-    )
 
 
 def traceroute(process: Process) -> Running:

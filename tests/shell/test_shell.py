@@ -106,7 +106,7 @@ def test_a_plugin_in_opt_cni_bin_is_a_program(wired: Any) -> None:
 
 def test_what_is_left_out_is_said(ours: Any) -> None:
     for line in (
-        *("tcpdump -i any", "traceroute 10.0.0.1", "ip tunnel", "ip -s link", "ip route add 10.0.0.0/8 dev lo table 7"),
+        *("traceroute 10.0.0.1", "ip tunnel", "ip -s link", "ip route add 10.0.0.0/8 dev lo table 7"),
         *("ip addr add fd00::1/64 dev lo", "ip link add v type vlan id 5", "ss -m", "conntrack -E", "wget -r http://a"),
         *("bridge vlan", "nc -l 80", "wget https://a/", "nsenter --mount=/x ls", "sh script.sh"),
     ):
