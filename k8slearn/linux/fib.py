@@ -1,24 +1,28 @@
 """The forwarding information base: which route does the kernel take for an address.
 
-Linux asks the table ``local`` first (its own addresses), then ``main``; in a table the longest prefix wins, then the
-lowest metric (`fib_trie.c`). Here both are indexes over the address and route rows, remembered until a row changes.
+Linux goes through the rules (``ip rule``): as they are at first, the table ``local`` (its own addresses), then
+``main``. In a table the longest prefix wins, then the lowest metric (`fib_trie.c`, `ip6_fib.c`). All of it is indexes
+over the address, route and rule rows (`trie`, `rule`), remembered until a row changes.
 
-Left out: rules (``ip rule``), several next hops, TOS.
+IPv6 asks the device too: an address that counts on its own link only (``fe80::``, multicast) is looked for among the
+routes over the device that the packet came in by or is to leave by.
+
+Left out: several next hops, type of service, and that IPv6 passes over a gateway whose neighbour entry has failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
-from k8slearn.journal import Table, World
-from k8slearn.linux import ip, sysctl
-from k8slearn.linux.rows import Address, Link, Route
+from k8slearn.journal import World
+from k8slearn.linux import ip, localtable, rule, sysctl, trie
+from k8slearn.linux.rows import Address, Link, Route, Rule
+from k8slearn.linux.source6 import select_source6
 from k8slearn.trace import Because
 
 
 class Found(NamedTuple):
-    """What a look-up gave. `kind`: unicast, local, broadcast, blackhole, unreachable, prohibit or none."""
+    """What a look-up gave. `kind`: unicast, local, broadcast, multicast, blackhole, unreachable, prohibit or none."""
 
     kind: str
     dev: str = ""
@@ -28,107 +32,213 @@ class Found(NamedTuple):
     because: Because | None = None
 
 
-class _Local(NamedTuple):
-    addresses: dict[str, Address]
-    networks: tuple[tuple[str, Address], ...]
-    broadcasts: dict[str, Address]
+class Flow(NamedTuple):
+    """What a look-up is about. `iif` is ``lo`` for what the machine sends itself."""
+
+    dst: str
+    src: str = ""
+    iif: str = "lo"
+    oif: str = ""
+    mark: int = 0
 
 
-def _local(addresses: Table) -> _Local:
-    rows: list[Address] = list(addresses.values())
-    return _Local(
-        {a.address: a for a in reversed(rows)},
-        tuple((ip.network_of(a.address, a.prefix), a) for a in rows if a.dev == "lo" and a.prefix < 32),
-        {word: a for a in rows for word in _broadcasts(a)},
-    )
+def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0) -> Found:
+    """What this namespace does with a packet for `dst`.
+
+    `iif` is the device it came in by (empty: the machine sends it itself), `oif` the one it is bound to."""
+    if ":" in dst or oif or world.table(netns, "rule"):
+        return _by_rules(world, netns, Flow(dst, src, iif or "lo", oif, mark))
+    addresses = world.table(netns, "addr").index(trie.own)
+    address = addresses.addresses.get(dst)
+    if address is not None:
+        return Found("local", address.dev, "", None, address, _address_because(netns, address))
+    if dst in addresses.broadcasts or dst == "255.255.255.255":
+        return _broadcast(addresses, dst)
+    want = ip.number(dst)
+    for length, mask, routes in world.table(netns, "route").index(trie.tables).get(PLAIN, ()):
+        found = routes.get(want & mask)
+        if found is not None:
+            name, route = found[0]
+            if route.kind == "throw" or length <= addresses.widest:
+                break
+            because = Because((netns, "route", name), route_text(route))
+            return Found(route.kind, route.dev, route.via, route, None, because)
+    return _usual(world, netns, Flow(dst, src))
 
 
-def _broadcasts(row: Address) -> tuple[str, ...]:
-    """The kernel knows the last address of every network shorter than /31, whatever ``brd`` says."""
-    if row.dev == "lo" or row.prefix >= 31:
-        return (row.broadcast,) if row.broadcast else ()
-    last = ip.text(ip.network(f"{row.address}/{row.prefix}")[0] | ~ip.mask(row.prefix) & 0xFFFFFFFF)
-    return (last, row.broadcast) if row.broadcast else (last,)
+PLAIN = (32, trie.MERGED)
 
 
-_Best = dict[int, tuple[Hashable, Route]]
+def _broadcast(addresses: trie.Own, dst: str) -> Found:
+    cast = addresses.broadcasts.get(dst)
+    return Found("broadcast", cast.dev if cast else "", address=cast)
 
 
-def _main(routes: Table) -> tuple[tuple[int, _Best], ...]:
-    """(mask, network number -> the best route and its name), the longest mask first.
-
-    Of two routes to one network with one metric (on two devices) the older one is used: its name is the shorter.
-    """
-    lengths: dict[int, _Best] = {}
-    for name, route in routes.items():
-        if route.table != "main":
+def _by_rules(world: World, netns: str, flow: Flow) -> Found:
+    """fib_rules_lookup(): the first rule that takes the packet, and whose table has an answer, decides."""
+    changed = world.table(netns, "rule").index(rule.custom)
+    family = "ip6" if ":" in flow.dst else "ip"
+    rules = changed.get(family)
+    if rules is None:
+        return _usual(world, netns, flow)
+    for name, row in rules:
+        if not rule.takes(row, flow.dst, flow.src, flow.iif, flow.oif, flow.mark):
             continue
-        base, prefix = ip.network(route.dst)
-        best = lengths.setdefault(prefix, {})
-        if base not in best or _rank(name, route) < _rank(*best[base]):
-            best[base] = (name, route)
-    return tuple((ip.mask(length), lengths[length]) for length in sorted(lengths, reverse=True))
+        why = None if row in rule.DEFAULTS[family] else f"rule {row.priority}: {rule.text(row)}"
+        if row.action != "lookup":
+            kind = "none" if row.action == "unreachable" else row.action
+            return Found(kind, because=Because((netns, "rule", name), why or ""))
+        found = _answer(world, netns, row, flow)
+        if found is not None:
+            return found if why is None else _named(found, why)
+    return Found("none")
 
 
-def _rank(name: Hashable, route: Route) -> tuple[int, int]:
-    return route.metric, len(name) if isinstance(name, tuple) else 0
+def _named(found: Found, why: str) -> Found:
+    because = found.because
+    return found._replace(because=because and Because(because.key, f"{because.text} ({why})"))
+
+
+def _usual(world: World, netns: str, flow: Flow) -> Found:
+    """The rules that every namespace has. IPv4's ``local`` and ``main`` are one table then."""
+    names = ("local", "main") if ":" in flow.dst else (trie.MERGED, "default")
+    return next((found for name in names if (found := _table(world, netns, name, flow)) is not None), Found("none"))
+
+
+def _answer(world: World, netns: str, row: Rule, flow: Flow) -> Found | None:
+    found = _table(world, netns, row.table, flow)
+    if found is not None and row.suppress_prefixlength >= 0 and _length(found) <= row.suppress_prefixlength:
+        return None
+    return found
+
+
+def _length(found: Found) -> int:
+    return ip.network(found.route.dst)[1] if found.route is not None else 128
+
+
+def in_table(world: World, netns: str, table: str, dst: str, oif: str = "") -> Found:
+    """What one table alone says."""
+    return _table(world, netns, table, Flow(dst, oif=oif)) or Found("none")
+
+
+def _table(world: World, netns: str, table: str, flow: Flow) -> Found | None:
+    """fib_table_lookup(), fib6_table_lookup(): None where the table has no answer, so that the next rule is asked."""
+    six = ":" in flow.dst
+    mine = _own(world, netns, flow) if table in ("local", trie.MERGED) else None
+    least = 128
+    if mine is not None:
+        found, least = mine
+        if least >= (128 if six else 32):
+            return found
+    want = ip.number(flow.dst)
+    for length, mask, routes in world.table(netns, "route").index(trie.tables).get((128 if six else 32, table), ()):
+        if mine is not None and length <= least:
+            break
+        chosen = _choose(routes.get(want & mask, ()), flow)
+        if chosen is not None:
+            name, route = chosen
+            if route.kind == "throw":
+                return None
+            kind = "unreachable" if six and route.dev == "lo" and route.kind == "unicast" else route.kind
+            why = Because((netns, "route", name), route_text(route))
+            return Found(kind, route.dev, route.via, route, None, why)
+    return mine[0] if mine is not None else None
+
+
+def _choose(routes: list[tuple[object, Route]] | tuple[()], flow: Flow) -> tuple[object, Route] | None:
+    """Of the routes to one network, the best first: the one that the packet's devices allow."""
+    if ":" not in flow.dst:
+        return next((row for row in routes if not flow.oif or flow.oif == row[1].dev or not row[1].dev), None)
+    dev, strict = _device6(flow)
+    if not dev or not routes:
+        return routes[0] if routes else None
+    here = next((row for row in routes if row[1].dev == dev), None)
+    if strict:
+        return here
+    best = routes[0]
+    return here if here is not None and here[1].metric == best[1].metric else best
+
+
+def _device6(flow: Flow) -> tuple[str, bool]:
+    """(the device that a route ought to go over, must it?): ip6_route_output_flags(), ip6_route_input_lookup()."""
+    narrow = ip.is_link_local(flow.dst) or ip.is_multicast(flow.dst) or flow.dst == "::1"
+    if flow.iif != "lo":
+        return flow.iif, narrow
+    return flow.oif, narrow or not flow.src
+
+
+def _own(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
+    """The table ``local``, as it follows from the addresses; with the length of the prefix that fitted."""
+    if ":" in flow.dst:
+        return _own6(world, netns, flow)
+    addresses = world.table(netns, "addr").index(trie.own)
+    address = addresses.addresses.get(flow.dst)
+    if address is not None and (not flow.oif or (flow.dst, flow.oif) in addresses.by_device):
+        return Found("local", address.dev, "", None, address, _address_because(netns, address)), 32
+    if flow.dst in addresses.broadcasts or flow.dst == "255.255.255.255":
+        return _broadcast(addresses, flow.dst), 32
+    wide = [row for row in addresses.networks if flow.oif in ("", "lo") and ip.within(flow.dst, row[0])]
+    if not wide:
+        return None
+    _, length, address = max(wide, key=lambda row: row[1])
+    return Found("local", address.dev, "", None, address, _address_because(netns, address)), length
+
+
+def _own6(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
+    addresses = world.table(netns, "addr").index(trie.own)
+    dev, strict = _device6(flow)
+    address = addresses.by_device.get((flow.dst, dev)) if dev else None
+    if address is None and not (dev and strict):
+        address = addresses.addresses.get(flow.dst)
+    if address is not None:
+        return Found("local", address.dev, "", None, address, _address_because(netns, address)), 128
+    for route in localtable.anycast(world, netns):
+        if route.dst == f"{flow.dst}/128" and (not dev or dev == route.dev or not strict):
+            return Found("local", route.dev, "", route), 128
+    return None
 
 
 def local_address(world: World, netns: str, address: str) -> Address | None:
     """The address row that makes this address the machine's own, or None."""
-    local = world.table(netns, "addr").index(_local)
+    local = world.table(netns, "addr").index(trie.own)
     found = local.addresses.get(address)
     if found is None:
-        for network, row in local.networks:
+        for network, _, row in local.networks:
             if ip.within(address, network):
                 return row
     return found
 
 
-def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0) -> Found:
-    """What this namespace does with a packet for `dst`; the rest is what ``ip rule`` may ask for."""
-    own = local_address(world, netns, dst)
-    if own is not None:
-        return Found("local", own.dev, "", None, own, _address_because(netns, own))
-    cast = world.table(netns, "addr").index(_local).broadcasts.get(dst)
-    if cast is not None or dst == "255.255.255.255":
-        return Found("broadcast", cast.dev if cast else "", address=cast)
-    want = ip.number(dst)
-    for mask, routes in world.table(netns, "route").index(_main):
-        found = routes.get(want & mask)
-        if found is not None:
-            name, route = found
-            because = Because((netns, "route", name), route_text(route))
-            return Found(route.kind, route.dev, route.via, route, None, because)
-    return Found("none")
-
-
 def _address_because(netns: str, address: Address) -> Because:
-    return Because(
-        (netns, "addr", (address.dev, f"{address.address}/{address.prefix}")),
-        f"local {address.address} dev {address.dev}",
-    )
+    return Because((netns, "addr", (address.dev, address.cidr)), f"local {address.address} dev {address.dev}")
 
 
 def route_text(route: Route) -> str:
     """A route as ``ip route`` prints it (without its trailing space)."""
-    dst = "default" if route.dst == ip.ANY else route.dst.removesuffix("/32")
+    six = ":" in route.dst
+    dst = "default" if route.dst in (ip.ANY, ip.ANY6) else route.dst.removesuffix("/128" if six else "/32")
     words = [route.kind, dst] if route.kind != "unicast" else [dst]
     words += ["via", route.via] if route.via else []
     words += ["dev", route.dev] if route.dev else []
+    words += ["table", route.table] if route.table != "main" else []
     words += ["proto", route.proto] if route.proto != "boot" else []
     words += ["scope", route.scope] if route.scope != "global" else []
     words += ["src", route.src] if route.src else []
     words += ["metric", str(route.metric)] if route.metric else []
     words += ["onlink"] if route.onlink else []
-    return " ".join(words)
+    words += ["mtu", *(["lock"] if route.mtu_lock else []), str(route.mtu)] if route.mtu else []
+    return " ".join([*words, "pref", "medium"] if six else words)
 
 
 def select_source(world: World, netns: str, dev: str, towards: str) -> str:
-    """The address the kernel puts as source on what leaves by `dev` (`devinet.c: inet_select_addr`), or empty."""
-    rows: list[Address] = list(world.table(netns, "addr").values())
+    """The address the kernel puts as source on what leaves by `dev`, or empty.
+
+    IPv4: `devinet.c: inet_select_addr`; IPv6: RFC 6724 (`source6`)."""
+    if ":" in towards:
+        return select_source6(world, netns, dev, towards)
+    rows: list[Address] = [row for row in world.table(netns, "addr").values() if ":" not in row.address]
     here = [a for a in rows if a.dev == dev and a.scope != "host"]
-    near = [a for a in here if ip.within(towards, f"{a.address}/{a.prefix}")]
+    near = [a for a in here if ip.within(towards, a.network)]
     elsewhere = [a for a in rows if a.scope == "global"]
     chosen = near or here or elsewhere
     return chosen[0].address if chosen else ""
@@ -140,33 +250,50 @@ def source_for(world: World, netns: str, found: Found, dst: str) -> str:
         return found.address.address
     if found.route is not None and found.route.src:
         return found.route.src
-    return select_source(world, netns, found.dev, found.via or dst)
+    return select_source(world, netns, found.dev, dst if ":" in dst else found.via or dst)
 
 
-def source_refused(world: World, netns: str, dev: str, src: str) -> str:
+def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", mark: int = 0) -> str:
     """Why the kernel drops a packet that comes in by `dev` claiming this source; empty: it does not.
 
-    `fib_frontend.c: fib_validate_source`: an own address is a martian, and rp_filter wants a route back.
+    `fib_frontend.c: fib_validate_source`: an own address is a martian (unless ``accept_local``), and rp_filter wants a
+    route back. IPv6 has neither: there only a loopback or a multicast source is refused (`ip6_input.c`).
     """
-    if local_address(world, netns, src) is not None and dev != "lo":
-        return f"martian source {src}: it is this machine's own address"
-    if ip.is_loopback(src) and dev != "lo" and not is_set(world, netns, dev, "route_localnet"):
-        return f"martian source {src}: loopback addresses stay inside a machine"
-    strict = max(_setting(world, netns, "all", "rp_filter"), _setting(world, netns, dev, "rp_filter"))
-    if strict == 0 or dev == "lo":
+    if ":" in src:
+        return _refused6(dev, src)
+    if dev == "lo":
         return ""
-    back = lookup(world, netns, src)
+    if ip.is_loopback(src) and not sysctl.either(world, netns, dev, "route_localnet"):
+        return f"martian source {src}: loopback addresses stay inside a machine"
+    own = local_address(world, netns, src) is not None
+    if own and not sysctl.either(world, netns, dev, "accept_local"):
+        return f"martian source {src}: it is this machine's own address"
+    strict = sysctl.highest(world, netns, dev, "rp_filter")
+    if strict == 0 or own:
+        return ""
+    mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
+    back = lookup(world, netns, src, src=dst, mark=mark)
     if back.kind != "unicast" or (strict == 1 and back.dev != dev):
         return f"rp_filter={strict}: the way back to {src} is {back.dev or 'nowhere'}, not {dev}"
     return ""
 
 
-def _setting(world: World, netns: str, dev: str, name: str) -> int:
-    return int(sysctl.read(world, netns, f"net.ipv4.conf.{dev}.{name}") or 0)
+def _refused6(dev: str, src: str) -> str:
+    if src == "::1" and dev != "lo":
+        return f"martian source {src}: loopback addresses stay inside a machine"
+    return f"martian source {src}: a group sends nothing" if ip.is_multicast(src) else ""
 
 
 def is_set(world: World, netns: str, dev: str, name: str) -> bool:
-    return bool(_setting(world, netns, "all", name) or _setting(world, netns, dev, name))
+    """Is an IPv4 setting on for all devices, or for this one?"""
+    return sysctl.either(world, netns, dev, name)
+
+
+def forwards(world: World, netns: str, dev: str, dst: str) -> bool:
+    """Does this namespace forward what came in by `dev` for `dst`? IPv4 asks the device, IPv6 the namespace."""
+    if ":" in dst:
+        return bool(sysctl.conf(world, netns, "all", "forwarding", "net.ipv6.conf."))
+    return bool(sysctl.conf(world, netns, dev, "forwarding"))
 
 
 def link(world: World, netns: str, name: str) -> Link | None:

@@ -92,3 +92,21 @@ def is_multicast(address: str) -> bool:
 def is_link_local(address: str) -> bool:
     """fe80::/10: an address that counts on its own link only."""
     return ":" in address and number(address) >> 118 == 0b1111111010
+
+
+def eui64(mac: str) -> str:
+    """The link-local address that the kernel makes of a MAC (RFC 4291, appendix A): ``fe80::ff:fe00:10``."""
+    octets = [int(octet, 16) for octet in mac.split(":")]
+    host = bytes([octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]])
+    return text(0xFE80 << 112 | int.from_bytes(host), 128)
+
+
+def scope(address: str) -> str:
+    """How far an address counts (`ipv6_addr_type`, RFC 4291): ``host``, ``link``, ``site`` or ``global``."""
+    if is_loopback(address):
+        return "host"
+    if ":" not in address:
+        return "global"
+    if is_link_local(address):
+        return "link"
+    return "site" if number(address) >> 118 == 0b1111111011 else "global"

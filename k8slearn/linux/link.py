@@ -17,7 +17,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World, digest
-from k8slearn.linux import addr, neigh, route
+from k8slearn.linux import addr, addrconf, neigh, route, sysctl
 from k8slearn.linux.device import (
     carrier,
     error,
@@ -29,7 +29,7 @@ from k8slearn.linux.device import (
     refused,
 )
 from k8slearn.linux.drivers import DRIVERS
-from k8slearn.linux.rows import NEW_PORT, Address, Link
+from k8slearn.linux.rows import NEW_PORT, Link
 
 __all__ = [
     "add_bridge",
@@ -125,6 +125,7 @@ def _forget(world: World, netns: str, link: Link) -> Commands:
     yield from _strip(world, netns, link)
     for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
         yield Put(key(netns, port.name), replace(port, master="", hairpin=False, port=NEW_PORT))
+    yield from sysctl.forget(world, netns, link.name)
     yield Remove(key(netns, link.name))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
@@ -133,6 +134,7 @@ def _forget(world: World, netns: str, link: Link) -> Commands:
 def _strip(world: World, netns: str, link: Link) -> Commands:
     for row in addr.on(world, netns, link.name):
         yield Remove(addr.key(netns, row))
+    yield from addrconf.stop(world, netns, link)
     yield from route.drop_device(world, netns, link)
     yield from neigh.drop_device(world, netns, link.name)
     yield from _forget_macs(world, netns, link, kept="")
@@ -151,11 +153,7 @@ def set_up(world: World, netns: str, name: str) -> Commands:
     if link.up:
         return
     yield Put(key(netns, name), replace(link, up=True, opened=True))
-    if link.kind == "loopback" and not addr.on(world, netns, name):
-        own = Address(name, "127.0.0.1", 8, "host")
-        yield Put(addr.key(netns, own), own)
-    for row in addr.on(world, netns, name):
-        yield from route.add_connected(world, netns, row)
+    yield from addr.came_up(world, netns, link)
 
 
 def set_down(world: World, netns: str, name: str) -> Commands:
@@ -166,6 +164,7 @@ def set_down(world: World, netns: str, name: str) -> Commands:
     yield Put(key(netns, name), replace(link, up=False))
     yield from route.drop_device(world, netns, link)
     yield from neigh.drop_device(world, netns, name)
+    yield from addrconf.went_down(world, netns, link)
     yield from _forget_macs(world, netns, link, kept="permanent")
     peer = peer_of(world, link)
     if peer is not None and link.peer is not None and peer.master:
@@ -190,6 +189,7 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
         yield from set_nomaster(world, netns, name)
     yield Put(key(netns, name), replace(link, master=bridge, hairpin=False, port=NEW_PORT))
     yield from _follow_ports(world, netns, bridge)
+    yield from addrconf.settle(world, netns)
 
 
 def set_nomaster(world: World, netns: str, name: str) -> Commands:
@@ -225,6 +225,7 @@ def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
     yield Put(key(netns, name), replace(link, mtu=mtu, mtu_pinned=True))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
+    yield from addrconf.settle(world, netns)
 
 
 def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:

@@ -1,9 +1,10 @@
 """``ip neigh add|replace|del``: who has which address on a link, as a person may write it down.
 
-The kernel fills this table itself by ARP (see the packet walk); an entry that a person adds is PERMANENT and is never
-asked about again.
+The kernel fills this table itself by ARP and neighbour discovery (see the packet walk); an entry that a person adds is
+PERMANENT and is never asked about again. A **proxy** entry (``ip neigh add proxy ADDRESS``) is the other way round:
+this machine answers for that address.
 
-Left out: proxy entries, ageing, IPv6.
+Left out: ageing.
 """
 
 from __future__ import annotations
@@ -46,8 +47,9 @@ def flush(world: World, netns: str, dev: str) -> Commands:
             yield Remove((netns, "neigh", name))
 
 
-def drop_device(world: World, netns: str, dev: str) -> Commands:
+def drop_device(world: World, netns: str, dev: str, family: str = "") -> Commands:
     """neigh_ifdown(): a device went down, and all that it knew is forgotten, PERMANENT entries too."""
-    for name, row in list(world.table(netns, "neigh").items()):
-        if row.dev == dev:
-            yield Remove((netns, "neigh", name))
+    for table in ("neigh", "proxy"):
+        for name, row in list(world.table(netns, table).items()):
+            if row.dev == dev and (not family or (":" in row.address) == (family == "ip6")):
+                yield Remove((netns, table, name))

@@ -14,8 +14,8 @@ from k8slearn.linux import link
 from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
-TABLES = ("link", "addr", "route", "neigh", "fdb", "sysctl", "chain", "conntrack", "socket")
-INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.")
+TABLES = ("link", "addr", "inet6", "route", "rule", "neigh", "proxy", "fdb", "sysctl", "chain", "conntrack", "socket")
+INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.all.", "net.ipv4.conf.default.")
 
 
 def scope(machine: str, name: str) -> str:
@@ -43,7 +43,8 @@ def add(world: World, machine: str, name: str, title: str = "") -> Commands:
     netns = scope(machine, name)
     if exists(world, netns):
         raise CommandError(f'Cannot create namespace file "/run/netns/{name}": File exists\n', 1)
-    yield Put(key(netns), Netns(title or name, machine))
+    root: Netns | None = world.get(key(machine))
+    yield Put(key(netns), Netns(title or name, machine, root is not None and root.ipv6))
     yield from link.add_loopback(netns)
     for setting, value in list(world.table(machine, "sysctl").items()):
         if str(setting).startswith(INHERITED):

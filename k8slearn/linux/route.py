@@ -1,53 +1,108 @@
-"""``ip route add|replace|del``: what the kernel lets into a routing table, and what it refuses.
+"""``ip route add|replace|append|del``: what the kernel lets into a routing table, and what it refuses.
 
-A route goes in when its device is up and its gateway is a neighbour: reachable over a ``scope link`` route, or said
-to be ``onlink``. Destination and metric together are unique in a table. An address brings the **connected** route of
-its network (``proto kernel scope link``); fib_frontend.c adds it when the device comes up and takes it away when it
-goes down. A second device with an address in the same network gets its connected route as well, behind the first: the
-row's name then ends with the device.
+A route goes in when its next hop can be one (`nexthop`). Destination and metric together are unique in a table, unless
+one says ``append``: then a second one stands behind the first, and its row's name is longer. An IPv6 route without a
+metric has 1024. An address brings the **connected** route of its network (``proto kernel``); fib_frontend.c and
+addrconf.c add it when the device comes up and take it away when it goes down. A second device with an address in the
+same network gets its connected route as well, behind the first.
 
-Left out: rules and further tables than ``main``, multipath, route metrics and caches, broadcast routes.
+Left out: several next hops (multipath), type of service, route metrics other than ``mtu``, caches, broadcast routes of
+one's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace as changed
 from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import ip
-from k8slearn.linux.device import error, find, refused
+from k8slearn.linux.device import find, refused
+from k8slearn.linux.nexthop import checked4, checked6, device_towards, is_own
 from k8slearn.linux.rows import Address, Link, Route
+
+__all__ = ["add", "append", "change", "checked", "connected", "delete", "device_towards", "flush", "is_own", "replace"]
+
+METRIC6 = 1024
+CONNECTED6 = 256
 
 
 def key(netns: str, route: Route) -> Key:
-    """Where the world keeps this route."""
+    """Where the world keeps this route (the first one to its destination with its metric)."""
     return (netns, "route", (route.table, route.dst, route.metric))
+
+
+def free_key(world: World, netns: str, route: Route) -> Key:
+    """Where the world keeps this route behind others with the same destination and metric."""
+    taken = world.table(netns, "route")
+    name: tuple[Hashable, ...] = (route.table, route.dst, route.metric)
+    for word in (route.dev, route.via, *range(1, len(taken) + 1)):
+        if name not in taken:
+            break
+        name = (*name, word)
+    return (netns, "route", name)
 
 
 def add(world: World, netns: str, route: Route) -> Commands:
     """``ip route add``. Raises CommandError in the kernel's words."""
     route = checked(world, netns, route)
-    where = key(netns, route)
-    if world.get(where) is not None:
+    if _same(world, netns, route):
         raise refused("File exists")
-    yield Put(where, route)
+    yield Put(key(netns, route), route)
+
+
+def append(world: World, netns: str, route: Route) -> Commands:
+    """``ip route append``: behind those with the same destination and metric."""
+    route = checked(world, netns, route)
+    there = [row for _, row in _same(world, netns, route)]
+    if any((row.kind, row.dev, row.via) == (route.kind, route.dev, route.via) for row in there):
+        raise refused("File exists")
+    if ":" in route.dst and route.via and any(row.via for row in there):
+        raise CommandError("ip route append: several next hops of one IPv6 route are not modelled here\n", 1)
+    yield Put(free_key(world, netns, route), route)
 
 
 def replace(world: World, netns: str, route: Route) -> Commands:
-    """``ip route replace``: as add, over whatever has the same destination and metric."""
+    """``ip route replace``: as add, over the first with the same destination and metric."""
     route = checked(world, netns, route)
-    yield Put(key(netns, route), route)
+    yield Put(_over(world, netns, route) or key(netns, route), route)
+
+
+def change(world: World, netns: str, route: Route) -> Commands:
+    """``ip route change``: as replace, and there must be one."""
+    route = checked(world, netns, route)
+    where = _over(world, netns, route)
+    if where is None:
+        raise refused("No such file or directory")
+    yield Put(where, route)
+
+
+def _same(world: World, netns: str, route: Route) -> list[tuple[Hashable, Route]]:
+    """The routes with this destination and metric, in their order."""
+    rows = world.table(netns, "route").items()
+    return [(n, r) for n, r in rows if (r.table, r.dst, r.metric) == (route.table, route.dst, route.metric)]
+
+
+def _over(world: World, netns: str, route: Route) -> Key | None:
+    """What a replacing route stands in for. In IPv6 one with a gateway takes the place of one with a gateway first."""
+    there = _same(world, netns, route)
+    alike = [name for name, row in there if ":" not in route.dst or bool(row.via) == bool(route.via)]
+    return (netns, "route", (alike or [name for name, _ in there])[0]) if there else None
 
 
 def delete(world: World, netns: str, dst: str, **wanted: Any) -> Commands:
     """``ip route del DST``: the first route to `dst` (CIDR text) whose fields are as `wanted` (``via="10.0.0.1"``)."""
+    wanted = {"table": "main"} | wanted
+    if ":" in dst:
+        wanted = {field: wanted[field] for field in ("table", "dev", "via", "metric", "proto") if wanted.get(field)}
     for name, route in _to(world, netns, dst):
         if all(getattr(route, field) == value for field, value in wanted.items()):
             yield Remove((netns, "route", name))
             return
-    raise refused("No such process")
+    root = dst == ip.ANY6 and len(wanted) == 1 and not _to(world, netns, dst)
+    raise refused("No such file or directory" if root else "No such process")
 
 
 def flush(world: World, netns: str, **wanted: Any) -> Commands:
@@ -58,87 +113,50 @@ def flush(world: World, netns: str, **wanted: Any) -> Commands:
 
 
 def _to(world: World, netns: str, dst: str) -> list[tuple[Any, Route]]:
+    """The routes to a network, the lowest metric first, the older before the younger."""
     rows = world.table(netns, "route").items()
-    return sorted(((n, r) for n, r in rows if r.dst == dst), key=lambda row: (row[1].metric, row[0]))
+    return sorted(((n, r) for n, r in rows if r.dst == dst), key=lambda row: row[1].metric)
 
 
 def checked(world: World, netns: str, route: Route) -> Route:
     """The route as the kernel would store it (with its device). Raises CommandError when it would refuse."""
     try:
-        base, _ = ip.network(route.dst)
+        base, prefix = ip.network(route.dst)
     except ValueError:
         raise CommandError(f'Error: inet prefix is expected rather than "{route.dst}".\n', 1) from None
     if route.dev:
         find(world, netns, route.dev)
-    if ip.text(base) != route.dst.partition("/")[0]:
-        raise error("Invalid prefix for given prefix length.")
-    if "/" not in route.dst:
-        route = changed(route, dst=f"{route.dst}/32")
-    if route.kind != "unicast":
-        return route
-    route = _with_device(world, netns, route)
-    if route.src and not is_own(world, netns, route.src):
-        raise error("Invalid prefsrc address.")
-    return route
-
-
-def _with_device(world: World, netns: str, route: Route) -> Route:
-    """fib_check_nh(): the device must be up, and the gateway a neighbour on it (`onlink`: taken on trust)."""
-    if not route.via or route.onlink:
-        if not route.dev:
-            raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
-        if not find(world, netns, route.dev).up:
-            raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
-        if route.via and is_own(world, netns, route.via):
-            raise error("Nexthop has invalid gateway.")
-        return route
-    dev = device_towards(world, netns, route.via, route.dev)
-    if not dev:
-        raise error("Nexthop has invalid gateway.")
-    if not find(world, netns, dev).up:
-        raise refused("Network is down")
-    return changed(route, dev=dev)
-
-
-def device_towards(world: World, netns: str, gateway: str, dev: str = "") -> str:
-    """The device over which a gateway is a neighbour, or empty. Only ``scope link`` routes and own addresses count."""
-    try:
-        ip.number(gateway)
-    except ValueError:
-        raise CommandError(f'Error: inet address is expected rather than "{gateway}".\n', 1) from None
-    for row in world.table(netns, "addr").values():
-        if row.address == gateway and dev in ("", row.dev):
-            return str(row.dev)
-    routes = [r for r in world.table(netns, "route").values() if r.scope == "link" and dev in ("", r.dev)]
-    near = [r for r in routes if r.table == "main" and r.kind == "unicast" and ip.within(gateway, r.dst)]
-    best = max(near, key=lambda r: (ip.network(r.dst)[1], -r.metric), default=None)
-    return str(best.dev) if best is not None and not best.via else ""
-
-
-def is_own(world: World, netns: str, address: str) -> bool:
-    """Is this one of the namespace's own addresses?"""
-    return any(row.address == address for row in world.table(netns, "addr").values())
+    if route.via and ":" in route.dst:
+        route = changed(route, via=ip.canonical(route.via))
+    if ":" in route.dst:
+        route = changed(route, dst=f"{ip.text(base, 128)}/{prefix}", metric=route.metric or METRIC6, scope="global")
+        return checked6(world, netns, route)
+    return checked4(world, netns, changed(route, dst=f"{route.dst.partition('/')[0]}/{prefix}"))
 
 
 def connected(address: Address) -> Route | None:
     """The route that the kernel makes of an address: to its network, over its device, with it as source."""
-    if address.prefix == 32 or address.scope == "host" or address.secondary:
+    own, network = address.address, address.network
+    if address.noprefixroute or address.scope == "host" or address.secondary:
         return None
-    dst = ip.network_of(address.address, address.prefix)
-    return Route(dst, dev=address.dev, src=address.address, scope="link", proto="kernel")
+    if ":" in own:
+        return Route(network, dev=address.dev, proto="kernel", metric=address.metric or CONNECTED6)
+    if network == f"{own}/32":
+        return None
+    return Route(network, dev=address.dev, src=own, scope="link", proto="kernel", metric=address.metric)
 
 
 def add_connected(world: World, netns: str, address: Address) -> Commands:
     """The kernel adds an address' connected route (behind another device's to the same network)."""
     route = connected(address)
-    if route is None:
-        return
-    where = key(netns, route)
-    there: Route | None = world.get(where)
-    if there is None:
-        yield Put(where, route)
-    elif there.dev != route.dev:
-        yield Put((netns, "route", (route.table, route.dst, route.metric, route.dev)), route)
+    if route is not None:
+        yield from put_if_absent(world, netns, route)
+
+
+def put_if_absent(world: World, netns: str, route: Route) -> Commands:
+    """A route of the kernel's own goes in behind the others, unless the device has one already."""
+    if all(row.dev != route.dev for _, row in _same(world, netns, route)):
+        yield Put(free_key(world, netns, route), route)
 
 
 def drop_connected(world: World, netns: str, address: Address) -> Commands:
@@ -149,6 +167,8 @@ def drop_connected(world: World, netns: str, address: Address) -> Commands:
             yield Remove((netns, "route", name))
 
 
-def drop_device(world: World, netns: str, link: Link) -> Commands:
-    """fib_disable_ip(): a device went down or lost its last address, and every route over it goes."""
-    yield from flush(world, netns, dev=link.name)
+def drop_device(world: World, netns: str, link: Link, family: str = "") -> Commands:
+    """fib_disable_ip(), rt6_disable_ip(): a device went down or lost its last address, and its routes go."""
+    for name, route in list(world.table(netns, "route").items()):
+        if route.dev == link.name and (not family or (":" in route.dst) == (family == "ip6")):
+            yield Remove((netns, "route", name))

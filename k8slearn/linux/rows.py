@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from k8slearn.linux.ip import network_of
+
 
 @dataclass(frozen=True, slots=True)
 class Netns:
@@ -94,12 +96,42 @@ class Address:
     broadcast: str = ""
     secondary: bool = False
     """The link had an address in this network before: that one is primary, and takes this one along."""
+    peer: str = ""
+    """``peer ADDRESS``: who is at the other end; the network (of `prefix` bits) is then the peer's."""
+    label: str = ""
+    """``eth0:1``; empty: the device's name."""
+    noprefixroute: bool = False
+    """It brings no connected route."""
+    metric: int = 0
+    """The metric of its connected route; 0 is the kernel's own (IPv4: 0, IPv6: 256)."""
+    deprecated: bool = False
+    """``preferred_lft 0``: still answered, but no new conversation begins with it."""
+    tentative: bool = False
+    """IPv6: kept over a link that is down (``keep_addr_on_down``), and not used meanwhile."""
+
+    @property
+    def cidr(self) -> str:
+        """``10.244.1.2/24``, with a peer ``10.0.0.1 peer 10.0.0.2/32``."""
+        peer = f" peer {self.peer}" if self.peer else ""
+        return f"{self.address}{peer}/{self.prefix}"
+
+    @property
+    def network(self) -> str:
+        """The network that the address is in (that of its peer, if it has one)."""
+        return network_of(self.peer or self.address, self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Inet6:
+    """IPv6 is running on this link (the kernel's ``IF_READY``): it came up with a carrier."""
+
+    dev: str
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route. `kind` is unicast, blackhole, unreachable or prohibit. Routes to a machine's own addresses
-    (table ``local``) are not stored: they are derived from the address rows."""
+    """One route. `kind` is unicast, local, multicast, blackhole, unreachable, prohibit or throw. Routes to a machine's
+    own addresses (table ``local``) are not stored: they are derived from the address rows."""
 
     dst: str
     via: str = ""
@@ -110,13 +142,47 @@ class Route:
     proto: str = "boot"
     metric: int = 0
     table: str = "main"
+    """``main``, ``local``, ``default``, or a number as text."""
     kind: str = "unicast"
     onlink: bool = False
+    mtu: int = 0
+    """The largest packet for this way; 0: the device's."""
+    mtu_lock: bool = False
+    """``mtu lock N``: path MTU discovery may not change it, and does not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of ``ip rule``: which packets it takes (an empty field takes all), and what it does with them."""
+
+    family: str
+    """``ip`` or ``ip6``."""
+    priority: int
+    table: str = ""
+    """The table to look in; empty where `action` says it."""
+    src: str = ""
+    dst: str = ""
+    iif: str = ""
+    """The device that the packet came in by; ``lo`` is what the machine sends itself."""
+    oif: str = ""
+    mark: int = 0
+    mask: int = 0
+    """Which bits of the mark count; 0: the mark is not asked for."""
+    inverted: bool = False
+    """``not``: it takes what does not fit."""
+    action: str = "lookup"
+    """``lookup``, ``blackhole``, ``unreachable`` or ``prohibit``."""
+    suppress_prefixlength: int = -1
+    """A route found with this few network bits, or fewer, does not count; -1: any counts."""
+    proto: str = "boot"
+    gone: bool = False
+    """One of the kernel's own rules, which somebody deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Who has an address on a link: ``ip neigh``. `state`: REACHABLE, STALE, PERMANENT or FAILED."""
+    """Who has an address on a link: ``ip neigh``. `state`: REACHABLE, STALE, DELAY, PROBE, PERMANENT, NOARP,
+    INCOMPLETE, FAILED or NONE."""
 
     dev: str
     address: str

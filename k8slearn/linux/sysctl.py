@@ -1,13 +1,24 @@
 """Kernel settings: what ``sysctl -a`` lists of the network, with the kernel's own defaults.
 
-The world holds only the settings that somebody wrote; the rest have the default below.
+The world holds only the settings that somebody wrote. The rest is answered as the kernel would: a device that was not
+written to has what ``conf.default`` has, and that has the kernel's own default (`CONF`). ``net.ipv4.ip_forward`` and
+``net.ipv4.conf.all.forwarding`` are one variable; writing it, ``net.ipv6.conf.all.forwarding`` or
+``net.ipv6.conf.all.disable_ipv6`` writes ``default`` and every device too (devinet.c: inet_forward_change, addrconf.c:
+addrconf_fixup_forwarding). A later write to ``conf.default`` is for devices still to come, and in IPv4 for those that
+never had an address (devinet.c: devinet_copy_dflt_conf).
+
+How ``all`` and the device's own value make one decision differs by setting (include/linux/inetdevice.h): `either` for
+``route_localnet`` and the like, `highest` for ``rp_filter`` and ``arp_ignore``, the device alone for ``forwarding``.
 
 Left out: every sysctl that no decision of this engine reads.
 """
 
 from __future__ import annotations
 
-from k8slearn.journal import World
+from collections.abc import Iterator
+
+from k8slearn.journal import Commands, Put, Remove, Table, World
+from k8slearn.linux import addrconf
 
 DEFAULTS = {
     "net.ipv4.ip_forward": "0",
@@ -41,13 +52,126 @@ CONNTRACK = {
 """conntrack's own settings: every namespace begins with these, whatever its machine has."""
 DEFAULTS |= CONNTRACK
 
+CONF = {
+    "net.ipv4.conf.": {
+        "accept_local": "0",
+        "arp_announce": "0",
+        "arp_ignore": "0",
+        "forwarding": "0",
+        "promote_secondaries": "0",
+        "proxy_arp": "0",
+        "route_localnet": "0",
+        "rp_filter": "0",
+        "src_valid_mark": "0",
+    },
+    "net.ipv6.conf.": {
+        "accept_dad": "0",
+        "addr_gen_mode": "0",
+        "disable_ipv6": "0",
+        "forwarding": "0",
+        "hop_limit": "64",
+        "keep_addr_on_down": "0",
+        "proxy_ndp": "0",
+    },
+}
+"""What every device has a setting of, by family, with the kernel's default."""
+
+FROM_ALL = ("forwarding", "disable_ipv6")
+"""Writing these to ``all`` writes them everywhere."""
+
+SAME = {"net.ipv4.conf.all.forwarding": "net.ipv4.ip_forward"}
+"""Two names of one variable: the world knows the second."""
+
 
 def read(world: World, netns: str, name: str) -> str | None:
     """The setting's value in this namespace, or None where the kernel has no such setting."""
-    written = world.table(netns, "sysctl").get(name)
-    return DEFAULTS.get(name) if written is None else str(written)
+    written = world.table(netns, "sysctl").get(SAME.get(name, name))
+    if written is not None:
+        return str(written)
+    return DEFAULTS[name] if name in DEFAULTS else _inherited(world.table(netns, "sysctl"), name)
+
+
+def _inherited(written: Table, name: str) -> str | None:
+    """What a setting of a device has that nobody wrote to the device itself."""
+    tree, _, setting = place(name)
+    usual = CONF.get(tree, {}).get(setting)
+    if usual is None:
+        return None
+    above = [f"{tree}default.{setting}", *([f"{tree}all.{setting}"] if setting in FROM_ALL else [])]
+    found = (written.get(SAME.get(higher, higher)) for higher in above)
+    return next((str(value) for value in found if value is not None), usual)
+
+
+def place(name: str) -> tuple[str, str, str]:
+    """``net.ipv4.conf.eth0.rp_filter`` -> (``net.ipv4.conf.``, ``eth0``, ``rp_filter``); empty where it is no such."""
+    tree = name[:14]
+    dev, _, setting = name[14:].rpartition(".")
+    return (tree, dev, setting) if tree in CONF else ("", "", "")
 
 
 def is_on(world: World, netns: str, name: str) -> bool:
     """Is this switch set (not ``0``)?"""
     return read(world, netns, name) not in (None, "0")
+
+
+def _remembered(written: Table) -> dict[tuple[str, str, str], int]:
+    return {}
+
+
+def conf(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> int:
+    """A device's own setting as a number (`dev` ``all`` and ``default`` are devices here)."""
+    known = world.table(netns, "sysctl").index(_remembered)
+    found = known.get((tree, dev, setting))
+    if found is None:
+        found = known[tree, dev, setting] = int(read(world, netns, f"{tree}{dev}.{setting}") or 0)
+    return found
+
+
+def either(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> bool:
+    """IN_DEV_ORCONF: is it set for all devices, or for this one?"""
+    return bool(conf(world, netns, "all", setting, tree) or conf(world, netns, dev, setting, tree))
+
+
+def highest(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> int:
+    """IN_DEV_MAXCONF: the larger of ``all`` and the device's own."""
+    return max(conf(world, netns, "all", setting, tree), conf(world, netns, dev, setting, tree))
+
+
+def write(world: World, netns: str, name: str, value: str) -> Commands:
+    """``sysctl -w NAME=VALUE``, with what the kernel does on its own because of it. `name` must be a setting."""
+    name = SAME.get(name, name)
+    tree, dev, setting = place("net.ipv4.conf.all.forwarding" if name == "net.ipv4.ip_forward" else name)
+    yield from _kept(world, netns, tree, dev, setting)
+    yield Put((netns, "sysctl", name), value)
+    if dev == "all" and setting in FROM_ALL:
+        for below in _written(world, netns, tree, setting):
+            if below != name:
+                yield Remove((netns, "sysctl", below))
+    if tree == "net.ipv6.conf.":
+        yield from addrconf.setting_changed(world, netns, dev, setting)
+
+
+def _written(world: World, netns: str, tree: str, setting: str) -> list[str]:
+    names = [str(name) for name in world.table(netns, "sysctl")]
+    return [name for name in names if place(name)[::2] == (tree, setting)]
+
+
+def _kept(world: World, netns: str, tree: str, dev: str, setting: str) -> Iterator[Put]:
+    """A write to ``conf.default`` leaves alone what is there already."""
+    if dev != "default":
+        return
+    for link in list(world.table(netns, "link")):
+        own = (netns, "sysctl", f"{tree}{link}.{setting}")
+        if world.get(own) is None and (tree == "net.ipv6.conf." or _has_address(world, netns, str(link))):
+            yield Put(own, read(world, netns, own[2]))
+
+
+def _has_address(world: World, netns: str, dev: str) -> bool:
+    return any(row.dev == dev and ":" not in row.address for row in world.table(netns, "addr").values())
+
+
+def forget(world: World, netns: str, dev: str) -> Iterator[Remove]:
+    """A device is gone, and its settings with it."""
+    for name in list(world.table(netns, "sysctl")):
+        if place(str(name))[1] == dev:
+            yield Remove((netns, "sysctl", name))

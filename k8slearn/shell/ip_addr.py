@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from k8slearn.errors import CommandError
 from k8slearn.linux import addr, ip
 from k8slearn.linux.device import find
+from k8slearn.linux.localtable import SCOPES, ordered4
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Address, Link
 from k8slearn.shell.ip_link import (
@@ -30,7 +31,6 @@ from k8slearn.shell.ip_link import (
 from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, garbage, not_modelled, prefix, wrong
 from k8slearn.shell.process import Process
 
-SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
 FOREVER = 4294967295
 UNUSUAL = ("anycast", "label", "metric", "valid_lft", "preferred_lft", "home", "nodad", "noprefixroute", "autojoin")
 
@@ -50,7 +50,7 @@ class Wanted(Filter):
             return []
         return [
             row
-            for row in ordered(addr.on(process.world, process.netns, link.name))
+            for row in ordered4(addr.on(process.world, process.netns, link.name))
             if self.scope in ("", "all", row.scope)
             and (not self.to or ip.within(row.address, self.to))
             and self.only.get("secondary", row.secondary) == row.secondary
@@ -59,12 +59,6 @@ class Wanted(Filter):
     @property
     def picky(self) -> bool:
         return bool(self.scope or self.to or self.only)
-
-
-def ordered(rows: list[Address]) -> list[Address]:
-    """A link's addresses in the kernel's order."""
-    primaries = sorted((row for row in rows if not row.secondary), key=lambda row: -SCOPES.get(row.scope, 0))
-    return [*primaries, *(row for row in rows if row.secondary)]
 
 
 def show(process: Process, options: Options, words: Words) -> Running:

@@ -9,16 +9,13 @@ Left out: multipath, route metrics, caches, and tables of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import World
-from k8slearn.linux import ip
+from k8slearn.linux import ip, localtable
 from k8slearn.linux.device import carrier
 from k8slearn.linux.program import Running
-from k8slearn.linux.rows import Address, Link, Route
-from k8slearn.shell.ip_addr import ordered
+from k8slearn.linux.rows import Link, Route
 from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, not_modelled, wrong
 from k8slearn.shell.process import Process
 
@@ -89,7 +86,8 @@ def show(process: Process, options: Options, words: Words) -> Running:
 def selected(process: Process, wanted: Filter) -> list[Route]:
     """The routes that the filter takes, in the order of a dump."""
     main: list[Route] = sorted(process.world.table(process.netns, "route").values(), key=order)
-    everything = [*main, *local_table(process.world, process.netns)]
+    local = localtable.derived(process.world, process.netns)
+    everything = [*main, *sorted(local, key=lambda route: (*order(route), route.kind))]
     if wanted.table not in ("main", "all", "local") and not any(r.table == wanted.table for r in main):
         raise CommandError("Error: ipv4: FIB table does not exist.\nDump terminated\n", 2)
     return [route for route in everything if wanted.takes(route)]
@@ -99,31 +97,6 @@ def order(route: Route) -> tuple[int, int, int]:
     """Where a route stands in a dump."""
     base, length = ip.network(route.dst)
     return base, -length, route.metric
-
-
-def local_table(world: World, netns: str) -> list[Route]:
-    """The table ``local``: own addresses and broadcasts, out of the address rows."""
-    rows: list[Address] = list(world.table(netns, "addr").values())
-    found = [route for link in world.table(netns, "link").values() for route in _local(link, rows)]
-    return sorted(dict.fromkeys(found), key=lambda route: (*order(route), route.kind))
-
-
-def _local(link: Link, rows: list[Address]) -> Iterator[Route]:
-    mine = ordered([row for row in rows if row.dev == link.name])
-    primary = {ip.network_of(row.address, row.prefix): row.address for row in mine if not row.secondary}
-    for row in mine:
-        network = ip.network_of(row.address, row.prefix)
-        route = Route(
-            f"{row.address}/32", dev=link.name, src=primary.get(network, row.address), proto="kernel", table="local"
-        )
-        yield replace(route, kind="local", scope="host")
-        if link.kind == "loopback" and row.prefix < 32:
-            yield replace(route, kind="local", scope="host", dst=network)
-        if link.up and row.prefix < 31:
-            base, _ = ip.network(network)
-            last = ip.text(base | ~ip.mask(row.prefix) & 0xFFFFFFFF)
-            for cast in {last: None, row.broadcast or last: None}:
-                yield replace(route, kind="broadcast", scope="link", dst=f"{cast}/32")
 
 
 def read_filter(process: Process, words: Words) -> Filter:

@@ -1,0 +1,68 @@
+"""The table ``local``: what the kernel makes of a machine's own addresses (fib_frontend.c: fib_add_ifaddr, addrconf.c).
+
+Nobody's rows: computed out of the address rows when somebody looks (``ip route show table local``). An IPv4 address is
+``local``, and the last address of its network ``broadcast``; on ``lo`` the whole network is local. An IPv6 address is
+``local``; where the device forwards, the first address of its network is every router's (``anycast``).
+
+Left out: taking such a route away by hand while its address stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from k8slearn.journal import World
+from k8slearn.linux import ip, sysctl
+from k8slearn.linux.rows import Address, Link, Route
+
+
+def derived(world: World, netns: str) -> list[Route]:
+    """The routes of the table ``local`` that follow from the addresses, both families."""
+    found = [route for link in world.table(netns, "link").values() for route in _local4(world, netns, link)]
+    return list(dict.fromkeys([*found, *_local6(world, netns), *anycast(world, netns)]))
+
+
+def ordered4(rows: list[Address]) -> list[Address]:
+    """A link's IPv4 addresses as devinet.c keeps them: primaries before secondaries, the narrower scope first."""
+    primaries = sorted((row for row in rows if not row.secondary), key=lambda row: -SCOPES.get(row.scope, 0))
+    return [*primaries, *(row for row in rows if row.secondary)]
+
+
+SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
+"""/etc/iproute2/rt_scopes: the narrower, the higher."""
+
+
+def _local4(world: World, netns: str, link: Link) -> Iterator[Route]:
+    rows: list[Address] = list(world.table(netns, "addr").values())
+    mine = ordered4([row for row in rows if row.dev == link.name and ":" not in row.address])
+    primary = {row.network: row.address for row in mine if not row.secondary}
+    for row in mine:
+        src = primary.get(row.network, row.address)
+        route = Route(f"{row.address}/32", dev=link.name, src=src, proto="kernel", table="local")
+        yield replace(route, kind="local", scope="host")
+        if link.kind == "loopback" and row.prefix < 32:
+            yield replace(route, kind="local", scope="host", dst=row.network)
+        if link.up and row.prefix < 31:
+            last = ip.text(ip.network(row.network)[0] | ~ip.mask(row.prefix) & 0xFFFFFFFF)
+            for cast in {last: None, row.broadcast or last: None}:
+                yield replace(route, kind="broadcast", scope="link", dst=f"{cast}/32")
+
+
+def _local6(world: World, netns: str) -> Iterator[Route]:
+    for row in world.table(netns, "addr").values():
+        if ":" in row.address and not row.tentative:
+            yield Route(f"{row.address}/128", dev=row.dev, proto="kernel", table="local", kind="local")
+
+
+def anycast(world: World, netns: str) -> Iterator[Route]:
+    """The subnet-router anycast addresses (RFC 4291, 2.6.1) that forwarding devices have joined."""
+    rows: list[Address] = [row for row in world.table(netns, "addr").values() if ":" in row.address]
+    taken = {(row.address, row.dev) for row in rows}
+    for row in rows:
+        place = (row.network.partition("/")[0], row.dev)
+        if row.prefix >= 127 or row.tentative or place in taken:
+            continue
+        if sysctl.conf(world, netns, row.dev, "forwarding", "net.ipv6.conf."):
+            taken.add(place)
+            yield Route(f"{place[0]}/128", dev=row.dev, proto="kernel", table="local", kind="anycast")

@@ -1,0 +1,137 @@
+"""May a route's next hop be one? What the kernel asks before it lets a route in.
+
+IPv4 (fib_semantics.c: fib_check_nh): the device is up, and the gateway is a neighbour: reachable over a ``scope link``
+route, or said to be (``onlink``). IPv6 (route.c: fib6_nh_init, ip6_validate_gw): a link-local gateway needs its device
+named, any other is looked up and must not need a gateway itself, and no gateway is an address of ours.
+
+Left out: gateways of the other family (``via inet6``), several next hops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import World
+from k8slearn.linux import addrconf, fib, ip
+from k8slearn.linux.device import error, find, refused
+from k8slearn.linux.rows import Route
+
+REJECTS = ("blackhole", "unreachable", "prohibit", "throw")
+"""Kinds of route that lead nowhere, each in its own way."""
+
+
+def checked4(world: World, netns: str, route: Route) -> Route:
+    """An IPv4 route with its device, as the kernel would store it. Raises CommandError when it would refuse."""
+    if ip.text(ip.network(route.dst)[0]) != route.dst.partition("/")[0]:
+        raise error("Invalid prefix for given prefix length.")
+    if route.kind in REJECTS:
+        if route.via or route.dev:
+            raise error("Gateway, device and multipath can not be specified for this route type.")
+    elif route.kind == "local":
+        if not route.dev:
+            raise refused("No such device")
+    else:
+        route = _with_device(world, netns, route)
+    if route.src and not is_own(world, netns, route.src):
+        raise error("Invalid prefsrc address.")
+    return route
+
+
+def _with_device(world: World, netns: str, route: Route) -> Route:
+    """fib_check_nh(): the device must be up, and the gateway a neighbour on it (`onlink`: taken on trust)."""
+    if not route.via or route.onlink:
+        if not route.dev:
+            raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
+        if not find(world, netns, route.dev).up:
+            raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
+        if route.via and is_own(world, netns, route.via):
+            raise error("Nexthop has invalid gateway.")
+        return route
+    dev = device_towards(world, netns, route.via, route.dev)
+    if not dev:
+        raise error("Nexthop has invalid gateway.")
+    if not find(world, netns, dev).up:
+        raise refused("Network is down")
+    return changed(route, dev=dev)
+
+
+def device_towards(world: World, netns: str, gateway: str, dev: str = "") -> str:
+    """The device over which a gateway is a neighbour, or empty. Only ``scope link`` routes and own addresses count."""
+    try:
+        ip.number(gateway)
+    except ValueError:
+        raise CommandError(f'Error: inet address is expected rather than "{gateway}".\n', 1) from None
+    for row in world.table(netns, "addr").values():
+        if row.address == gateway and dev in ("", row.dev):
+            return str(row.dev)
+    routes = [r for r in world.table(netns, "route").values() if r.scope == "link" and dev in ("", r.dev)]
+    near = [r for r in routes if r.table == "main" and r.kind == "unicast" and ip.within(gateway, r.dst)]
+    best = max(near, key=lambda r: (ip.network(r.dst)[1], -r.metric), default=None)
+    return str(best.dev) if best is not None and not best.via else ""
+
+
+def is_own(world: World, netns: str, address: str) -> bool:
+    """Is this one of the namespace's own addresses?"""
+    return any(row.address == address for row in world.table(netns, "addr").values())
+
+
+def checked6(world: World, netns: str, route: Route) -> Route:
+    """An IPv6 route with its device, as the kernel would store it. Raises CommandError when it would refuse."""
+    if not addrconf.speaks(world, netns):
+        raise refused("Operation not supported")
+    if route.dev and find(world, netns, route.dev).mtu < addrconf.LEAST_MTU:
+        raise refused("No such device")
+    if route.onlink and not route.dev:
+        raise error("Nexthop device required for onlink.")
+    if route.onlink and not find(world, netns, route.dev).up:
+        raise error("Nexthop device is not up.")
+    if route.kind in REJECTS:
+        return changed(route, dev="lo", via="")
+    if route.via:
+        route = changed(route, dev=_towards6(world, netns, route))
+    if not route.dev:
+        raise refused("No such device")
+    link = find(world, netns, route.dev)
+    if not addrconf.enabled(world, netns, link):
+        raise error("IPv6 is disabled on nexthop device.")
+    if not link.up and not (route.kind == "unicast" and link.kind == "loopback"):
+        raise error("Nexthop device is not up.")
+    if route.src and not is_own(world, netns, route.src):
+        raise error("Invalid source address.")
+    return route
+
+
+def _towards6(world: World, netns: str, route: Route) -> str:
+    """ip6_validate_gw(): the device over which the gateway is a neighbour."""
+    gateway, dev = ip.canonical(route.via), route.dev
+    if dev and _is_ours(world, netns, gateway, dev):
+        raise error("Gateway can not be a local address.")
+    if not ip.is_link_local(gateway):
+        if ip.number(gateway) == 0 or ip.is_multicast(gateway):
+            raise error("Invalid gateway address.")
+        if not route.onlink:
+            dev = _resolved(world, netns, gateway, route)
+    if not dev:
+        raise error("Egress device not specified.")
+    if find(world, netns, dev).kind == "loopback":
+        raise error("Egress device can not be loopback device for this route.")
+    if _is_ours(world, netns, gateway, dev):
+        raise error("Gateway can not be a local address.")
+    return dev
+
+
+def _is_ours(world: World, netns: str, gateway: str, dev: str) -> bool:
+    rows = [row for row in world.table(netns, "addr").values() if row.address == gateway]
+    return any(row.dev == dev or not ip.is_link_local(gateway) for row in rows)
+
+
+def _resolved(world: World, netns: str, gateway: str, route: Route) -> str:
+    """ip6_route_check_nh(): in the route's own table, else by the rules, and without a gateway in between."""
+    for found in (
+        fib.in_table(world, netns, route.table, gateway, route.dev),
+        fib.lookup(world, netns, gateway, oif=route.dev),
+    ):
+        if found.kind in ("unicast", "local") and not found.via and route.dev in ("", found.dev):
+            return found.dev
+    raise refused("No route to host")
