@@ -21,6 +21,7 @@ from k8slearn.components import Settings
 from k8slearn.engine import Engine
 from k8slearn.errors import CommandError, Refused
 from k8slearn.journal import Journal, World
+from k8slearn.linux.faults import Injected, active
 from k8slearn.linux.program import Result
 from k8slearn.trace import Trace
 from k8slearn.verbs import VERBS, Asked
@@ -175,6 +176,24 @@ class Cluster:
             asked.attempt,
             faces(self.engine, asked),
         )
+
+    def inject(self, fault: str, on: Endpoint, **arguments: Any) -> Injected:
+        """Break something on a machine or in a pod: ``cluster.inject("link-down", "node:node-2", dev="cni0")``.
+
+        `k8slearn.linux.faults.FAULTS` has every kind with its arguments. Returns the fault; its `name` (or itself)
+        is what `lift` takes. Raises Refused with one sentence where it cannot be.
+        """
+        named = {"fault": fault, "on": _named(on), "arguments": arguments}
+        injected: Injected = self.engine.do("fault", named)
+        return injected
+
+    def lift(self, fault: Injected | str) -> None:
+        """Mend what an injected fault broke; what somebody changed since stays as it is now."""
+        self.engine.do("lift", {"name": fault if isinstance(fault, str) else fault.name})
+
+    def faults(self) -> list[Injected]:
+        """The faults that are in force."""
+        return active(self.engine.world)
 
     def reachability(self, port: int = 80, protocol: str = "TCP") -> Matrix:
         """Every pod to every pod: ``m.allowed("x/a", "y/b")``."""

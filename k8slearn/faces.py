@@ -110,6 +110,8 @@ def typed(source: Input) -> str:
         "apply": lambda: "an applied manifest",
         "delete": lambda: f"kubectl delete {said['resource']} {said['name']}",
         "send": lambda: f"a packet from {said['source']} to {said['destination']}",
+        "fault": lambda: f"{said['on']}: the fault {said['fault']}",
+        "lift": lambda: f"{said['name']}, lifted",
         "outside": lambda: f"the outside host {said['address']}",
         "advance": lambda: f"{said['seconds']} s on the clock",
     }

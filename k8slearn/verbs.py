@@ -19,7 +19,7 @@ from k8slearn import api, endpoints, ground, shell
 from k8slearn.engine import Verb
 from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, Put, World
-from k8slearn.linux import socket
+from k8slearn.linux import faults, socket
 from k8slearn.linux.program import Result
 from k8slearn.trace import Attempt, Ending
 
@@ -114,6 +114,19 @@ def answer(world: World, arguments: Arguments) -> Doing:
     yield Put(("exercise", "answers", arguments["question"]), json.dumps(arguments["value"], sort_keys=True))
 
 
+def fault(world: World, arguments: Arguments) -> Generator[Command, None, faults.Injected]:
+    """Something breaks on a node, in a pod or on an outside host."""
+    on, kind = arguments["on"], arguments["fault"]
+    yield from outside_host(world, on)
+    yield from faults.inject(world, endpoints.resolve_source(world, on), kind, arguments.get("arguments", {}))
+    return faults.active(world)[-1]
+
+
+def lift(world: World, arguments: Arguments) -> Doing:
+    """What a fault broke is mended."""
+    yield from faults.lift(world, arguments["name"])
+
+
 def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:
     """Understand a question. Raises `Refused` with one sentence."""
     protocol = protocol_name(protocol)
@@ -172,5 +185,7 @@ VERBS: Mapping[str, Verb] = {
     "kubectl": Verb(kubectl, _named("kubectl")),
     "send": Verb(send, _named("kernel")),
     "outside": Verb(outside, _named("installer")),
+    "fault": Verb(fault, lambda arguments: f"fault {arguments['fault']}"),
+    "lift": Verb(lift, _named("learner")),
     "answer": Verb(answer, _named("learner")),
 }

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from k8slearn.linux import arp, bridge, fib, frag, icmp, ip_input, netfilter, pmtu, socket
+from k8slearn.linux import arp, bridge, fib, frag, icmp, ip_input, netfilter, pmtu, qdisc, socket
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
@@ -263,6 +263,8 @@ def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """A device sends a frame (`dev.c: dev_queue_xmit`); what that means is its kind's own affair."""
     if not link.up:
         yield Step(netns, "drop", f"{link.name} is down", frame, frame, link_because(netns, link), link.name)
+        return
+    if net.world.table(netns, "qdisc") and not (yield from qdisc.dequeue(net, netns, link.name, frame)):
         return
     if net.recording:
         net.frames.append(Frame(netns, link.name, "out", net.time, frame))

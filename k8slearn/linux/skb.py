@@ -101,6 +101,8 @@ class Net:
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     time: float = 0.0
     """Seconds since the conversation began."""
+    buckets: dict[Key, tuple[float, float]] = field(default_factory=dict)
+    """Token buckets of this conversation: a qdisc -> (bytes in it, when that was so)."""
     recording: bool = False
     """Are frames kept and packets counted? Nothing decides by them, so who only asks leaves it off."""
     frames: list[Frame] = field(default_factory=list)
