@@ -84,6 +84,9 @@ INPUTS: list[tuple[str, dict[str, Any]]] = [
     _run("node:node-2", "sysctl -w net.ipv4.ip_forward=0"),
     _run("node:node-1", "ip route"),
     _run("default/b", "curl -s http://web"),
+    ("fault", {"fault": "missing-route", "on": "node:node-2", "arguments": {"dst": "10.244.0.0/24"}}),
+    ("fault", {"fault": "link-down", "on": "default/a", "arguments": {"dev": "eth0"}}),
+    ("lift", {"name": "fault-1"}),
 ]
 """Inputs of every kind, among them some that fail or change nothing, depending on what came before."""
 
