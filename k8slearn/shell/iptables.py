@@ -1,239 +1,137 @@
-"""``iptables`` and ``iptables-save`` (1.8.9, nf_tables): chains and rules, as a person changes them.
+"""``iptables`` and ``ip6tables`` (1.8.9, nf_tables): chains and rules, as a person changes them.
 
-The language of one rule is in `linux/iptables.py`, what a rule does to a packet in `linux/netfilter.py`; here a command
-line finds its chain and writes it anew. Listing is in `iptables_list.py`, the kernel's own objections in
-`iptables_check.py`.
+The language of one rule is in `linux/iptables`, what a rule does to a packet in `linux/netfilter.py`; here a command
+line finds its chain and writes it anew. Taking the line apart is in `iptables_line.py`, listing in `iptables_list.py`,
+the kernel's own objections in `iptables_check.py`.
 
-Left out: counters (they are always 0), ``-6`` and ip6tables, ``nft``.
+Left out: ``iptables-legacy``, whose rules are a second set beside these; warnings; what ``-v`` tells about ``-Z``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Callable, Iterator, Mapping
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux import iptables as language
 from k8slearn.linux.iptables import VERSION, fail
+from k8slearn.linux.iptables.words import HINT
 from k8slearn.linux.program import Result, Running
-from k8slearn.linux.rules import BUILT_IN, Chain, Rule
-from k8slearn.shell.iptables_check import check_chain_name, check_rule
-from k8slearn.shell.iptables_list import Listing, chain_list, listing, specification
+from k8slearn.linux.rules import BUILT_IN, Rule
+from k8slearn.shell.iptables_check import check_chain_name, check_rule, jumps, objection_to_jumps, refused
+from k8slearn.shell.iptables_line import Line, check_options, read_line
+from k8slearn.shell.iptables_list import Listing, listing, one_line, specification
+from k8slearn.shell.iptables_tables import NO_CHAIN, NOTHING, Doing, Tables
 from k8slearn.shell.process import Process
 
-LONG = {
-    **{"--append": "-A", "--check": "-C", "--delete": "-D", "--insert": "-I", "--replace": "-R", "--list": "-L"},
-    **{"--list-rules": "-S", "--flush": "-F", "--zero": "-Z", "--new": "-N", "--new-chain": "-N", "--policy": "-P"},
-    **{"--delete-chain": "-X", "--rename-chain": "-E", "--table": "-t", "--numeric": "-n", "--verbose": "-v"},
-    **{"--wait": "-w", "--exact": "-x", "--ipv4": "-4", "--ipv6": "-6", "--set-counters": "-c", "--version": "-V"},
-}
-COMMANDS = "ACDIRLSFZNXEP"
-NO_CHAIN = "iptables: No chain/target/match by that name.\n"
 NO_RULE = "iptables: Bad rule (does a matching rule exist in that chain?).\n"
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@dataclass(slots=True)
-class Line:
-    """A command line, taken apart."""
-
-    command: str = ""
-    table: str = "filter"
-    chain: str = ""
-    extra: str = ""
-    """A rule's number, a policy or a new name: what stands behind the chain."""
-    flags: set[str] = field(default_factory=set)
-    rule: list[str] = field(default_factory=list)
-    jumps: bool = False
-    """Has the rule a target?"""
 
 
 def program(process: Process) -> Running:
     """Run ``iptables``."""
+    return (yield from run(process, "ip"))
+
+
+def program6(process: Process) -> Running:
+    """Run ``ip6tables``."""
+    return (yield from as_ip6tables(run(process, "ip6")))
+
+
+def run(process: Process, family: str) -> Running:
     line = read_line(process.argv)
     if "-V" in line.flags:
-        return Result(f"iptables {VERSION}\n")
+        return Result(f"{'ip6tables' if family == 'ip6' else 'iptables'} {VERSION}\n")
+    if ("-6" if family == "ip" else "-4") in line.flags:
+        raise CommandError(HINT, 2)
     if not line.command:
+        language.parse_rules(tuple(line.rule), "", family)
         raise fail("no command specified")
     if line.table not in BUILT_IN:
         missing = f"iptables {VERSION}: table '{line.table}' does not exist\n"
         raise CommandError(missing + "Perhaps iptables or your kernel needs to be upgraded.\n", 3)
-    return Result((yield from perform(Tables(process.world, process.netns, line.table), line)))
+    return Result((yield from perform(Tables(process.world, process.netns, line.table, family), line)))
+
+
+NAME = re.compile(r"(^|[`']|Perhaps )iptables(?=[ :-])", re.MULTILINE)
+
+
+def as_ip6tables(running: Running) -> Running:
+    """The same program under its other name."""
+    try:
+        return (yield from running)
+    except CommandError as error:
+        raise CommandError(NAME.sub(r"\1ip6tables", error.stderr), error.exit_code, error.stdout) from None
 
 
 def perform(tables: Tables, line: Line) -> Doing:
     """Do what a command line asks of one table; returns what it prints."""
-    if line.rule and line.command not in "ACDIR":
-        stray = line.rule[0]
-        option = f"iptables {VERSION}: Illegal option `{stray}' with this command"
-        complaint = option if stray.startswith("-") else f"Bad argument `{stray}'"
-        raise CommandError(f"{complaint}\nTry `iptables -h' or 'iptables --help' for more information.\n", 2)
-    return (yield from ACTIONS[line.command](tables, line))
+    rules = _rules(tables, line) if line.command in "ACDIR" else []
+    check_options(line)
+    printed = yield from ACTIONS[line.command](tables, line, rules)
+    if line.zero:
+        yield from _zero(tables, Line(command="Z", chain=line.chain), [])
+    if "-v" in line.flags and line.command in "AICRD":
+        printed += "".join(one_line(rule) for rule in rules if not line.extra.isdigit() or line.command in "IR")
+    return printed
 
 
-def read_line(argv: tuple[str, ...]) -> Line:
-    """Take a command line apart."""
-    return _read(_split(argv))
+Action = Callable[[Tables, Line, list[Rule]], Doing]
+DOING = {"A": "RULE_APPEND", "I": "RULE_INSERT", "R": "RULE_REPLACE", "D": "", "C": ""}
 
 
-def _split(argv: tuple[str, ...]) -> list[str]:
-    """Long commands become short, and ``-nvL`` becomes ``-n -v -L``."""
-    words: list[str] = []
-    for word in argv:
-        letters = word[1:] if len(word) > 2 and word[0] == "-" and word[1] != "-" else ""
-        if letters and set(letters) <= set("nvx" + COMMANDS):
-            words += [f"-{letter}" for letter in letters]
-        else:
-            words.append(LONG.get(word, word))
-    return words
+def _rules(tables: Tables, line: Line) -> list[Rule]:
+    """The rules that stand on the command line."""
+    if line.command in "AIRDC":
+        check_chain_name(line.chain, tables.family, exists=True)
+    if line.command == "D" and line.extra:
+        return []
+    rules = language.parse_rules(tuple(line.rule), "", tables.family)
+    for rule in rules:
+        check_rule(rule, tables, line.chain, "" if line.command in "DC" else DOING[line.command])
+    return rules
 
 
-def _read(words: list[str]) -> Line:
-    line, value_expected = Line(), False
-    while words:
-        word = words.pop(0)
-        if value_expected or word not in OPTIONS:
-            line.rule.append(word)
-            if word in ("-j", "-g", "--jump", "--goto") and not value_expected and line.jumps:
-                raise fail(f"multiple {word} flags not allowed")
-            line.jumps |= word in ("-j", "-g", "--jump", "--goto") and not value_expected
-            value_expected = word in BEFORE_A_VALUE
-        elif len(word) == 2 and word[1] in COMMANDS:
-            _command(line, word, words)
-        else:
-            _option(line, word, words)
-    return line
+def _check_reach(tables: Tables, chain: str, new: tuple[Rule, ...], doing: str) -> None:
+    """What the kernel finds when it follows every jump; iptables-restore asks once for all its lines."""
+    words = "" if tables.later or _leads_nowhere(tables, chain, new) else objection_to_jumps(tables, {chain: new})
+    if words:
+        raise refused(doing, words, chain)
 
 
-OPTIONS = {*(f"-{letter}" for letter in COMMANDS + "tnvxwc46V"), "--line-numbers"}
-BEFORE_A_VALUE = {"-m", "-j", "-g", "-s", "-d", "-i", "-o", "-p", "--comment", "--log-prefix"}
-"""Behind these a word is a value, whatever it looks like."""
+def _leads_nowhere(tables: Tables, chain: str, rules: tuple[Rule, ...]) -> bool:
+    return chain in BUILT_IN[tables.table] and not any(rule.target and jumps(rule) for rule in rules)
 
 
-def _command(line: Line, word: str, words: list[str]) -> None:
-    if line.command:
-        raise fail(f"Cannot use {word} with -{line.command}")
-    line.command = word[1]
-    needed, possible = ARGUMENTS[line.command]
-    given: list[str] = []
-    while words and len(given) < possible and (not words[0].startswith(("-", "!")) or len(given) < needed):
-        given.append(words.pop(0))
-    if len(given) < needed:
-        option = f"-{line.command}" if not given else None
-        raise fail(f'option "{option}" requires an argument' if option else f"{word} requires a chain and more")
-    line.chain, line.extra = [*given, "", ""][:2]
-    if line.command in "DI" and line.extra and not line.extra.isdigit():
-        words.insert(0, line.extra)
-        line.extra = ""
-
-
-ARGUMENTS = {
-    **{"A": (1, 1), "C": (1, 1), "D": (1, 2), "I": (1, 2), "R": (2, 2), "L": (0, 2), "S": (0, 2)},
-    **{"F": (0, 1), "Z": (0, 2), "N": (1, 1), "X": (0, 1), "E": (2, 2), "P": (2, 2)},
-}
-"""Each command: how many words it needs, and how many it may have."""
-
-
-def _option(line: Line, word: str, words: list[str]) -> None:
-    if word == "-t":
-        if not words:
-            raise fail('option "-t" requires an argument')
-        line.table = words.pop(0)
-    elif word == "-w":
-        del words[: 1 if words and words[0].isdigit() else 0]
-    elif word == "-c":
-        del words[:2]
-    elif word == "-6":
-        raise CommandError("Try `iptables -h' or 'iptables --help' for more information.\n", 2)
-    else:
-        line.flags.add(word)
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """One table of one namespace."""
-
-    world: World
-    netns: str
-    table: str
-    later: bool = False
-    """May a rule jump to a chain that comes later (as in iptables-restore)?"""
-
-    def key(self, chain: str) -> Key:
-        return (self.netns, "chain", ("ip", self.table, chain))
-
-    def find(self, name: str) -> Chain | None:
-        """The chain; a built-in one is there before anybody writes it."""
-        found: Chain | None = self.world.get(self.key(name))
-        return Chain(policy="ACCEPT") if found is None and name in BUILT_IN[self.table] else found
-
-    def get(self, name: str) -> Chain:
-        found = self.find(name)
-        if found is None:
-            raise CommandError(NO_CHAIN)
-        return found
-
-    def names(self) -> list[str]:
-        """The built-in chains, then a person's own by name."""
-        return chain_list(self.world, self.netns, self.table)
-
-    def put(self, name: str, rules: tuple[Rule, ...]) -> Put:
-        return Put(self.key(name), Chain(rules, self.get(name).policy))
-
-    def references(self, name: str) -> int:
-        return sum(rule.target == name for other in self.names() for rule in self.get(other).rules)
-
-
-Doing = Generator[Command, None, str]
-Action = Callable[[Tables, Line], Doing]
-
-
-def _rule(tables: Tables, line: Line, doing: str = "") -> Rule:
-    """The rule that stands on the command line; `doing` is the kernel's word for what is done with it."""
-    rule = _parse(line.rule)
-    known = tables.later or rule.target in ("", *language.TARGETS) or tables.find(rule.target) is not None
-    if not known:
-        raise fail(f"Chain '{rule.target}' does not exist")
-    check_rule(rule, tables.table, line.chain, doing)
-    return rule
-
-
-def _parse(words: list[str]) -> Rule:
-    """The words as a rule; a word that is no option at all has a complaint of its own."""
-    try:
-        return language.parse_words(tuple(words))
-    except CommandError as error:
-        stray = next((word for word in words if f'unknown option "{word}"' in error.stderr), "-")
-        if stray.startswith("-"):
-            raise
-        hint = error.stderr.partition("\n")[2]
-        raise CommandError(f"Bad argument `{stray}'\n{hint}", 2) from None
-
-
-def _append(tables: Tables, line: Line) -> Doing:
-    chain = tables.get(line.chain)
-    rule = _rule(tables, line, "RULE_APPEND")
-    yield tables.put(line.chain, (*chain.rules, rule))
+def _append(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    chain, counters = tables.get(line.chain), tables.counters(line.chain)
+    new = (*chain.rules, *rules)
+    _check_reach(tables, line.chain, new, "RULE_APPEND")
+    yield from tables.put(line.chain, new, [*counters, *(line.counters for _ in rules)])
     return ""
 
 
-def _insert(tables: Tables, line: Line) -> Doing:
-    rules, at = tables.get(line.chain).rules, _number(line.extra or "1")
-    rule = _rule(tables, line, "RULE_INSERT")
-    if at > len(rules) + 1:
+def _insert(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    """Several addresses are inserted one after the other at the same place."""
+    at = _number(line.extra or "1")
+    old, counters = tables.get(line.chain).rules, tables.counters(line.chain)
+    if at > len(old) + 1:
         raise CommandError("iptables: Index of insertion too big.\n")
-    yield tables.put(line.chain, (*rules[: at - 1], rule, *rules[at - 1 :]))
+    new = (*old[: at - 1], *reversed(rules), *old[at - 1 :])
+    _check_reach(tables, line.chain, new, "RULE_INSERT")
+    yield from tables.put(line.chain, new, [*counters[:at], *(line.counters for _ in rules), *counters[at:]])
     return ""
 
 
-def _replace(tables: Tables, line: Line) -> Doing:
-    rules, at = tables.get(line.chain).rules, _number(line.extra)
-    rule = _rule(tables, line, "RULE_REPLACE")
-    if at > len(rules):
-        raise CommandError("iptables: Index of replacement too big.\n")
-    yield tables.put(line.chain, (*rules[: at - 1], rule, *rules[at:]))
+def _replace(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    at = _number(line.extra)
+    if len(rules) > 1:
+        raise fail("Replacement rule does not specify a unique address")
+    old, counters = tables.get(line.chain).rules, tables.counters(line.chain)
+    if at > len(old):
+        raise _too_big(tables, line.chain, "replacement")
+    new = (*old[: at - 1], *rules, *old[at:])
+    _check_reach(tables, line.chain, new, "RULE_REPLACE")
+    yield from tables.put(line.chain, new, [*counters[:at], line.counters, *counters[at + 1 :]])
     return ""
 
 
@@ -243,41 +141,54 @@ def _number(word: str) -> int:
     return int(word)
 
 
-def _delete(tables: Tables, line: Line) -> Doing:
-    rules = tables.get(line.chain).rules
+def _too_big(tables: Tables, chain: str, doing: str) -> CommandError:
+    """A built-in chain comes into the kernel with its first rule: before that it is no chain at all."""
+    there = tables.world.get(tables.key(chain)) is not None
+    return CommandError(f"iptables: Index of {doing} too big.\n" if there else NO_CHAIN)
+
+
+def _delete(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     if line.extra:
         at = _number(line.extra)
-        if at > len(rules):
-            raise CommandError("iptables: Index of deletion too big.\n")
-    else:
-        at = _place(tables, line)
-    yield tables.put(line.chain, (*rules[: at - 1], *rules[at:]))
+        if at > len(tables.get(line.chain).rules):
+            raise _too_big(tables, line.chain, "deletion")
+        yield from _cut(tables, line.chain, at)
+        return ""
+    for rule in rules:
+        yield from _cut(tables, line.chain, _place(tables, line.chain, rule))
     return ""
 
 
-def _place(tables: Tables, line: Line) -> int:
+def _cut(tables: Tables, chain: str, at: int) -> Doing:
+    rules, counters = tables.get(chain).rules, tables.counters(chain)
+    yield from tables.put(chain, (*rules[: at - 1], *rules[at:]), [*counters[:at], *counters[at + 1 :]])
+    return ""
+
+
+def _place(tables: Tables, chain: str, wanted: Rule) -> int:
     """The number of the first rule that is the one on the command line."""
-    rules, wanted = tables.get(line.chain).rules, _rule(tables, line)
-    if wanted not in rules:
+    found = tables.find(chain)
+    if found is None or wanted not in found.rules:
         raise CommandError(NO_RULE)
-    return rules.index(wanted) + 1
+    return found.rules.index(wanted) + 1
 
 
-def _check(tables: Tables, line: Line) -> Doing:
+def _check(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     yield from ()
-    _place(tables, line)
+    for rule in rules:
+        _place(tables, line.chain, rule)
     return ""
 
 
-def _new_chain(tables: Tables, line: Line) -> Doing:
-    check_chain_name(line.chain)
+def _new_chain(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    check_chain_name(line.chain, tables.family)
     if tables.find(line.chain) is not None:
         raise CommandError("iptables: Chain already exists.\n")
-    yield Put(tables.key(line.chain), Chain())
+    yield from tables.put(line.chain, (), [])
     return ""
 
 
-def _delete_chain(tables: Tables, line: Line) -> Doing:
+def _delete_chain(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     mine = [name for name in tables.names() if name not in BUILT_IN[tables.table]]
     names = [line.chain] if line.chain else list(reversed(mine))
     for name in names:
@@ -286,30 +197,34 @@ def _delete_chain(tables: Tables, line: Line) -> Doing:
             busy = f"iptables {VERSION}:  CHAIN_DEL failed (Device or resource busy): chain {name}\n"
             raise CommandError(busy, 4)
     for name in names:
-        yield Remove(tables.key(name))
-    return ""
+        yield from tables.remove(name)
+    told = [line.chain] if line.chain else mine
+    return "".join(f"Deleting chain `{name}'\n" for name in told if "-v" in line.flags)
 
 
-def _flush(tables: Tables, line: Line) -> Doing:
-    for name in [line.chain] if line.chain else tables.names():
+def _flush(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    names = [line.chain] if line.chain else tables.names()
+    for name in names:
         if tables.get(name).rules:
-            yield tables.put(name, ())
-    return ""
+            yield from tables.put(name, (), tables.counters(name)[:1])
+    return "".join(f"Flushing chain `{name}'\n" for name in names if "-v" in line.flags)
 
 
-def _rename(tables: Tables, line: Line) -> Doing:
-    check_chain_name(line.extra)
+def _rename(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    check_chain_name(line.extra, tables.family, new=True)
     if tables.find(line.extra) is not None:
         raise CommandError("iptables: File exists.\n")
     chain = tables.find(line.chain)
     if chain is None or line.chain in BUILT_IN[tables.table]:
         raise CommandError(NO_CHAIN)
-    yield Put(tables.key(line.extra), chain)
+    counters = tables.counters(line.chain)
+    yield from tables.put(line.extra, chain.rules, counters)
     for name in tables.names():
-        rules = tables.get(name).rules
-        if any(rule.target == line.chain for rule in rules):
-            yield tables.put(name, tuple(_retargeted(rule, line.chain, line.extra) for rule in rules))
-    yield Remove(tables.key(line.chain))
+        old = tables.get(name).rules
+        if any(rule.target == line.chain for rule in old):
+            renamed = tuple(_retargeted(rule, line.chain, line.extra) for rule in old)
+            yield from tables.put(name, renamed, tables.counters(name))
+    yield from tables.remove(line.chain)
     return ""
 
 
@@ -317,34 +232,35 @@ def _retargeted(rule: Rule, old: str, new: str) -> Rule:
     return Rule(rule.matches, new, rule.options, rule.goto, rule.because) if rule.target == old else rule
 
 
-def _policy(tables: Tables, line: Line) -> Doing:
+def _policy(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     if line.chain not in BUILT_IN[tables.table]:
         raise CommandError("iptables: Bad built-in chain name.\n")
     if line.extra not in ("ACCEPT", "DROP"):
         raise CommandError("iptables: Bad policy name. Run `dmesg' for more information.\n")
     if tables.table == "nat" and line.extra == "DROP":
         raise fail('\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n')
-    yield Put(tables.key(line.chain), Chain(tables.get(line.chain).rules, line.extra))
+    yield from tables.put(line.chain, tables.get(line.chain).rules, tables.counters(line.chain), line.extra)
     return ""
 
 
-def _zero(tables: Tables, line: Line) -> Doing:
-    yield from ()
-    if line.chain:
-        tables.get(line.chain)
+def _zero(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
+    at = _number(line.extra) if line.extra else None
+    for name in [line.chain] if line.chain else tables.names():
+        counters = tables.counters(name)
+        if at is not None and tables.world.get(tables.key(name)) is None:
+            raise CommandError(NO_RULE)
+        new = [NOTHING if at in (None, place) else counter for place, counter in enumerate(counters)]
+        yield from tables.count(name, counters, new)
     return ""
 
 
-def _list(tables: Tables, line: Line) -> Doing:
+def _list(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     yield from ()
-    how = Listing(
-        "-n" in line.flags,
-        "-v" in line.flags,
-        "--line-numbers" in line.flags,
-        _only(line),
-    )
-    names = _named(tables, line)
-    return listing([(name, tables.get(name), tables.references(name)) for name in names], how)
+    flags = line.flags
+    how = Listing("-n" in flags, "-v" in flags, "-0" in flags, "-x" in flags, _only(line), tables.family)
+    names = list(_named(tables, line))
+    told = [(name, tables.get(name), tables.references(name), tables.counters(name)) for name in names]
+    return listing(told, how)
 
 
 def _only(line: Line) -> int:
@@ -352,41 +268,20 @@ def _only(line: Line) -> int:
     return _number(line.extra) if line.extra else 0
 
 
-def _print(tables: Tables, line: Line) -> Doing:
+def _print(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     yield from ()
-    names = _named(tables, line)
-    return specification(
-        [(name, tables.get(name)) for name in names],
-        "-v" in line.flags,
-        _only(line),
-    )
+    told = [(name, tables.get(name), tables.counters(name)) for name in _named(tables, line)]
+    return specification(told, "-v" in line.flags, _only(line))
 
 
-def _named(tables: Tables, line: Line) -> list[str]:
+def _named(tables: Tables, line: Line) -> Iterator[str]:
     if line.chain and tables.find(line.chain) is None:
         strange = f"chain `{line.chain}' in table `{tables.table}' is incompatible, use 'nft' tool."
         raise CommandError(f"iptables {VERSION}: {strange}\n", 1)
-    return [line.chain] if line.chain else tables.names()
+    yield from [line.chain] if line.chain else tables.names()
 
 
 ACTIONS: Mapping[str, Action] = {
     **{"A": _append, "I": _insert, "R": _replace, "D": _delete, "C": _check, "N": _new_chain, "X": _delete_chain},
     **{"F": _flush, "E": _rename, "P": _policy, "Z": _zero, "L": _list, "S": _print},
 }
-
-
-def save(process: Process) -> Running:
-    """``iptables-save [-t TABLE]``: dated by the logical clock."""
-    yield from ()
-    words = [LONG.get(word, word) for word in process.argv if word not in ("-c", "--counters")]
-    wanted = words[1:2] if words[:1] == ["-t"] else ["mangle", "raw", "filter", "nat"]
-    if words and words[0] != "-t":
-        raise CommandError(f"iptables-save: {words[0]}: not modelled here\n", 1)
-    if not wanted or wanted[0] not in BUILT_IN:
-        raise CommandError(f"Table `{''.join(wanted)}' does not exist\n", 1)
-    when = (EPOCH + timedelta(seconds=process.world.clock)).strftime("%a %b %e %H:%M:%S %Y")
-    texts = [language.save(process.world, process.netns, (table,)) for table in wanted]
-    if words and not texts[0]:
-        texts = [f"*{wanted[0]}\n" + "".join(f":{name} ACCEPT [0:0]\n" for name in BUILT_IN[wanted[0]]) + "COMMIT\n"]
-    head, foot = f"# Generated by iptables-save {VERSION} on {when}\n", f"# Completed on {when}\n"
-    return Result("".join(head + text + foot for text in texts if text))
