@@ -110,6 +110,8 @@ def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> Walk[boo
     back: list[_Place] = []
     while here is not None:
         line, verdict = _next_match(net, skb, here), RETURN
+        if net.learned:
+            yield from net.learn()
         net.compared += (line.position if line is not None else len(here.chain.rules)) - here.passed
         if line is not None:
             here.passed = line.position
@@ -148,6 +150,8 @@ def _next_match(net: Net, skb: Skb, here: _Place) -> Line | None:
 
 def _policy(net: Net, skb: Skb, base: _Place, hook: str) -> Walk[bool]:
     """No rule decided: the built-in chain's policy does."""
+    if net.recording:
+        net.count((skb.netns, "counter", (*base.name, 0)), skb.packet.size)
     if base.chain.policy != DROP:
         return True
     _, table, name = base.name

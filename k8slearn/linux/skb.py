@@ -10,13 +10,14 @@ Left out: queues and their lengths: a wire takes every packet, in order.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
-from k8slearn.journal import Key, World
+from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.packet import Packet
 from k8slearn.trace import Draw, Frame
@@ -126,6 +127,19 @@ class Net:
         if self.recording:
             for name in names:
                 self.count((netns, "nstat", name))
+
+    learned: dict[Key, Any] = field(default_factory=dict)
+    """What a rule's conditions remember next (a recent list, a bucket, a set): key -> row, None where it goes."""
+
+    def recall(self, key: Key) -> Any:
+        """The row as the conditions left it, or None."""
+        return self.learned[key] if key in self.learned else self.world.get(key)
+
+    def learn(self) -> Iterator[Command]:
+        """What the conditions remembered becomes an effect of the walk."""
+        rows, self.learned = self.learned, {}
+        for key, row in rows.items():
+            yield Put(key, row) if row is not None else Remove(key)
 
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""

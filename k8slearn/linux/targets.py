@@ -1,16 +1,16 @@
 """What a rule's target does to a packet: ``-j ACCEPT``, ``-j DNAT --to-destination``, ``-j REJECT``, ...
 
 `TARGETS` has a row for each: it gives a verdict, or `CONTINUE` where the next rule goes on. The syntax is in
-`iptables.py`.
+`iptables`.
 
-Left out: every target that `iptables.py` does not read.
+Left out: every target that `iptables` does not read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k8slearn.linux import fib, icmp, nat
+from k8slearn.linux import fib, icmp, ipset, log, marks, mss, nat
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.trace import Step, Walk
@@ -71,17 +71,17 @@ def _masquerade(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     return ACCEPT
 
 
-def _set_mark(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
-    value, _, mask = dict(rule.options)["--set-xmark"].partition("/")
-    skb.mark = (skb.mark & ~int(mask or "0xffffffff", 0) & 0xFFFFFFFF) ^ int(value, 0)
+def _ct(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+    """``-j CT``, before conntrack has seen the packet (`xt_CT.c`): ``--notrack`` leaves it without a connection."""
+    said = dict(rule.options)
+    if skb.tracked is not None or skb.state:
+        return CONTINUE
+    if "--notrack" in said or rule.target == "NOTRACK":
+        skb.state = "UNTRACKED"
+    elif any(option.startswith("--zone") for option in said):
+        says = "conntrack zones are not modelled here: the connection stays in zone 0"
+        yield Step(skb.netns, "rule", says, skb.packet, skb.packet, None, skb.iif or skb.oif, hook)
     return CONTINUE
-    yield
-
-
-def _notrack(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
-    skb.tracked, skb.state = None, "UNTRACKED"
-    return CONTINUE
-    yield
 
 
 TARGETS: Mapping[str, Target] = {
@@ -93,7 +93,13 @@ TARGETS: Mapping[str, Target] = {
     "SNAT": _snat,
     "MASQUERADE": _masquerade,
     "REDIRECT": _redirect,
-    "MARK": _set_mark,
-    "CT": _notrack,
-    "LOG": _verdict(CONTINUE),
+    "MARK": marks.mark,
+    "CONNMARK": marks.connmark,
+    "CT": _ct,
+    "NOTRACK": _ct,
+    "LOG": log.log,
+    "NFLOG": log.nflog,
+    "TCPMSS": mss.tcpmss,
+    "CHECKSUM": _verdict(CONTINUE),
+    "SET": ipset.target,
 }

@@ -33,11 +33,11 @@ HOOKS: Mapping[str, tuple[str, ...]] = {
     "REJECT": ("INPUT", "FORWARD", "OUTPUT"),
     "-m rpfilter": ("PREROUTING",),
     "-m mac": ("PREROUTING", "INPUT", "FORWARD"),
-    "-m owner": ("OUTPUT", "POSTROUTING"),
 }
 """A target or match -> the hooks that it works at, however a packet came to it."""
 PORTS = ("tcp", "udp", "sctp", "dccp")
 MULTIPORT = (*PORTS, "udplite")
+FAMILIES = {"ip": "inet", "ip6": "inet6"}
 DEPTH = 16
 """How many chains a packet may be down at most (``NFT_JUMP_STACK_SIZE``)."""
 
@@ -53,8 +53,12 @@ def check_rule(rule: Rule, tables: Tables, chain: str, doing: str) -> None:
     inverted = bool(protocol) and plain["-p"].negated
     _check_ports(rule, "" if inverted else protocol, bool(protocol))
     for name in ipset.names_in(rule):
-        if tables.world.get((tables.netns, "ipset", name)) is None:
+        found: ipset.IpSet | None = tables.world.get((tables.netns, "ipset", name))
+        if found is None:
             raise fail(f"Set {name} doesn't exist.\n")
+        if found.family not in ("", FAMILIES[tables.family]):
+            family = "IPv6" if found.family == "inet6" else "IPv4"
+            raise fail(f"The protocol family of set {name} is {family}, which is not applicable.\n")
     if jumps(rule) and not tables.later and tables.find(rule.target) is None:
         raise fail(f"Chain '{rule.target}' does not exist")
     if doing:

@@ -159,17 +159,6 @@ def _hops(label: str) -> Form:
     return form
 
 
-OWNERS = {
-    **{"--uid-owner": "owner UID match ", "--gid-owner": "owner GID match "},
-    "--socket-exists": "owner socket exists",
-}
-
-
-def _owner(matches: list[Match], numeric: bool) -> str:
-    named = {} if numeric else {"0": "root"}
-    return " ".join(f"{_bang(m)}{OWNERS[m.option]}{named.get(m.value, m.value)}".rstrip() for m in matches)
-
-
 def _rpfilter(matches: list[Match], numeric: bool) -> str:
     return " ".join(["rpfilter", *(m.option.removeprefix("--") for m in matches if m.option)])
 
@@ -197,7 +186,6 @@ MATCHES: Mapping[str, Form] = {
     "ttl": _hops("TTL"),
     "hl": _hops("HL"),
     "pkttype": lambda matches, numeric: f"PKTTYPE {'!=' if matches[0].negated else '='} {matches[0].value}",
-    "owner": _owner,
     "rpfilter": _rpfilter,
 }
 

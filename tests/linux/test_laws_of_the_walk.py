@@ -59,7 +59,9 @@ def rule_lines(draw: st.DrawFn) -> str:
     """Rules of many shapes, as a person or kube-proxy might type them."""
     parts = []
     if draw(st.booleans()):
-        parts.append(f"{draw(st.sampled_from(['', '! ']))}{draw(sides)} {draw(networks)}")
+        network = draw(networks)
+        bang = "" if network.endswith("/0") else draw(st.sampled_from(["", "! "]))
+        parts.append(f"{bang}{draw(sides)} {network}")
     proto = draw(st.sampled_from(["", "tcp", "udp"]))
     if proto:
         parts.append(f"-p {proto} -m {proto} --dport {draw(st.integers(1, 65535))}")

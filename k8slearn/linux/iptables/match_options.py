@@ -87,7 +87,6 @@ def _set_complete(told: Told, given: Given) -> Told:
 ONE_OF_TYPES = "addrtype: you must specify --src-type or --dst-type"
 ONE_OF_TTL = "TTL match: You must specify one of `--ttl-eq', `--ttl-lt', `--ttl-gt"
 ONE_OF_HL = "HL match: You must specify one of `--hl-eq', `--hl-lt', `--hl-gt'"
-ONE_OF_OWNERS = "owner: At least one of --uid-owner, --gid-owner or --socket-exists is required"
 ONE_OF_RANGES = "iprange match: You must specify `--src-range' or `--dst-range'"
 CONNTRACK = {
     "--ctstate": Option(read=values.some_of((*STATES, "SNAT", "DNAT"), 'Bad ctstate "{}"'), negatable=True),
@@ -139,7 +138,21 @@ MATCHES: Mapping[str, Extension] = {
         apart=(frozenset({"--limit-iface-in", "--limit-iface-out"}),),
         complete=needs_one("--src-type", "--dst-type", words=ONE_OF_TYPES),
     ),
-    "set": Extension({"--match-set": Option(2, negatable=True)}, complete=_set_complete),
+    "set": Extension(
+        {
+            "--match-set": Option(2, values.set_and_sides, True),
+            **{
+                f"--{what}": Option(0, values.not_modelled)
+                for what in ("return-nomatch", "update-counters", "update-subcounters")
+            },
+            **{
+                f"--{what}-{how}": Option(1, values.not_modelled, True)
+                for what in ("packets", "bytes")
+                for how in ("eq", "lt", "gt")
+            },
+        },
+        complete=_set_complete,
+    ),
     "multiport": Extension(
         {f"--{what}": Option(read=values.many_ports, negatable=True) for what in ("sports", "dports", "ports")},
         aliases={"--source-ports": "--sports", "--destination-ports": "--dports"},
@@ -237,14 +250,6 @@ MATCHES: Mapping[str, Extension] = {
         {"--pkt-type": Option(read=lambda value, given: _packet_type(value), negatable=True)},
         needs=("--pkt-type",),
     ),
-    "owner": Extension(
-        {
-            "--uid-owner": Option(read=values.owner("user"), negatable=True),
-            "--gid-owner": Option(read=values.owner("group"), negatable=True),
-            "--socket-exists": flag(negatable=True),
-        },
-        complete=needs_one("--uid-owner", "--gid-owner", "--socket-exists", words=ONE_OF_OWNERS),
-    ),
     "rpfilter": Extension({option: flag() for option in ("--loose", "--validmark", "--accept-local", "--invert")}),
 }
 
@@ -264,7 +269,21 @@ NOT_MODELLED = frozenset(
     {
         *("ah", "bpf", "cgroup", "cluster", "connbytes", "connlabel", "connlimit", "cpu", "dccp", "devgroup", "dscp"),
         *("dst", "ecn", "esp", "eui64", "frag", "hashlimit", "hbh", "helper", "ipcomp", "ipv6header", "ipvs", "mh"),
-        *("nfacct", "osf", "policy", "quota", "rateest", "realm", "rt", "socket", "srh", "string", "tcpmss", "time"),
+        *(
+            "nfacct",
+            "osf",
+            "owner",
+            "policy",
+            "quota",
+            "rateest",
+            "realm",
+            "rt",
+            "socket",
+            "srh",
+            "string",
+            "tcpmss",
+            "time",
+        ),
         *("tos", "u32"),
     }
 )

@@ -74,15 +74,16 @@ def _halves(value: str, family: str) -> tuple[str, str, str]:
 
 
 def _nat_ports(value: str, given: Given) -> str:
-    """``80``, ``80-90``, for DNAT also ``80-90/1000``: the port that counts as the first."""
-    span, slash, base = value.partition("/")
+    """``80``, ``80-90``."""
+    span, slash, _ = value.partition("/")
+    if slash and given.extension == "DNAT":
+        raise fail("DNAT: a port that counts as the first (80-90/1000) is not modelled here")
     low_text, dash, high_text = span.partition("-")
     low = _port(low_text)
     high = _port(high_text) if dash else low
     if high < low:
         raise fail(f"Port range `{high_text}' funky")
-    shown = str(low) if low == high else f"{low}-{high}"
-    return f"{shown}/{_port(base)}" if slash and given.extension == "DNAT" else shown
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def _port(value: str) -> int:
@@ -182,6 +183,9 @@ def _tcpmss_complete(told: Told, given: Given) -> Told:
 def _set_complete(told: Told, given: Given) -> Told:
     if not any(option in told for option in ("--add-set", "--del-set")):
         raise fail("You must specify either `--add-set' or `--del-set' or `--map-set'")
+    for option in ("--exist", "--timeout"):
+        if option in told and "--add-set" not in told:
+            raise fail(f"Flag `{option}' can be used with `--add-set' only")
     return told
 
 
@@ -243,10 +247,10 @@ TARGETS: Mapping[str, Extension] = {
     "CHECKSUM": Extension({"--checksum-fill": flag()}, needs=("--checksum-fill",)),
     "SET": Extension(
         {
-            "--add-set": Option(2),
+            "--add-set": Option(2, values.set_and_sides),
             "--exist": flag(),
             "--timeout": Option(read=values.u32),
-            "--del-set": Option(2),
+            "--del-set": Option(2, values.set_and_sides),
         },
         complete=_set_complete,
     ),

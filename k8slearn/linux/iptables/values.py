@@ -368,18 +368,17 @@ def _numbers(value: str, name: str) -> str:
     return f"{whole(kind)}/{whole(code)}" if slash else str(whole(kind))
 
 
-def owner(kind: str) -> Reader:
-    """A user or a group: a number, a range of numbers, or ``root``."""
-
-    def read(value: str, given: Given) -> str:
-        if value == "root":
-            return "0"
-        ends = [whole(end) for end in value.split("-", 1)]
-        if None in ends:
-            raise fail(f'owner: Bad value for "{given.option}" option: "{value}"')
-        return "-".join(str(end) for end in dict.fromkeys(ends))
-
-    return read
+def set_and_sides(value: str, given: Given) -> str:
+    """``NAME src,dst``: a set, and which end of the packet each part of its elements means."""
+    name, _, words = value.partition(" ")
+    if len(name) > 31:
+        raise fail(f"setname `{name}' too long, max 31 characters.")
+    sides = words.split(",")
+    if len(sides) > 6:
+        raise fail("Can't be more src/dst options than 6.")
+    if not set(sides) <= {"src", "dst"}:
+        raise fail("You must spefify (the comma separated list of) 'src' or 'dst'.")
+    return value
 
 
 def at_most(longest: int) -> Reader:
