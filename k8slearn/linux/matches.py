@@ -294,9 +294,7 @@ def _ctstate(match: Match) -> Callable[[Skb], bool]:
             return ((skb.state or "INVALID") in wanted) != negated
         found = tracked.info in wanted
         if nat and not found:
-            found = ("DNAT" in nat and is_dnat(tracked.row)) or (
-                "SNAT" in nat and is_snat(tracked.row)
-            )
+            found = ("DNAT" in nat and is_dnat(tracked.row)) or ("SNAT" in nat and is_snat(tracked.row))
         return found != negated
 
     return test
