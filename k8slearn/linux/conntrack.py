@@ -126,7 +126,7 @@ def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Conne
     elif proto == "tcp":
         answered = row.replied and before in ("SYN_RECV", "ESTABLISHED")
         assured = assured or (answered and state == "ESTABLISHED")
-        last = remembered(skb.packet.flags, reply, state)
+        last = remembered(skb.packet.flags, reply, before, state)
         if state == IGNORE:
             state = before
         elif row.replied or before != "SYN_SENT" or state != "SYN_SENT":

@@ -147,10 +147,10 @@ def _tcp(row: Connection, kind: str, reply: bool) -> str:
     return found
 
 
-def remembered(flags: str, reply: bool, state: str) -> str:
+def remembered(flags: str, reply: bool, before: str, state: str) -> str:
     """What an entry keeps of the last packet (`rows.Connection.last`)."""
     kind = KINDS.get(flags, "")
-    if kind == "RST" or (kind == "SYN" and state == IGNORE):
+    if kind == "RST" or (kind == "SYN" and state == IGNORE and before != "SYN_RECV"):
         return kind + ("<" if reply else ">")
     return ""
 

@@ -8,7 +8,8 @@ rewritten from the two tuples and asks no rule (`nf_nat_core.c`).
 Where several addresses are offered the kernel takes one by a hash of source and destination; so does this, with the
 same hash (Bob Jenkins' lookup3). The free port it draws by chance; here a hash of the tuple draws.
 
-Left out: ``--to-destination``'s port offset, NETMAP, the connections that MASQUERADE drops when its device goes down.
+Left out: ``--to-destination``'s port offset, NETMAP, the connections that MASQUERADE drops when its device goes down,
+closed connections whose port a new one may take over (there the kernel compares TCP sequence numbers).
 """
 
 from __future__ import annotations

@@ -252,8 +252,8 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A listening socket. `address` ``0.0.0.0`` means any. `answers_as` is who answers, in the words of
-    a Trace (opaque here): ``default/web``; `program` is the process that holds it."""
+    """A listening socket. `address` ``0.0.0.0`` means any IPv4 address, ``::`` any at all. `answers_as` is who
+    answers, in the words of a Trace (opaque here): ``default/web``; `program` is the process that holds it."""
 
     proto: str
     address: str
@@ -262,6 +262,8 @@ class Socket:
     answers_as: str
     hostname: str = ""
     """What ``/hostname`` answers."""
+    v6only: bool = False
+    """On ``::``: leave IPv4 to others (IPV6_V6ONLY)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,16 @@ class Outgoing:
     is known to take, `dont` lets every router fragment (the kernel's own ICMP)."""
 
 
+@dataclass(slots=True)
+class Accepted:
+    """The answering end of a connection that a listener has accepted."""
+
+    mss: int = 0
+    """What the client said that it takes in one segment."""
+    request: str = ""
+    closing: bool = False
+
+
 class End(Protocol):
     """A socket that this conversation opened."""
 
@@ -111,10 +121,14 @@ class Net:
     draws: list[Draw] = field(default_factory=list)
     ends: dict[tuple[str, Tuple], End] = field(default_factory=dict)
     """Sockets that this conversation opened: (namespace, the tuple of packets that arrive there)."""
-    servers: set[tuple[str, Tuple]] = field(default_factory=set)
+    servers: dict[tuple[str, Tuple], Accepted] = field(default_factory=dict)
     """Connections that a listener has accepted."""
     answered: tuple[str, str, str] | None = None
     """(who answered last, the client address it saw, the IP:port it was reached on)."""
+    asked: int = 0
+    """How many bytes the client's request has."""
+    answer: str = ""
+    """All that the listener has to say, however many packets it takes."""
 
     compared: int = 0
     """How many netfilter rules Linux would have compared packets with: one after the other, to the one that matched."""

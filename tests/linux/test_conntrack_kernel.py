@@ -35,6 +35,8 @@ s: ip link set eth0 up
 c: ip route add default via 10.1.0.1
 s: ip route add default via 10.2.0.1
 r: sysctl -qw net.ipv4.ip_forward=1
+r: sysctl -qw net.ipv4.icmp_ratelimit=0
+r: sysctl -qw net.ipv4.icmp_ratemask=0
 c: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
 s: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
 r: iptables -A FORWARD -m conntrack --ctstate UNTRACKED -j ACCEPT

@@ -1,0 +1,175 @@
+"""An attempt as a whole: a client's socket, everything that happens on the way, and how it ended.
+
+A TCP attempt is SYN, SYN-ACK, ACK, a request and its answer; each is one `Leg` through every hook. The client sends
+its SYN at 0, 1, 2, 3 and 4 seconds, as Linux does (``net.ipv4.tcp_syn_linear_timeouts``), and gives up after 4.5. A
+UDP attempt is one datagram and its answer. The asking end is in `client.py`, the answering end in `listen.py`, what
+chance can make of it in `fates.py`.
+
+Left out: retransmitted data: what is lost silently after the connection stands is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from k8slearn.journal import Command, Key, Put, World
+from k8slearn.linux import fib, path, pmtu, sysctl
+from k8slearn.linux.client import FAREWELL, FIRST, Client
+from k8slearn.linux.connection import PINGS, inverse
+from k8slearn.linux.listen import speaks_ipv6
+from k8slearn.linux.rows import Tuple
+from k8slearn.linux.skb import Net, Outgoing
+from k8slearn.linux.transport import mss_of
+from k8slearn.packet import Packet
+from k8slearn.trace import Attempt, Ending, Leg, Step, T, Walk
+
+SYN_TIMES = (0.0, 1.0, 2.0, 3.0, 4.0)
+"""When a client sends its SYN, with the kernel's defaults."""
+INIT_TIMES = (0.0, 3.0)
+"""When it sends an SCTP INIT (RTO.Initial is 3 s)."""
+PATIENCE = 4.5
+"""Seconds that a client waits before it calls it a timeout."""
+NEIGHBOUR_TIMEOUT = 3.0
+CAPTURED: Key = ("capture", "last", "")
+"""Where the world keeps the frames of the last conversation that was recorded: what ``tcpdump`` reads."""
+
+
+def connect(
+    world: World,
+    netns: str,
+    dst: str,
+    port: int = 80,
+    proto: str = "tcp",
+    *,
+    path: str = "/",
+    sport: int | None = None,
+    forced: tuple[bool, ...] | None = None,
+    attempts: int = len(SYN_TIMES),
+    ttl: int = 64,
+    size: int = 0,
+    discover: str = "want",
+    source: str = "",
+    recording: bool = False,
+    padding: int = 0,
+) -> Generator[Command, None, Attempt]:
+    """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
+
+    `recording`: the kernels' counters go up too, the attempt has every frame that crossed a device, and the client
+    hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes that
+    the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping -M``.
+    """
+    net = Net(world, forced=forced, recording=recording)
+    proto = "icmp6" if proto == "icmp" and ":" in dst else proto
+    found = fib.lookup(world, netns, dst)
+    src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
+    src = source if src and source else src
+    if not src or (":" in dst and not speaks_ipv6(world, netns)):
+        return _no_way(netns, dst, port, proto, found, _refusal(world, netns, dst, found))
+    mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
+    if proto in PINGS:
+        mine = mine._replace(dport=mine.sport)
+    mtu = pmtu.mtu(world, netns, found, dst)
+    client = Client(netns, mine, path, None, False, ttl, size, discover, recording, mtu, padding=padding)
+    net.ends[netns, inverse(mine)] = client
+    legs: list[Leg] = []
+    yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
+    if recording:
+        yield from count(net)
+    return Attempt(
+        tuple(leg for leg in legs if leg.name not in FAREWELL),
+        client.ending or Ending("timeout", error="Connection timed out"),
+        tuple(net.draws),
+        net.compared,
+        tuple(net.frames),
+    )
+
+
+def ping(world: World, netns: str, dst: str) -> Generator[Command, None, Attempt]:
+    """One ICMP echo request and what comes back."""
+    return (yield from connect(world, netns, dst, 0, "icmp"))
+
+
+def count(net: Net) -> Generator[Command, None, None]:
+    """The counters of the kernels go up by what this walk counted (rows ``(packets, bytes)``); captures can be read."""
+    yield Put(CAPTURED, tuple(net.frames))
+    for key, (packets, size) in net.counted.items():
+        before = net.world.get(key) or (0, 0)
+        yield Put(key, (before[0] + packets, before[1] + size))
+
+
+def syn_times(world: World, netns: str, proto: str = "tcp") -> tuple[float, ...]:
+    """The seconds at which a client knocks within its patience: some knocks a second apart, then each pause twice as
+    long as the one before (`tcp_timer.c: tcp_retransmit_timer`)."""
+    if proto != "tcp":
+        return INIT_TIMES if proto == "sctp" else (0.0,)
+    linear = int(sysctl.read(world, netns, "net.ipv4.tcp_syn_linear_timeouts") or 0)
+    if linear >= len(SYN_TIMES) - 1:
+        return SYN_TIMES
+    times, pause = [0.0], 1.0
+    while times[-1] + pause < PATIENCE:
+        times.append(times[-1] + pause)
+        pause *= 1 if len(times) - 1 <= linear else 2
+    return tuple(times)
+
+
+def _refusal(world: World, netns: str, dst: str, found: fib.Found) -> str:
+    if ":" in dst and not speaks_ipv6(world, netns):
+        return "Address family not supported by protocol"
+    return path.LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+
+
+def _no_way(netns: str, dst: str, port: int, proto: str, found: fib.Found, words: str) -> Attempt:
+    packet = Packet(proto, "::" if ":" in dst else "0.0.0.0", dst, 0, port, FIRST[proto][0])
+    says = f"connect to {dst}: {words}"
+    step = Step(netns, "drop", says, packet, packet, found.because, reason="IP_OUTNOROUTES")
+    return Attempt((Leg(FIRST[proto][1], "request", 0.0, 0, (step,)),), Ending("unreachable", error=words), ())
+
+
+def _free_port(world: World, netns: str, proto: str, src: str, dst: str, port: int) -> int:
+    """Each new connection takes a new source port out of 32768-60999."""
+    rows = world.table(netns, "conntrack")
+    candidate = 32768 + (world.revision * 2) % 28232
+    while Tuple(proto, src, dst, candidate, port) in rows:
+        candidate = 32768 + (candidate - 32766) % 28232
+    return candidate
+
+
+def _first(net: Net, client: Client) -> Packet:
+    """What the client sends of itself."""
+    proto = client.mine.proto
+    packet = client.packet(FIRST[proto][0], client.request if proto == "udp" else "")
+    return packet._replace(mss=mss_of(client.mtu, client.mine.dst)) if proto == "tcp" else packet
+
+
+def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) -> Generator[Command, None, None]:
+    """Send, and send again while nothing came back; stop early where nothing could come out differently."""
+    name, packet = FIRST[client.mine.proto][1], _first(net, client)
+    for attempt, time in enumerate(times):
+        net.attempt, net.time, drawn, learned = attempt, time, len(net.draws), 0
+        net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover))
+        while net.outbox:
+            out = net.outbox.popleft()
+            steps: list[Step] = []
+            sent, words = yield from _sift(path.send_local(net, out), steps)
+            carried, _ = yield from _sift(path.run(net), steps)
+            learned += sent + carried
+            if words and out.name == name and client.mine.proto != "tcp":
+                client.fail("unreachable", words)
+            legs.append(Leg(out.name, "request" if out.netns == client.netns else "reply", time, attempt, tuple(steps)))
+        if client.ending is not None or client.established or (drawn == len(net.draws) and not learned):
+            return
+
+
+def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, tuple[int, T]]:
+    """Keep the steps, pass the effects on; returns how many effects there were, and what the walk came to."""
+    count = 0
+    while True:
+        try:
+            item = next(walk)
+        except StopIteration as end:
+            return count, end.value
+        if isinstance(item, Step):
+            steps.append(item)
+        else:
+            count += 1
+            yield item

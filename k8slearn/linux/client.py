@@ -1,0 +1,144 @@
+"""The asking end of a conversation: what a client's socket does with each packet that comes back.
+
+::
+
+    TCP    SYN ─ SYN-ACK ─ ACK ─ request ─ answer ─ (FIN ─ FIN-ACK ─ ACK)
+    UDP    request ─ answer
+    ping   echo-request ─ echo-reply
+    SCTP   INIT ─ INIT-ACK ─ COOKIE-ECHO ─ COOKIE-ACK ─ request ─ answer ─ (SHUTDOWN ─ SHUTDOWN-ACK ─ SHUTDOWN-COMPLETE)
+
+An ICMP error fails a TCP socket that is still connecting; once it is connected only "too long" makes a difference: it
+cuts its segments again. A UDP socket goes on waiting over errors that may pass (`icmp.SOFT`).
+
+Left out: talking twice over one connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from k8slearn.linux import icmp, pmtu
+from k8slearn.linux.rows import Tuple
+from k8slearn.linux.skb import Net, Outgoing
+from k8slearn.linux.transport import mtu_towards, segments, size_of
+from k8slearn.packet import Packet
+from k8slearn.trace import Ending
+
+FIRST = {
+    "tcp": ("SYN", "SYN"),
+    "udp": ("", "request"),
+    "icmp": ("echo-request", "echo-request"),
+    "icmp6": ("echo-request", "echo-request"),
+    "sctp": ("INIT", "INIT"),
+}
+"""Protocol -> (flags, leg) of the first packet."""
+
+FAREWELL = ("FIN", "FIN-ACK", "last ACK", "SHUTDOWN", "SHUTDOWN-ACK", "SHUTDOWN-COMPLETE")
+"""The legs by which a connection is closed, after its story is told."""
+
+
+@dataclass(slots=True)
+class Client:
+    """A socket that connects, asks for a page and waits for the answer. `closes`: it hangs up afterwards, as every
+    program does at its end; who only asks what would happen leaves that out."""
+
+    netns: str
+    mine: Tuple
+    page: str
+    ending: Ending | None = None
+    established: bool = False
+    ttl: int = 64
+    size: int = 0
+    """How long its packets are, in bytes with the IP header; 0: as long as what they say."""
+    discover: str = "want"
+    """Path MTU discovery, as ``ping -M`` names it."""
+    closes: bool = False
+    mtu: int = 1500
+    """How long a packet may be on the way to the other end, as far as this machine knows."""
+    mss: int = 0
+    """What the other end said that it takes in one segment."""
+    padding: int = 0
+    """Bytes that the request is longer than its line."""
+    arrived: int = 0
+    """Bytes of the answer that are here."""
+
+    @property
+    def request(self) -> str:
+        return f"GET {self.page}" + (" " + "x" * (self.padding - 1) if self.padding else "")
+
+    def receive(self, net: Net, packet: Packet) -> None:
+        if packet.proto in ("icmp", "icmp6") and packet.inner is not None:
+            self._error(net, packet, packet.inner)
+        elif packet.proto == "tcp":
+            self._tcp(net, packet)
+        elif packet.proto == "sctp":
+            self._sctp(net, packet)
+        else:
+            self._answered(net, packet)
+
+    def fail(self, outcome: str, words: str) -> None:
+        if self.ending is None and not self.established:
+            self.ending = Ending(outcome, error=words)
+
+    def _error(self, net: Net, packet: Packet, about: Packet) -> None:
+        if packet.flags in pmtu.COMPLAINTS and self.mine.proto == "tcp":
+            self.mtu = mtu_towards(net.world, self.netns, self.mine.dst)
+            if self.established and about.payload and about.size > self.mtu:
+                self._send(net, about._replace(eth_src="", eth_dst="", ttl=self.ttl))
+            return
+        if self.mine.proto == "udp" and packet.flags in icmp.SOFT:
+            return
+        self.fail(*icmp.ERRORS.get(packet.flags, ("unreachable", "No route to host")))
+
+    def _tcp(self, net: Net, packet: Packet) -> None:
+        if packet.flags.startswith("RST"):
+            self.fail("refused", "Connection refused")
+            self.ending = self.ending or Ending("unreachable", error="Connection reset by peer")
+        elif packet.flags == "SYN-ACK" and not self.established:
+            self.established, self.mss = True, packet.mss
+            self._say(net, "ACK", "ACK")
+            net.asked = len(self.request)
+            self._send(net, self.packet("PSH-ACK", self.request))
+        elif packet.payload:
+            self._answered(net, packet)
+            if self.closes and self.ending is not None:
+                self._say(net, "FIN-ACK", "FIN")
+        elif packet.flags == "FIN-ACK":
+            self._say(net, "ACK", "last ACK")
+
+    def _sctp(self, net: Net, packet: Packet) -> None:
+        if packet.flags == "ABORT":
+            self.fail("refused", "Connection refused")
+            self.ending = self.ending or Ending("unreachable", error="Connection reset by peer")
+        elif packet.flags == "INIT-ACK":
+            self._say(net, "COOKIE-ECHO", "COOKIE-ECHO")
+        elif packet.flags == "COOKIE-ACK":
+            self.established = True
+            net.outbox.append(Outgoing(self.netns, self.packet("DATA", self.request), "request"))
+        elif packet.payload:
+            self._answered(net, packet)
+            if self.closes:
+                self._say(net, "SHUTDOWN", "SHUTDOWN")
+        elif packet.flags == "SHUTDOWN-ACK":
+            self._say(net, "SHUTDOWN-COMPLETE", "SHUTDOWN-COMPLETE")
+
+    def _answered(self, net: Net, packet: Packet) -> None:
+        """A piece of the answer; the conversation has its end when all of it is here."""
+        assert net.answered is not None
+        self.arrived += len(packet.payload)
+        if self.arrived >= len(net.answer) and self.ending is None:
+            who, saw, reached = net.answered
+            self.ending = Ending("connected", who or None, saw, reached, payload=net.answer)
+
+    def _say(self, net: Net, flags: str, name: str) -> None:
+        net.outbox.append(Outgoing(self.netns, self.packet(flags), name))
+
+    def _send(self, net: Net, packet: Packet) -> None:
+        for piece in segments(packet, self.mtu, self.mss):
+            net.outbox.append(Outgoing(self.netns, piece, "request"))
+
+    def packet(self, flags: str, payload: str = "") -> Packet:
+        """A packet from this socket."""
+        t = self.mine
+        size = self.size or size_of(t.proto, t.dst, flags, len(payload))
+        return Packet(t.proto, t.src, t.dst, t.sport, t.dport, flags, payload, self.ttl, size=size)

@@ -1,0 +1,273 @@
+"""The answering end: listeners, what the kernel says where there is none, and how a port is taken.
+
+A listening socket waits on an address and a port; ``0.0.0.0`` and ``::`` stand for every address of the namespace, and
+``::`` takes IPv4 too unless it is ``v6only``. Where nobody listens the kernel itself answers: TCP with RST, UDP with
+ICMP port unreachable, SCTP with ABORT.
+
+::
+
+    packet for this machine ─┬─ a socket of this conversation?      the client has its answer
+                             ├─ a listener on the address and port  it answers
+                             ├─ a listener on 0.0.0.0 or ::         it answers
+                             └─ nobody                              RST, port unreachable, ABORT
+
+Our listeners answer like agnhost's netexec: ``/`` says hello, ``/hostname`` a name, ``/clientip`` whom they see,
+``/bytes/4000`` that many bytes.
+
+Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from k8slearn.errors import CommandError
+from k8slearn.journal import Commands, Put, Remove, World
+from k8slearn.linux import fib, icmp, ip, pmtu, sysctl
+from k8slearn.linux.connection import inverse, tuple_of
+from k8slearn.linux.rows import Socket
+from k8slearn.linux.skb import Accepted, Net, Outgoing, Skb
+from k8slearn.linux.transport import mss_of, mtu_towards, segments, size_of
+from k8slearn.packet import Packet
+from k8slearn.trace import Because, Step, Walk
+
+ANY, ANY6 = "0.0.0.0", "::"
+SHORT = 400
+"""An answer of up to so many bytes fits any segment."""
+
+
+# --- who listens -------------------------------------------------------------------------------
+
+
+def listener(world: World, netns: str, proto: str, address: str, port: int) -> Socket | None:
+    """The listening socket for this address and port; one bound to the address itself wins, then its own family's."""
+    rows = world.table(netns, "socket")
+    found: Socket | None = rows.get((proto, address, port))
+    if found is not None or ":" in address:
+        return found or rows.get((proto, ANY6, port))
+    found = rows.get((proto, ANY, port)) or rows.get((proto, ANY6, port))
+    return None if found is None or found.v6only else found
+
+
+def bind(world: World, netns: str, row: Socket) -> Commands:
+    """Take an address and a port: ``bind()`` and ``listen()``. CommandError with the errno's words where the kernel
+    refuses (bind(2), `inet_csk_get_port`)."""
+    refused = bind_error(world, netns, row)
+    if refused:
+        raise CommandError(f"{row.program}: bind: {refused}\n", 1)
+    yield Put((netns, "socket", (row.proto, row.address, row.port)), row)
+
+
+def close(netns: str, row: Socket) -> Commands:
+    """The port is free again."""
+    yield Remove((netns, "socket", (row.proto, row.address, row.port)))
+
+
+def bind_error(world: World, netns: str, row: Socket) -> str:
+    """Why this namespace cannot let a program listen there; empty: it can."""
+    six = ":" in row.address
+    if six and not speaks_ipv6(world, netns):
+        return "Address family not supported by protocol"
+    if ip.is_link_local(row.address):
+        return "Invalid argument"
+    anywhere = row.address in (ANY, ANY6) or ip.is_multicast(row.address)
+    allowed = sysctl.is_on(world, netns, f"net.ipv{6 if six else 4}.ip_nonlocal_bind")
+    if not anywhere and not allowed and fib.local_address(world, netns, row.address) is None:
+        return "Cannot assign requested address"
+    others: Iterable[Socket] = world.table(netns, "socket").values()
+    if any((o.proto, o.port) == (row.proto, row.port) and _overlap(o, row) for o in others):
+        return "Address already in use"
+    return ""
+
+
+def _overlap(one: Socket, other: Socket) -> bool:
+    """Could a packet be for both (`inet_rcv_saddr_equal`)?"""
+    if one.address == other.address:
+        return True
+    covered = {one.address, other.address} & {ANY, ANY6}
+    if (":" in one.address) == (":" in other.address):
+        return bool(covered)
+    six = one if ":" in one.address else other
+    return six.address == ANY6 and not six.v6only
+
+
+def speaks_ipv6(world: World, netns: str) -> bool:
+    """Was the machine's kernel booted with IPv6?"""
+    here = world.get((netns, "netns", ""))
+    if here is None:
+        return True
+    machine = world.get((here.machine, "netns", ""))
+    return bool(here.ipv6 or (machine is not None and machine.ipv6))
+
+
+# --- what arrives ------------------------------------------------------------------------------
+
+
+def receive(net: Net, skb: Skb) -> Walk[None]:
+    """Hand a packet to the socket it is for, or answer as the kernel does where there is none."""
+    packet = skb.packet
+    if packet.proto in ("icmp", "icmp6"):
+        yield from _receive_icmp(net, skb)
+        return
+    client = net.ends.get((skb.netns, tuple_of(packet)))
+    if client is not None:
+        yield Step(skb.netns, "deliver", f"the client's socket takes {packet}", packet, packet, None, skb.iif)
+        client.receive(net, packet)
+    else:
+        yield from RECEIVE.get(packet.proto, _receive_unknown)(net, skb)
+
+
+def _deliver(skb: Skb, found: Socket) -> Step:
+    key = (skb.netns, "socket", (found.proto, found.address, found.port))
+    why = Because(key, f"LISTEN {place(found.address, found.port)} {found.program}")
+    return Step(skb.netns, "deliver", f"{found.program} takes {skb.packet}", skb.packet, skb.packet, why, skb.iif)
+
+
+def place(address: str, port: int) -> str:
+    """``10.0.0.1:80``, ``[fd00::1]:80``."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _receive_tcp(net: Net, skb: Skb) -> Walk[None]:
+    packet, here = skb.packet, (skb.netns, tuple_of(skb.packet))
+    if packet.flags.startswith("RST"):
+        net.servers.pop(here, None)
+        return
+    found = listener(net.world, skb.netns, "tcp", packet.dst, packet.dport)
+    accepted = net.servers.get(here)
+    if found is not None and packet.flags == "SYN":
+        yield _deliver(skb, found)
+        net.servers[here] = Accepted(packet.mss)
+        mss = mss_of(mtu_towards(net.world, skb.netns, packet.src), packet.src)
+        net.outbox.append(Outgoing(skb.netns, _back(packet, "SYN-ACK")._replace(mss=mss), "SYN-ACK"))
+    elif accepted is not None and (found is not None or accepted.closing):
+        yield from _converse(net, skb, found, accepted)
+    else:
+        yield from _reset(net, skb, "no connection" if found is not None else "nobody listens")
+
+
+def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> Walk[None]:
+    """A packet of a connection that was accepted: a piece of the request, or the client's goodbye."""
+    packet = skb.packet
+    if found is not None:
+        yield _deliver(skb, found)
+    if packet.payload and found is not None:
+        accepted.request += packet.payload
+        if len(accepted.request) >= net.asked:
+            answer = _answer(net, found, packet, accepted.request)
+            _send(net, skb.netns, _back(packet, "PSH-ACK", answer), accepted.mss)
+    elif packet.flags == "FIN-ACK":
+        accepted.closing = True
+        net.outbox.append(Outgoing(skb.netns, _back(packet, "FIN-ACK"), "FIN-ACK"))
+
+
+def _send(net: Net, netns: str, packet: Packet, mss: int) -> None:
+    """An answer, in as many segments as it takes."""
+    if len(packet.payload) <= SHORT:
+        net.outbox.append(Outgoing(netns, packet, "answer"))
+        return
+    for piece in segments(packet, mtu_towards(net.world, netns, packet.dst), mss):
+        net.outbox.append(Outgoing(netns, piece, "answer"))
+
+
+def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
+    packet = skb.packet
+    answer = _back(packet, "RST-ACK" if packet.flags == "SYN" else "RST")
+    says = f"{why} on {place(packet.dst, packet.dport)}: answers RST"
+    yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
+    net.outbox.append(Outgoing(skb.netns, answer, "RST"))
+
+
+def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
+    packet = skb.packet
+    found = listener(net.world, skb.netns, "udp", packet.dst, packet.dport)
+    if found is None:
+        says = f"nobody listens on {place(packet.dst, packet.dport)}/udp"
+        yield Step(skb.netns, "refuse", says, packet, packet, None, skb.iif, reason="NO_SOCKET")
+        yield from icmp.error(net, skb, "port-unreachable")
+        return
+    yield _deliver(skb, found)
+    answer = _back(packet, "", _answer(net, found, packet, packet.payload))
+    net.outbox.append(Outgoing(skb.netns, answer, "answer"))
+
+
+HANDSHAKE = {"INIT": "INIT-ACK", "COOKIE-ECHO": "COOKIE-ACK", "SHUTDOWN": "SHUTDOWN-ACK"}
+"""SCTP chunk -> what a listener answers to it (RFC 9260, sections 5.1 and 9.2)."""
+
+
+def _receive_sctp(net: Net, skb: Skb) -> Walk[None]:
+    packet, here = skb.packet, (skb.netns, tuple_of(skb.packet))
+    found = listener(net.world, skb.netns, "sctp", packet.dst, packet.dport)
+    if packet.flags in ("ABORT", "SHUTDOWN-COMPLETE"):
+        net.servers.pop(here, None)
+    elif found is None or (packet.flags not in ("INIT", "COOKIE-ECHO") and here not in net.servers):
+        answer = _back(packet, "ABORT")
+        says = f"nobody listens on {place(packet.dst, packet.dport)}/sctp: answers ABORT"
+        yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
+        net.outbox.append(Outgoing(skb.netns, answer, "ABORT"))
+    else:
+        yield _deliver(skb, found)
+        if packet.flags == "COOKIE-ECHO":
+            net.servers[here] = Accepted()
+        if packet.flags in HANDSHAKE:
+            name = HANDSHAKE[packet.flags]
+            net.outbox.append(Outgoing(skb.netns, _back(packet, name), name))
+        elif packet.payload:
+            answer = _back(packet, "DATA", _answer(net, found, packet, packet.payload))
+            net.outbox.append(Outgoing(skb.netns, answer, "answer"))
+
+
+def _receive_unknown(net: Net, skb: Skb) -> Walk[None]:
+    says = f"no program here speaks {skb.packet.proto}"
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.iif, reason="IP_NOPROTO")
+    if skb.packet.family == "ip":
+        yield from icmp.error(net, skb, "proto-unreachable")
+
+
+RECEIVE: Mapping[str, Callable[[Net, Skb], Walk[None]]] = {
+    "tcp": _receive_tcp,
+    "udp": _receive_udp,
+    "sctp": _receive_sctp,
+}
+
+
+def _back(packet: Packet, flags: str, payload: str = "") -> Packet:
+    size = size_of(packet.proto, packet.src, flags, len(payload))
+    return Packet(packet.proto, packet.dst, packet.src, packet.dport, packet.sport, flags, payload, size=size)
+
+
+BYTES = re.compile(r"/bytes/(\d{1,7})")
+
+
+def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
+    """What the page says; the walk notes who was reached, and as what."""
+    net.answered = (found.answers_as, packet.src, place(packet.dst, packet.dport))
+    page, name = request.split(" ")[1] if " " in request else "/", found.hostname or found.answers_as
+    many = BYTES.fullmatch(page)
+    if many is not None:
+        net.answer = ("0123456789" * (int(many[1]) // 10 + 1))[: int(many[1])]
+    else:
+        pages = {"/clientip": place(packet.src, packet.sport), "/hostname": name}
+        net.answer = pages.get(page, f"Hello from {name}!")
+    return net.answer
+
+
+def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
+    packet = skb.packet
+    about = packet.inner if packet.inner is not None else packet
+    key = (skb.netns, inverse(tuple_of(about)) if packet.inner is not None else tuple_of(packet))
+    if packet.flags == "echo-request":
+        yield Step(skb.netns, "deliver", f"the kernel answers ping from {packet.src}", packet, packet, None, skb.iif)
+        net.answered = ("", packet.src, packet.dst)
+        answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
+        answer = answer._replace(df=False)
+        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont"))
+        return
+    client, accepted = net.ends.get(key), net.servers.get(key)
+    yield Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif)
+    if client is not None:
+        client.receive(net, packet)
+    elif accepted is not None and packet.flags in pmtu.COMPLAINTS and about.payload:
+        if about.size > mtu_towards(net.world, skb.netns, about.dst):
+            _send(net, skb.netns, about._replace(eth_src="", eth_dst="", ttl=64), accepted.mss)
