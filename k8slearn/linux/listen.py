@@ -268,6 +268,11 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
     yield Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif)
     if client is not None:
         client.receive(net, packet)
-    elif accepted is not None and packet.flags in pmtu.COMPLAINTS and about.payload:
-        if about.size > mtu_towards(net.world, skb.netns, about.dst):
-            _send(net, skb.netns, about._replace(eth_src="", eth_dst="", ttl=64), accepted.mss)
+    elif accepted is not None and packet.flags in pmtu.COMPLAINTS:
+        _cut_again(net, skb.netns, about, accepted.mss)
+
+
+def _cut_again(net: Net, netns: str, lost: Packet, mss: int) -> None:
+    """A segment was too long for the way; the kernel believes it and knows better now."""
+    if lost.payload and lost.size > mtu_towards(net.world, netns, lost.dst):
+        _send(net, netns, lost._replace(eth_src="", eth_dst="", ttl=64), mss)
