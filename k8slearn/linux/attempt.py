@@ -145,7 +145,7 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
     """Send, and send again while nothing came back; stop early where nothing could come out differently."""
     name, packet = FIRST[client.mine.proto][1], _first(net, client)
     for attempt, time in enumerate(times):
-        net.attempt, net.time, drawn, learned = attempt, time, len(net.draws), 0
+        net.attempt, net.time, drawn, learned = attempt, net.world.clock + time, len(net.draws), 0
         net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover))
         while net.outbox:
             out = net.outbox.popleft()
