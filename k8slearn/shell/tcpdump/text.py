@@ -114,7 +114,7 @@ class Text:
             syn = f"mss {part.mss},sackOK,{stamps},nop,wscale 7"
             words.append(f"options [{syn if 'SYN' in named else f'nop,nop,{stamps}'}]")
         words.append(f"length {size}")
-        return ", ".join(words) + _http(packet, size)
+        return ", ".join(words) + _http(packet, part.data)
 
     def _relative(self, packet: Packet, part: Segment) -> tuple[int, int]:
         """The first packet that acknowledges anything is told as it is; those after it count from there."""
@@ -142,8 +142,12 @@ class Text:
         return self._ethernet(packet, frame._replace(packet=packet), wire, says) if self.link_layer else says
 
 
-def _http(packet: Packet, size: int) -> str:
-    return ": HTTP" if size and 80 in (packet.sport, packet.dport) else ""
+def _http(packet: Packet, data: bytes) -> str:
+    """A request's first line; one that does not end is marked as cut off."""
+    if not data or 80 not in (packet.sport, packet.dport):
+        return ""
+    line, ended, _ = data.rstrip(b"\0").partition(b"\r\n")
+    return f": HTTP: {line.decode()}{'' if ended else ' [|http]'}" if line.startswith(b"GET ") else ": HTTP"
 
 
 def _arp(packet: Packet) -> str:
