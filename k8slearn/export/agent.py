@@ -4,11 +4,14 @@ The text of this file travels inside the script (`netns.py`), so it uses the sta
 k8slearn. One process serves every namespace: a socket belongs to the namespace in which it was made (setns(2)),
 wherever its process is later.
 
-Left out: IPv6, SCTP.
+A ping is heard of by raw sockets in the namespaces that ``hear`` names: they see who was asked, and by whom.
+
+Left out: SCTP.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import glob
 import json
@@ -20,13 +23,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 PATIENCE = 4.5
 """Seconds that a client waits, as in a Trace."""
 PAGE = "/k8slearn"
 """What a probe asks for: who answered, whom it saw, where it was reached, as JSON."""
 CLONE_NEWNET = 0x40000000
-IP_PKTINFO = 8
+IP_PKTINFO, IP_RECVERR, IPV6_RECVERR = 8, 11, 25
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -76,25 +80,51 @@ def settings(lines: Iterable[str]) -> None:
 
 def listen(lines: Iterable[str]) -> None:
     """Listen on each ``protocol address port who-answers its-name``, then go to the background and serve."""
+    ready = opened(lines)
+    if ready.get_map() and os.fork() == 0:
+        os.setsid()
+        serve(ready)
+
+
+def stay(lines: Iterable[str]) -> None:
+    """Listen, say so, and serve until somebody ends this process."""
+    ready = opened(lines)
+    print("ready", flush=True)
+    serve(ready)
+
+
+def opened(lines: Iterable[str]) -> selectors.BaseSelector:
+    """The listening sockets, each with what answers on it."""
     ready = selectors.DefaultSelector()
     for netns, line in sections(lines):
         enter(netns)
         proto, address, port, who, name = line.split()
-        sock = socket.socket(socket.AF_INET, KINDS[proto])
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address, int(port)))
+        sock = socket.socket(family(address), KINDS[proto])
+        if proto == "tcp":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(named(address, int(port)))
         sock.setblocking(False)
         if proto == "tcp":
             sock.listen(128)
+        elif sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         ready.register(sock, selectors.EVENT_READ, (accept if proto == "tcp" else datagram, who, name))
-    if ready.get_map() and os.fork() == 0:
-        serve(ready)
+    return ready
+
+
+def family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def named(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """A socket address, as the kernel wants it; ``fe80::1%eth0`` names its link."""
+    found = socket.getaddrinfo(address, port, family(address), socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    return found[0][4]  # type: ignore[return-value]
 
 
 def serve(ready: selectors.BaseSelector) -> None:
-    os.setsid()
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
@@ -132,40 +162,88 @@ def request(ready: selectors.BaseSelector, sock: socket.socket, who: str, name: 
 def datagram(ready: selectors.BaseSelector, sock: socket.socket, who: str, name: str) -> None:
     """Answer a datagram, from the address that it was sent to."""
     data, extra, _, there = sock.recvmsg(65536, 256)
-    index, asked = 0, "0.0.0.0"
+    asked, source = "0.0.0.0", list[tuple[int, int, bytes]]()
     for level, kind, value in extra:
         if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-            index, asked = 0, socket.inet_ntoa(value[8:12])
+            asked = socket.inet_ntoa(value[8:12])
+            source.append((level, kind, struct.pack("=i4s4s", 0, value[8:12], b"\0\0\0\0")))
+        elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+            asked = socket.inet_ntop(socket.AF_INET6, value[:16])
+            source.append((level, kind, value))
     page = [*data.split(b" "), b""][1].strip().decode(errors="replace")
     body = answer(page, who, name, (asked, sock.getsockname()[1]), there)
-    source = struct.pack("=i4s4s", index, socket.inet_aton(asked), b"\0\0\0\0")
-    sock.sendmsg([body.encode()], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, there)
+    sock.sendmsg([body.encode()], source, 0, there)
 
 
 def answer(page: str, who: str, name: str, here: tuple[str, int], there: tuple[str, int]) -> str:
     """What the page says: like agnhost's netexec, and one page more for probes."""
-    seen = {"answered_by": who, "source_seen": there[0], "destination_seen": f"{here[0]}:{here[1]}"}
+    seen = {"answered_by": who, "source_seen": bare(there[0]), "destination_seen": f"{bare(here[0])}:{here[1]}"}
     pages = {"/clientip": f"{there[0]}:{there[1]}", "/hostname": name, PAGE: json.dumps(seen)}
     return pages.get(page, f"Hello from {name}!")
+
+
+def bare(address: str) -> str:
+    """Without its link, and without the IPv6 clothes that a socket for both families puts on an IPv4 address."""
+    return address.partition("%")[0].removeprefix("::ffff:")
 
 
 # --- probes ------------------------------------------------------------------------------------
 
 
 def probe(lines: Iterable[str]) -> None:
-    """Ask each ``namespace address port protocol``, all at once; print one JSON line for each, in their order."""
-    questions = [line.split() for line in lines]
+    """Ask each ``namespace address port protocol``, all at once; print one JSON line for each, in their order.
+
+    ``hear namespace who`` has pings to that namespace reported as answered by `who`.
+    """
+    words = [line.split() for line in lines]
+    questions = [question for question in words if question[0] != "hear"]
+    ears = Ears([(netns, who) for hear, netns, who in (w for w in words if w[0] == "hear")])
     with ThreadPoolExecutor(max(len(questions), 1)) as threads:
-        for found in threads.map(attempt, questions):
+        for found in threads.map(lambda question: attempt(question, ears), questions):
             print(json.dumps(found))
 
 
-def attempt(question: list[str]) -> dict[str, str | None]:
+class Ears:
+    """Raw sockets that get a copy of each echo request which a namespace takes for itself (`raw_local_deliver`)."""
+
+    def __init__(self, places: Iterable[tuple[str, str]]) -> None:
+        self.lock = Lock()
+        self.known: dict[bytes, tuple[str, str]] = {}
+        self.sockets: list[tuple[str, socket.socket]] = []
+        for netns, who in places:
+            enter(netns)
+            for kind, proto in ((socket.AF_INET, socket.IPPROTO_ICMP), (socket.AF_INET6, socket.IPPROTO_ICMPV6)):
+                with contextlib.suppress(OSError):
+                    sock = socket.socket(kind, socket.SOCK_RAW, proto)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+                    sock.setblocking(False)
+                    self.sockets.append((who, sock))
+
+    def heard(self, token: bytes) -> tuple[str | None, str | None]:
+        """(the source it saw, who) of the echo request with this in it."""
+        with self.lock:
+            for who, sock in self.sockets:
+                for packet, there in self._read(sock):
+                    request = packet[:1] == b"\x80" if sock.family == socket.AF_INET6 else packet[20:21] == b"\x08"
+                    if request:
+                        self.known.setdefault(packet[-len(token) :], (bare(there[0]), who))
+            return self.known.get(token, (None, None))
+
+    @staticmethod
+    def _read(sock: socket.socket) -> Iterator[tuple[bytes, tuple[str, int]]]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                yield sock.recvfrom(65536)
+
+
+def attempt(question: list[str], ears: Ears) -> dict[str, str | None]:
     """One attempt, in the words of a Trace."""
     netns, address, port, proto = question
     enter(netns)
     try:
-        with socket.socket(socket.AF_INET, KINDS[proto]) as sock:
+        if proto == "icmp":
+            return ending("connected", *ears.heard(ping(address)))
+        with socket.socket(family(address), KINDS[proto]) as sock:
             said = converse(sock, address, int(port))
     except ConnectionRefusedError:
         return ending("refused")
@@ -181,13 +259,35 @@ def converse(sock: socket.socket, address: str, port: int) -> bytes:
     """Connect, ask, and read what comes back, all within the client's patience."""
     until = time.monotonic() + PATIENCE
     sock.settimeout(PATIENCE)
-    sock.connect((address, port))
+    sock.connect(named(address, port))
     sock.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
     said = b""
     while not said.endswith(b"}"):
         sock.settimeout(max(until - time.monotonic(), 0.001))
         said += sock.recv(65536) or hung_up()
     return said.rpartition(b"\r\n\r\n")[2]
+
+
+def ping(address: str) -> bytes:
+    """One echo request; returns what was in it once the reply is there, raises what an ICMP error means (ip(7))."""
+    with open("/proc/sys/net/ipv4/ping_group_range", "w") as allowed:
+        allowed.write("0 2147483647")
+    token = os.urandom(24)
+    six = family(address) == socket.AF_INET6
+    with socket.socket(family(address), socket.SOCK_DGRAM, ECHO[six][0]) as sock:
+        sock.setsockopt(*ECHO[six][1], 1)
+        sock.settimeout(PATIENCE)
+        sock.connect(named(address, 0))
+        sock.sendall(bytes([ECHO[six][2], 0, 0, 0, 0, 0, 0, 1]) + token)
+        sock.recv(65536)
+    return token
+
+
+ECHO = (
+    (socket.IPPROTO_ICMP, (socket.IPPROTO_IP, IP_RECVERR), 8),
+    (socket.IPPROTO_ICMPV6, (socket.IPPROTO_IPV6, IPV6_RECVERR), 128),
+)
+"""IPv4, IPv6: the protocol, the option that reports errors, and the type of an echo request."""
 
 
 def hung_up() -> bytes:
@@ -199,5 +299,10 @@ def ending(outcome: str, source_seen: str | None = None, answered_by: str | None
 
 
 if __name__ == "__main__":
-    PARTS: dict[str, Callable[[Iterable[str]], None]] = {"settings": settings, "listen": listen, "probe": probe}
+    PARTS: dict[str, Callable[[Iterable[str]], None]] = {
+        "settings": settings,
+        "listen": listen,
+        "stay": stay,
+        "probe": probe,
+    }
     PARTS[sys.argv[1]](sys.stdin)

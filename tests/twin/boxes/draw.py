@@ -1,0 +1,353 @@
+"""Scenarios drawn at random: a wiring, addresses on it, ways between them, and then everything that people get wrong.
+
+Each drawing has a wiring that mostly works, so that a packet comes far enough to meet what is unusual.
+
+Left out: what the engine or this kernel does not have.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+
+from .rules import rules
+from .scenario import Line, Probe, Scenario
+
+PROBES = 28
+
+
+@dataclass
+class End:
+    """A link of a box, and where it leads."""
+
+    box: str
+    dev: str
+    segment: int
+    address: str = ""
+    prefix: int = 24
+
+    @property
+    def cidr(self) -> str:
+        return f"{self.address}/{self.prefix}"
+
+
+@dataclass
+class Drawing:
+    """What is drawn so far."""
+
+    random: Random
+    boxes: list[str] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    top: list[str] = field(default_factory=list)
+    """Lines of the machine: boxes and cables."""
+    typed: dict[str, list[str]] = field(default_factory=dict)
+    segments: int = 0
+    devices: int = 0
+    extra: list[str] = field(default_factory=list)
+    """Addresses worth asking that are on no segment: of loopbacks, of nobody, translated ones."""
+
+    def chance(self, probability: float) -> bool:
+        return self.random.random() < probability
+
+    def type(self, box: str, line: str) -> None:
+        self.typed[box].append(line)
+
+    def device(self, box: str) -> str:
+        return f"e{sum(end.box == box for end in self.ends)}"
+
+    def mac(self) -> str:
+        self.devices += 1
+        return f"02:00:00:00:{self.random.randrange(256):02x}:{self.devices:02x}"
+
+    def cable(self, one: str, other: str, segment: int, dev: str = "") -> None:
+        """A veth pair; `dev` names the first end, which then is no place for an address (a bridge's port)."""
+        near = End(one, dev or self.device(one), segment)
+        if not dev:
+            self.ends.append(near)
+        far = End(other, self.device(other), segment)
+        self.ends.append(far)
+        self.top.append(
+            f"ip link add name {near.dev} address {self.mac()} netns {one} type veth "
+            f"peer name {far.dev} address {self.mac()} netns {other}"
+        )
+
+    def on(self, box: str) -> list[End]:
+        return [end for end in self.ends if end.box == box]
+
+    def segment(self) -> int:
+        self.segments += 1
+        return self.segments
+
+
+def draw(seed: int) -> Scenario:
+    """The scenario of this seed."""
+    drawing = Drawing(Random(f"boxes {seed}"))
+    drawing.boxes = list("abcde")[: drawing.random.choice((2, 3, 3, 3, 4, 4, 5))]
+    drawing.typed = {box: [] for box in drawing.boxes}
+    for box in drawing.boxes:
+        drawing.top.append(f"ip netns add {box}")
+    for part in (wire, settings, number, up, ways, neighbours, rules, accidents, listeners):
+        part(drawing)
+    lines = [Line("", text) for text in drawing.top]
+    lines += [
+        Line(box, text) for box, typed in drawing.typed.items() for text in typed if not text.startswith("listen")
+    ]
+    lines += [Line(box, text) for box, typed in drawing.typed.items() for text in typed if text.startswith("listen")]
+    return Scenario(tuple(lines), tuple(probes(drawing)))
+
+
+# --- links -----------------------------------------------------------------------------------------
+
+
+def wire(drawing: Drawing) -> None:
+    """Chain, star, ring, a switch, or some of each."""
+    boxes = drawing.boxes
+    shape = drawing.random.choice(("chain", "chain", "star", "ring", "switch", "switch", "mixed"))
+    if shape == "switch" or (shape == "mixed" and len(boxes) > 2):
+        switch(drawing, boxes[0], boxes[1:] if shape == "switch" else boxes[1:3])
+        boxes = boxes[1:] if shape == "mixed" else []
+    pairs = list(itertools.pairwise(boxes))
+    if shape == "star":
+        pairs = [(boxes[0], other) for other in boxes[1:]]
+    if shape == "ring" and len(boxes) > 2:
+        pairs.append((boxes[-1], boxes[0]))
+    for one, other in pairs:
+        drawing.cable(one, other, drawing.segment())
+        if drawing.chance(0.06):
+            drawing.cable(one, other, drawing.segment())
+        elif drawing.chance(0.1) and len(boxes) > 2:
+            switch(drawing, one, [other])
+
+
+def switch(drawing: Drawing, box: str, others: list[str]) -> None:
+    """A bridge in a box, with cables to others."""
+    segment, name = drawing.segment(), f"br{sum(end.dev.startswith('br') for end in drawing.on(box))}"
+    drawing.type(box, f"ip link add {name} address {drawing.mac()} type bridge")
+    drawing.ends.append(End(box, name, segment))
+    for number, other in enumerate([*others, *([others[0]] if drawing.chance(0.1) else [])]):
+        port = f"{name}p{number}"
+        drawing.cable(box, other, segment, port)
+        drawing.type(box, f"ip link set {port} master {name}")
+        if drawing.chance(0.25):
+            drawing.type(box, f"ip link set {port} type bridge_slave hairpin on")
+        if not drawing.chance(0.04):
+            drawing.type(box, f"ip link set {port} up")
+    if drawing.chance(0.1):
+        drawing.type(box, f"ip link set {name} promisc on")
+
+
+def up(drawing: Drawing) -> None:
+    for box in drawing.boxes:
+        if not drawing.chance(0.05):
+            drawing.type(box, "ip link set lo up")
+    for end in drawing.ends:
+        if not drawing.chance(0.03):
+            drawing.type(end.box, f"ip link set {end.dev} up")
+
+
+# --- addresses -------------------------------------------------------------------------------------
+
+
+def number(drawing: Drawing) -> None:
+    """Most ends have the address that one would give them; some have another, two, or none."""
+    wide = drawing.chance(0.15)
+    for end in drawing.ends:
+        host = drawing.boxes.index(end.box) + 1
+        same = [e for e in drawing.ends if e.segment == end.segment and e.box == end.box]
+        host += 10 * same.index(end)
+        end.address = f"10.0.{end.segment}.{host}"
+        if wide:
+            end.prefix = 16
+        elif drawing.chance(0.1):
+            end.prefix = drawing.random.choice((16, 30, 31, 32, 28))
+        if end.dev.startswith("br") and drawing.chance(0.2):
+            end.address = ""
+            continue
+        if drawing.chance(0.03):
+            end.address = f"10.0.{drawing.random.randint(1, 5)}.{host}"
+        if drawing.chance(0.03):
+            end.address = ""
+            continue
+        drawing.type(end.box, f"ip addr add {end.cidr} dev {end.dev}{' brd +' if drawing.chance(0.2) else ''}")
+        if drawing.chance(0.08):
+            more = f"10.0.{drawing.random.choice((end.segment, 50 + end.segment))}.{host + 100}"
+            drawing.extra.append(more)
+            drawing.type(end.box, f"ip addr add {more}/{drawing.random.choice((24, 24, 32))} dev {end.dev}")
+    for box in drawing.boxes:
+        if drawing.chance(0.2):
+            own = f"172.16.0.{drawing.boxes.index(box) + 1}"
+            drawing.extra.append(own)
+            drawing.type(box, f"ip addr add {own}/32 dev {drawing.random.choice(('lo', 'lo', drawing.on(box)[0].dev))}")
+        if drawing.chance(0.05):
+            drawing.extra.append(f"172.17.{drawing.boxes.index(box)}.9")
+            drawing.type(box, f"ip addr add 172.17.{drawing.boxes.index(box)}.1/24 dev lo")
+
+
+# --- ways ------------------------------------------------------------------------------------------
+
+
+def ways(drawing: Drawing) -> None:
+    """A route from each box to each segment that is not its own; then what is wrong with them."""
+    lazy = drawing.chance(0.3)
+    for box in drawing.boxes:
+        steps = hops(drawing, box)
+        done: set[str] = set()
+        for segment, via in sorted(steps.items()):
+            if drawing.chance(0.08):
+                continue
+            dst = f"10.0.{segment}.0/24"
+            if lazy and len(drawing.on(box)) == 1:
+                dst = "default"
+            if dst not in done:
+                drawing.type(box, f"ip route add {way(drawing, box, dst, via)}")
+            done.add(dst)
+        for _ in range(drawing.random.choice((0, 0, 0, 1, 2))):
+            drawing.type(box, odd_route(drawing, box))
+    for address in [a for a in drawing.extra if a.startswith("172.")]:
+        for box in drawing.boxes:
+            others = [e for e in drawing.ends if e.address and e.box != box]
+            near = [e for e in others if any(o.segment == e.segment for o in drawing.on(box))]
+            if near and drawing.chance(0.5):
+                drawing.type(box, f"ip route add {address}/32 via {drawing.random.choice(near).address}")
+
+
+def hops(drawing: Drawing, start: str) -> dict[int, str]:
+    """Segment -> the first neighbour on the shortest way there."""
+    found: dict[int, str] = {}
+    seen, todo = {start}, [(start, "")]
+    own = {end.segment for end in drawing.on(start)}
+    while todo:
+        box, first = todo.pop(0)
+        for end in drawing.on(box):
+            if end.segment not in own and first:
+                found.setdefault(end.segment, first)
+            for far in drawing.ends:
+                if far.segment == end.segment and far.box not in seen and far.address:
+                    seen.add(far.box)
+                    todo.append((far.box, first or far.address))
+    return found
+
+
+def way(drawing: Drawing, box: str, dst: str, via: str) -> str:
+    random = drawing.random
+    if drawing.chance(0.06):
+        return f"{random.choice(('blackhole', 'unreachable', 'prohibit'))} {dst}"
+    if drawing.chance(0.05):
+        via = random.choice([e.address for e in drawing.ends if e.address] or [via])
+    words = f"{dst} via {via}"
+    if drawing.chance(0.1):
+        words += f" dev {random.choice(drawing.on(box)).dev}"
+    if drawing.chance(0.06):
+        words += f" dev {random.choice(drawing.on(box)).dev} onlink" if " dev " not in words else " onlink"
+    if drawing.chance(0.08):
+        words += f" metric {random.choice((10, 100))}"
+    if drawing.chance(0.08):
+        words += f" src {random.choice([e.address for e in drawing.on(box) if e.address] or ['10.9.9.9'])}"
+    return words
+
+
+def odd_route(drawing: Drawing, box: str) -> str:
+    random = drawing.random
+    other = random.choice([e for e in drawing.ends if e.address] or drawing.ends)
+    dev = random.choice(drawing.on(box)).dev
+    near = random.choice([e.address for e in drawing.ends if e.address] or ["10.9.9.9"])
+    address = other.address or "10.0.1.1"
+    return random.choice(
+        (
+            f"ip route add {address}/32 dev {dev}",
+            f"ip route add {address}/32 via {near}",
+            f"ip route add 10.0.{other.segment}.0/25 via {near}",
+            f"ip route add 10.0.0.0/16 via {near}",
+            f"ip route add 10.0.{other.segment}.0/24 dev {dev} metric 5",
+            f"ip route add default via {near}",
+            f"ip route add default dev {dev}",
+            f"ip route add {random.choice(('blackhole', 'unreachable', 'prohibit'))} {address}/32",
+            f"ip route add unreachable default metric {random.choice((1, 4096))}",
+            f"ip route replace 10.0.{other.segment}.0/24 via {near}",
+            f"ip route append 10.0.{other.segment}.0/24 via {near}",
+            f"ip route del 10.0.{other.segment}.0/24",
+        )
+    )
+
+
+def neighbours(drawing: Drawing) -> None:
+    for end in drawing.ends:
+        if drawing.chance(0.04):
+            address = f"10.0.{end.segment}.{drawing.random.randint(1, 6)}"
+            mac = f"02:00:00:00:00:{drawing.random.randrange(256):02x}"
+            drawing.type(end.box, f"ip neigh add {address} lladdr {mac} dev {end.dev}")
+
+
+# --- settings --------------------------------------------------------------------------------------
+
+
+def settings(drawing: Drawing) -> None:
+    for box in drawing.boxes:
+        said = [f"net.ipv4.ip_forward={int(drawing.chance(0.9))}"]
+        devs = ["all", "default", *(end.dev for end in drawing.on(box) if not end.dev.startswith("br"))]
+        if drawing.chance(0.25):
+            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.rp_filter={drawing.random.choice((1, 1, 2))}"]
+        if drawing.chance(0.12):
+            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.proxy_arp=1"]
+        if drawing.chance(0.12):
+            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.route_localnet=1"]
+        if drawing.chance(0.3):
+            said += ["net.bridge.bridge-nf-call-iptables=0"]
+        for one in said:
+            drawing.type(box, f"sysctl -w {one}")
+
+
+def accidents(drawing: Drawing) -> None:
+    """What happens to a network that worked."""
+    for end in drawing.ends:
+        if drawing.chance(0.02):
+            drawing.type(end.box, f"ip link set {end.dev} down")
+            if drawing.chance(0.5):
+                drawing.type(end.box, f"ip link set {end.dev} up")
+        elif drawing.chance(0.02) and end.address:
+            drawing.type(end.box, f"ip addr del {end.cidr} dev {end.dev}")
+        elif drawing.chance(0.01):
+            drawing.type(end.box, f"ip link del {end.dev}")
+        elif drawing.chance(0.01):
+            drawing.type(end.box, f"ip route flush dev {end.dev}")
+
+
+# --- who listens, who asks --------------------------------------------------------------------------
+
+
+def listeners(drawing: Drawing) -> None:
+    for box in drawing.boxes:
+        own = [end.address for end in drawing.on(box) if end.address] or ["127.0.0.1"]
+        for proto, port in (("tcp", 80), ("udp", 53)):
+            address = "0.0.0.0"
+            if drawing.chance(0.15):
+                address = drawing.random.choice([*own, "127.0.0.1", "10.0.77.1"])
+            if not drawing.chance(0.05):
+                drawing.type(box, f"listen {proto} {address} {port}")
+        if drawing.chance(0.2):
+            drawing.type(box, f"listen tcp {drawing.random.choice(own)} 8080")
+        if drawing.chance(0.1):
+            drawing.type(box, f"listen tcp {drawing.random.choice([*own, '0.0.0.0'])} 80")
+
+
+DOORS = (("tcp", 80), ("tcp", 80), ("tcp", 80), ("tcp", 81), ("tcp", 8080), ("udp", 53), ("udp", 53), ("udp", 54))
+DOORS += (("icmp", 0), ("icmp", 0))
+
+
+def probes(drawing: Drawing) -> Iterator[Probe]:
+    """From any box to any address: used ones mostly."""
+    known = [end.address for end in drawing.ends if end.address]
+    rare = ["127.0.0.1", "10.0.1.200", f"10.0.{drawing.segments}.99", "192.0.2.1", "10.0.1.255", *drawing.extra]
+    asked: set[Probe] = set()
+    for _ in range(PROBES):
+        pool = rare if drawing.chance(0.2) or not known else known
+        extra = [a for a in drawing.extra if not a.startswith("10.0.")]
+        if extra and drawing.chance(0.2):
+            pool = extra
+        proto, port = drawing.random.choice(DOORS)
+        probe = Probe(drawing.random.choice(drawing.boxes), drawing.random.choice(pool), port, proto)
+        if probe not in asked:
+            yield probe
+        asked.add(probe)
