@@ -73,16 +73,34 @@ def _among(answer: Answer, possible: set[Answer]) -> bool:
 
 
 def _alone(scenario: Scenario, probe: Probe, possible: set[Answer]) -> Difference | None:
-    answer = Answer("")
+    found: Difference | None = None
     for _ in range(TRIES):
-        with BUILDERS:
-            real = Real(scenario._replace(probes=(probe,)))
-            real.begin()
-        with real:
-            (answer,) = real.ask([probe])
-        if _among(answer, possible):
+        found = once(scenario, probe, possible)
+        if found is None:
             return None
+    return found
+
+
+def once(scenario: Scenario, probe: Probe, possible: set[Answer]) -> Difference | None:
+    """Ask one probe alone, once; None where the kernel's answer is among the possible ones."""
+    with BUILDERS:
+        real = Real(scenario._replace(probes=(probe,)))
+        real.begin()
+    with real:
+        (answer,) = real.ask([probe])
+    if _among(answer, possible):
+        return None
     return Difference(f"probe: {probe}", said(answer), in_words(possible), probe=probe)
+
+
+def still(scenario: Scenario, difference: Difference) -> bool:
+    """Has this (smaller) scenario the same difference?"""
+    if answer_of_engine(scenario, difference) != difference.engine:
+        return False
+    if difference.probe is None:
+        return any(one.same_kind(difference) for one in differences(scenario))
+    found = once(scenario, difference.probe, Ours(scenario).ask(difference.probe))
+    return found is not None and found.same_kind(difference)
 
 
 def said(answer: Answer) -> str:

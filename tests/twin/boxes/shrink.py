@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from .compare import SIDE_BY_SIDE, Difference, answer_of_engine, differences
+from .compare import SIDE_BY_SIDE, Difference, still
 from .scenario import Line, Scenario
 
 Lines = tuple[Line, ...]
@@ -47,11 +47,13 @@ def _first_that_differs(scenario: Scenario, difference: Difference, candidates: 
     """Of smaller scenarios that still have the difference: without all that each could do without, or else one."""
     tried = [scenario._replace(lines=lines) for lines in candidates if len(lines) < len(scenario.lines)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-        good = [one for one, same in zip(tried, threads.map(lambda s: _has(s, difference), tried), strict=True) if same]
+        good = [
+            one for one, same in zip(tried, threads.map(lambda s: still(s, difference), tried), strict=True) if same
+        ]
     if len(good) > 1:
         kept = tuple(line for line in scenario.lines if all(_kept(line, scenario, one) for one in good))
         together = scenario._replace(lines=kept)
-        if _has(together, difference):
+        if still(together, difference):
             return together
     return good[0] if good else None
 
@@ -59,9 +61,3 @@ def _first_that_differs(scenario: Scenario, difference: Difference, candidates: 
 def _kept(line: Line, scenario: Scenario, smaller: Scenario) -> bool:
     """Lines can occur twice; then both are kept or none is."""
     return line in smaller.lines or line not in scenario.lines
-
-
-def _has(scenario: Scenario, difference: Difference) -> bool:
-    if answer_of_engine(scenario, difference) != difference.engine:
-        return False
-    return any(one.same_kind(difference) for one in differences(scenario))
