@@ -221,16 +221,12 @@ def _addresses(world: World, scope: str) -> Iterator[str]:
 
 
 def _ups(world: World, scope: str) -> Iterator[str]:
-    """A loopback that comes up without an address is given 127.0.0.1 by the kernel (devinet.c)."""
+    """A loopback that comes up is given 127.0.0.1 by the kernel, whatever else it has (devinet.c)."""
     for link in _in_order(world, scope):
         if link.up:
             yield f"link set dev {link.name} up"
-            if link.kind == "loopback" and not _addresses_of(world, scope, link.name):
+            if link.kind == "loopback" and world.get((scope, "addr", (link.name, "127.0.0.1/8"))) is None:
                 yield f"addr del 127.0.0.1/8 dev {link.name}"
-
-
-def _addresses_of(world: World, scope: str, dev: str) -> list[Address]:
-    return [row for row in world.table(scope, "addr").values() if row.dev == dev]
 
 
 def _routes(world: World, scope: str) -> Iterator[str]:

@@ -239,6 +239,12 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
 
     So what was forwarded is forwarded again, and what was made here goes in only if the address is one of ours.
     """
+    lo = fib.link(net.world, skb.netns, "lo")
+    if lo is None or not lo.up:
+        why = link_because(skb.netns, lo) if lo is not None else None
+        says = "lo is down: a machine cannot even reach itself"
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, "lo", reason="QDISC_DROP")
+        return
     found = fib.lookup(net.world, skb.netns, skb.packet.dst)
     if found.kind != "local" and not forwarded:
         says = f"lo: {skb.packet.dst} is nobody on this machine"

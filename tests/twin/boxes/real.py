@@ -198,9 +198,15 @@ BATCH: Mapping[str, Callable[[Real, str, list[Numbered]], None]] = {
 
 def batches(lines: Iterable[Line]) -> Iterator[tuple[str, str, list[Numbered]]]:
     """(box, tool, numbered lines): neighbours that can be told together."""
-    groups = itertools.groupby(enumerate(lines), lambda one: (one[1].box, one[1].text.split()[0]))
+    groups = itertools.groupby(enumerate(lines), lambda one: (one[1].box, _batch(one[1])))
     for (box, tool), members in groups:
-        yield box, tool, [(number, line.text) for number, line in members]
+        yield box, tool.split()[0], [(number, line.text) for number, line in members]
+
+
+def _batch(line: Line) -> str:
+    """New boxes get their settings before they get links: a link starts with what is the default then."""
+    words = line.text.split()
+    return "ip netns" if words[:2] == ["ip", "netns"] else words[0]
 
 
 SETTLED = 1.2
