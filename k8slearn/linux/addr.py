@@ -143,8 +143,8 @@ def flush(world: World, netns: str, dev: str) -> Commands:
 
 def came_up(world: World, netns: str, link: Link) -> Commands:
     """A link was set up: ``lo`` gets its own address, and the connected routes come (back)."""
-    if link.kind == "loopback" and not on(world, netns, link.name, "ip"):
-        own = Address(link.name, "127.0.0.1", 8, "host")
+    own = Address(link.name, "127.0.0.1", 8, "host")
+    if link.kind == "loopback" and world.get(key(netns, own)) is None:
         yield Put(key(netns, own), own)
     for row in on(world, netns, link.name):
         if row.tentative:

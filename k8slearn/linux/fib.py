@@ -62,11 +62,16 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
             if route.kind == "throw" or length <= addresses.widest:
                 break
             because = Because((netns, "route", name), route_text(route))
-            return Found(route.kind, route.dev, route.via, route, None, because)
+            return Found(route.kind, route.dev, _next_hop(addresses, route), route, None, because)
     return _usual(world, netns, Flow(dst, src))
 
 
 PLAIN = (32, trie.MERGED)
+
+
+def _next_hop(addresses: trie.Own, route: Route) -> str:
+    """A gateway that is the machine itself is none: the destination is on the link (`route.c: rt_set_nexthop`)."""
+    return "" if route.via in addresses.addresses else route.via
 
 
 def _broadcast(addresses: trie.Own, dst: str) -> Found:
@@ -141,7 +146,8 @@ def _table(world: World, netns: str, table: str, flow: Flow) -> Found | None:
                 return None
             kind = "unreachable" if six and route.dev == "lo" and route.kind == "unicast" else route.kind
             why = Because((netns, "route", name), route_text(route))
-            return Found(kind, route.dev, route.via, route, None, why)
+            via = _next_hop(world.table(netns, "addr").index(trie.own), route)
+            return Found(kind, route.dev, via, route, None, why)
     return mine[0] if mine is not None else None
 
 
@@ -247,10 +253,19 @@ def select_source(world: World, netns: str, dev: str, towards: str) -> str:
 def source_for(world: World, netns: str, found: Found, dst: str) -> str:
     """The source address of a packet that the machine itself sends to `dst`."""
     if found.address is not None:
-        return found.address.address
+        return _primary(world, netns, found.address)
     if found.route is not None and found.route.src:
         return found.route.src
     return select_source(world, netns, found.dev, dst if ":" in dst else found.via or dst)
+
+
+def _primary(world: World, netns: str, own: Address) -> str:
+    """A packet to a secondary address of one's own comes from the primary one (`fib_frontend.c: fib_add_ifaddr`)."""
+    if own.secondary:
+        for row in world.table(netns, "addr").values():
+            if (row.dev, row.network, row.secondary) == (own.dev, own.network, False):
+                return str(row.address)
+    return own.address
 
 
 def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", mark: int = 0) -> str:

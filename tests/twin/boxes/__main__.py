@@ -75,7 +75,7 @@ def _try(seed: int) -> Found:
 
 
 def _report(seed: int, scenario: Scenario, found: list[Difference], asked: argparse.Namespace) -> None:
-    for one in found[: 2 if not asked.no_shrink else None]:
+    for one in found[: 1 if not asked.no_shrink else None]:
         print(f"\nseed {seed}: {one}", flush=True)
         if asked.no_shrink:
             continue

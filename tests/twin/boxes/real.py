@@ -35,7 +35,7 @@ COUNT = itertools.count()
 QUICK = {
     "net.ipv4.ip_forward": "0",
     **CALM,
-    **sysctl.DEFAULTS,
+    **{name: value for name, value in sysctl.DEFAULTS.items() if name not in sysctl.CONNTRACK},
     "net.ipv4.neigh.default.retrans_time_ms": "250",
 }
 """What each box starts with: what the engine takes for granted; and a neighbour is given up after 0.75 s, not 3."""
