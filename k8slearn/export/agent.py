@@ -71,8 +71,16 @@ def settings(lines: Iterable[str]) -> None:
             hint = "; try: modprobe br_netfilter" if "bridge-nf" in name else ""
             sys.exit(f"this kernel has no setting {name}{hint}")
         for file in files:
-            with open(file, "w") as out:
-                out.write(value)
+            write(file, value)
+
+
+def write(file: str, value: str) -> None:
+    """Write a setting that is not so yet: links that come after a write to ``default`` remember it (devinet.c)."""
+    with open(file) as there:
+        if there.read().split() == value.split():
+            return
+    with open(file, "w") as out:
+        out.write(value)
 
 
 # --- listeners ---------------------------------------------------------------------------------

@@ -40,6 +40,8 @@ def checked4(world: World, netns: str, route: Route) -> Route:
 
 def _with_device(world: World, netns: str, route: Route) -> Route:
     """fib_check_nh(): the device must be up, and the gateway a neighbour on it (`onlink`: taken on trust)."""
+    if route.via and fib.lookup(world, netns, route.via).kind in ("broadcast", "multicast"):
+        raise error("Nexthop has invalid gateway.")
     if not route.via or route.onlink:
         if not route.dev:
             raise error("Nexthop device required for onlink.") if route.via else refused("No such device")

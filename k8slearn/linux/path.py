@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from k8slearn.journal import World
 from k8slearn.linux import arp, bridge, fib, frag, icmp, ip_input, netfilter, pmtu, qdisc, socket
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
@@ -163,6 +164,9 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
             net.stat(netns, "IpOutNoRoutes")
         yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+    if _strays(world, netns, packet, found):
+        yield _stray(netns, packet, found)
+        return "Invalid argument"
     own = found.kind == "local"
     limit = pmtu.mtu(world, netns, found, packet.dst)
     if packet.size > limit and out.discover == "do":
@@ -192,12 +196,30 @@ def _reroute(net: Net, skb: Skb) -> Walk[str]:
         says = f"no route to {skb.packet.dst}"
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+    if _strays(net.world, skb.netns, skb.packet, found):
+        yield _stray(skb.netns, skb.packet, found)
+        return "Invalid argument"
     skb.oif, skb.via = ("lo" if found.kind == "local" else found.dev), found.via
     skb.mtu = pmtu.mtu(net.world, skb.netns, found, skb.packet.dst)
     says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
     yield Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT")
     yield from output(net, skb)
     return ""
+
+
+def _strays(world: World, netns: str, packet: Packet, found: Found) -> bool:
+    """A loopback source may not leave the machine, unless ``route_localnet`` (`route.c: __mkroute_output`)."""
+    return (
+        packet.src.startswith("127.")
+        and found.kind == "unicast"
+        and found.dev != "lo"
+        and not fib.is_set(world, netns, found.dev, "route_localnet")
+    )
+
+
+def _stray(netns: str, packet: Packet, found: Found) -> Step:
+    says = f"{packet.src} must not leave by {found.dev}: route_localnet is 0"
+    return Step(netns, "drop", says, packet, packet, found.because, found.dev, reason="IP_OUTNOROUTES")
 
 
 def output(net: Net, skb: Skb) -> Walk[None]:

@@ -93,7 +93,7 @@ class Real:
                 agent.enter(self.prefix + box)
                 for name, value in QUICK.items():
                     for file in glob("/proc/sys/" + name.replace(".", "/")):
-                        Path(file).write_text(value)
+                        agent.write(file, value)
 
     def down(self) -> None:
         for process in self.listeners:
