@@ -82,7 +82,9 @@ def _check6(world: World, netns: str, link: Link, address: Address) -> None:
         raise refused("Invalid argument")
     if not addrconf.enabled(world, netns, link):
         raise error("ipv6: IPv6 is disabled on this device.")
-    if ip.number(address.address) == 0 or ip.is_multicast(address.address):
+    if ip.is_multicast(address.address):
+        raise error('ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag.')
+    if ip.number(address.address) == 0:
         raise error("ipv6: Invalid address.")
     if address.address == "::1" and link.kind != "loopback":
         raise error("ipv6: Cannot assign loopback address on this device.")
@@ -90,13 +92,15 @@ def _check6(world: World, netns: str, link: Link, address: Address) -> None:
         raise error("ipv6: address already assigned.")
 
 
-def delete(world: World, netns: str, dev: str, cidr: str) -> Commands:
+def delete(world: World, netns: str, dev: str, cidr: str, peer: str = "") -> Commands:
     """``ip addr del CIDR dev DEV``. Raises CommandError when the link has no such address."""
     link = find(world, netns, dev)
     wanted = parse(dev, cidr)
     six = ":" in wanted.address
     held = on(world, netns, dev, "ip6" if six else "ip")
-    address = next((a for a in held if (a.address, a.prefix) == (wanted.address, wanted.prefix)), None)
+    address = next(
+        (a for a in held if (a.address, a.prefix) == (wanted.address, wanted.prefix) and peer in ("", a.peer)), None
+    )
     if six and link.mtu < addrconf.LEAST_MTU:
         raise error("ipv6: IPv6 is disabled on this device.")
     if address is None:

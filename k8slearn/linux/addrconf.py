@@ -63,7 +63,7 @@ def _start(world: World, netns: str, link: Link) -> Commands:
     for row in addr.on(world, netns, link.name, "ip6"):
         yield from route.add_connected(world, netns, row)
     if link.kind == "loopback":
-        yield from addr.put(world, netns, Address(link.name, "::1", 128, "host", noprefixroute=True))
+        yield from addr.put(world, netns, Address(link.name, "::1", 128, "host"))
         return
     if link.kind != "ipip":
         yield from add_multicast(world, netns, link)

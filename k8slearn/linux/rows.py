@@ -102,6 +102,8 @@ class Address:
     """``eth0:1``; empty: the device's name."""
     noprefixroute: bool = False
     """It brings no connected route."""
+    nodad: bool = False
+    """It was given without duplicate address detection."""
     metric: int = 0
     """The metric of its connected route; 0 is the kernel's own (IPv4: 0, IPv6: 256)."""
     deprecated: bool = False

@@ -1,9 +1,10 @@
 """``ip addr``: the addresses on a namespace's links.
 
-devinet.c keeps a link's addresses in order: the first in each network is a primary, later ones in the same network are
-``secondary``; primaries of a narrower scope (``link``, ``host``) stand before the global ones.
+devinet.c keeps a link's IPv4 addresses in order: the first in each network is a primary, later ones in the same network
+are ``secondary``; primaries of a narrower scope (``link``, ``host``) stand before the global ones. IPv6 addresses come
+after them, the widest scope first, then the youngest (addrconf.c: ipv6_link_dev_addr).
 
-Left out: IPv6, labels, peers, lifetimes, anycast.
+Left out: lifetimes (but ``forever``, and ``preferred_lft 0``), anycast, home addresses, ``autojoin``.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from k8slearn.errors import CommandError
+from k8slearn.journal import Put
 from k8slearn.linux import addr, ip
 from k8slearn.linux.device import find
 from k8slearn.linux.localtable import SCOPES, ordered4
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Address, Link
+from k8slearn.linux.source6 import ordered
 from k8slearn.shell.ip_link import (
     Filter,
     chosen,
@@ -32,7 +36,10 @@ from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, gar
 from k8slearn.shell.process import Process
 
 FOREVER = 4294967295
-UNUSUAL = ("anycast", "label", "metric", "valid_lft", "preferred_lft", "home", "nodad", "noprefixroute", "autojoin")
+UNUSUAL = ("anycast", "home", "homeaddress", "autojoin", "mngtmpaddr", "temporary", "dynamic", "permanent")
+"""Words that iproute2 knows in ``ip addr``, and nothing here does."""
+FLAGS = ("secondary", "nodad", "deprecated", "tentative", "noprefixroute")
+"""ipaddress.c: the flags of an address, in the order in which they are printed."""
 
 
 @dataclass(slots=True)
@@ -43,17 +50,20 @@ class Wanted(Filter):
     to: str = ""
     only: dict[str, bool] = field(default_factory=dict)
     """``secondary`` -> must it be one?"""
+    picky_family: bool = False
+    """The family follows from what was asked for."""
 
     def of(self, process: Process, options: Options, link: Link) -> list[Address]:
         """The link's addresses that the filter takes."""
-        if options.family == "6":
-            return []
+        world, netns = process.world, process.netns
+        four = ordered4(addr.on(world, netns, link.name, "ip")) if options.family != "6" else []
+        six = ordered(addr.on(world, netns, link.name, "ip6")) if options.family != "4" else []
         return [
             row
-            for row in ordered4(addr.on(process.world, process.netns, link.name))
+            for row in (*four, *six)
             if self.scope in ("", "all", row.scope)
             and (not self.to or ip.within(row.address, self.to))
-            and self.only.get("secondary", row.secondary) == row.secondary
+            and all(getattr(row, name) == value for name, value in self.only.items())
         ]
 
     @property
@@ -65,13 +75,16 @@ def show(process: Process, options: Options, words: Words) -> Running:
     """``ip addr show [DEV] [up] [scope S] [to PREFIX] [master B] [type KIND]``."""
     yield from ()
     wanted = _wanted(process, words)
-    options = dataclasses.replace(options, family="4") if wanted.to and not options.family else options
+    if wanted.to and not options.family:
+        options = dataclasses.replace(options, family="46"[":" in wanted.to])
+        wanted.picky_family = True
     rows: list[Fields] = []
     for link in chosen(process, wanted):
         found = wanted.of(process, options, link)
         bare = not addr.on(process.world, process.netns, link.name) or not wanted.picky
         if found or (bare and not options.family):
             row = link_fields(process, options, link, False)
+            row = _as_inet6(row) if options.family == "6" and not (wanted.dev or wanted.picky_family) else row
             row["addr_info"] = [address_fields(address) for address in found]
             rows.append(row)
     if options.brief:
@@ -79,6 +92,11 @@ def show(process: Process, options: Options, words: Words) -> Running:
     if options.oneline and not options.json:
         return Result("".join(_numbered(row, address) for row in rows for address in row["addr_info"]))
     return answer(options, rows, lambda row: _text(process, row))
+
+
+def _as_inet6(row: Fields) -> Fields:
+    """What IPv6 itself knows of a link (addrconf.c: inet6_fill_ifinfo): neither its queue, nor group, nor master."""
+    return {name: value for name, value in row.items() if name not in ("qdisc", "group", "master")}
 
 
 def _wanted(process: Process, words: Words) -> Wanted:
@@ -91,7 +109,9 @@ def _wanted(process: Process, words: Words) -> Wanted:
             wanted.to = prefix(words.take(), "any valid prefix")
         elif word in ("primary", "secondary"):
             wanted.only["secondary"] = word == "secondary"
-        elif word in UNUSUAL:
+        elif word.removeprefix("-") in FLAGS:
+            wanted.only[word.removeprefix("-")] = word in FLAGS
+        elif word in (*UNUSUAL, "label"):
             not_modelled(f"ip addr show {word}")
         elif not filter_word(process, wanted, word, words):
             dev_word(wanted, word, words)
@@ -106,18 +126,25 @@ def _scope(word: str) -> str:
 
 def address_fields(row: Address) -> Fields:
     """An address in iproute2's JSON form."""
-    fields: Fields = {"family": "inet", "local": row.address, "prefixlen": row.prefix}
+    six = ":" in row.address
+    fields: Fields = {"family": "inet6" if six else "inet", "local": row.address}
+    fields |= {"address": row.peer} if row.peer else {}
+    fields |= {"prefixlen": row.prefix} | ({"metric": row.metric} if row.metric else {})
     fields |= {"broadcast": row.broadcast} if row.broadcast else {}
-    fields |= {"scope": row.scope} | ({"secondary": True} if row.secondary else {})
-    return fields | {"label": row.dev, "valid_life_time": FOREVER, "preferred_life_time": FOREVER}
+    fields |= {"scope": row.scope} | {flag: True for flag in FLAGS if getattr(row, flag)}
+    fields |= {} if six else {"label": row.label or row.dev}
+    return fields | {"valid_life_time": FOREVER, "preferred_life_time": 0 if row.deprecated else FOREVER}
 
 
 def address_text(row: Fields) -> str:
     """The two lines of an address."""
-    broadcast = f"brd {row['broadcast']} " if "broadcast" in row else ""
-    secondary = "secondary " if row.get("secondary") else ""
-    first = f"    inet {row['local']}/{row['prefixlen']} {broadcast}scope {row['scope']} {secondary}{row['label']}\n"
-    return first + "       valid_lft forever preferred_lft forever\n"
+    words = [row["family"], row["local"], *(["peer", row["address"]] if "address" in row else [])]
+    words[-1] += f"/{row['prefixlen']}"
+    words += ["metric", str(row["metric"])] if "metric" in row else []
+    words += ["brd", row["broadcast"]] if "broadcast" in row else []
+    words += ["scope", row["scope"], *(flag for flag in FLAGS if row.get(flag)), row.get("label", "")]
+    preferred = "forever" if row["preferred_life_time"] else "0sec"
+    return f"    {' '.join(words)}\n       valid_lft forever preferred_lft {preferred}\n"
 
 
 def _text(process: Process, row: Fields) -> str:
@@ -129,13 +156,20 @@ def _numbered(row: Fields, address: Fields) -> str:
 
 
 def _brief(row: Fields) -> str:
-    addresses = "".join(f"{a['local']}/{a['prefixlen']} " for a in row["addr_info"])
+    addresses = "".join(map(_brief_address, row["addr_info"]))
     return f"{full_name(row):<16} {row['operstate']:<14} {addresses}\n"
+
+
+def _brief_address(row: Fields) -> str:
+    peer = f" peer {row['address']}" if "address" in row else ""
+    metric = f"metric {row['metric']} " if "metric" in row else ""
+    return f"{row['local']}{peer}/{row['prefixlen']} {metric}"
 
 
 def _brief_fields(row: Fields) -> Fields:
     kept = {name: row[name] for name in ("link", "link_index", "ifname", "operstate") if name in row}
-    return kept | {"addr_info": [{"local": a["local"], "prefixlen": a["prefixlen"]} for a in row["addr_info"]]}
+    shown = ("local", "address", "prefixlen", "metric")
+    return kept | {"addr_info": [{name: a[name] for name in shown if name in a} for a in row["addr_info"]]}
 
 
 @dataclass(slots=True)
@@ -146,6 +180,8 @@ class Given:
     dev: str = ""
     broadcast: str = ""
     scope: str = ""
+    named: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the row."""
 
 
 def _given(options: Options, words: Words) -> Given:
@@ -158,7 +194,11 @@ def _given(options: Options, words: Words) -> Given:
             given.broadcast = words.take()
         elif word == "scope":
             given.scope = _scope(words.take())
-        elif word in UNUSUAL or word in ("peer", "remote"):
+        elif word in ("nodad", "noprefixroute"):
+            given.named[word] = True
+        elif word in READERS:
+            READERS[word](given, words.take())
+        elif word in UNUSUAL:
             not_modelled(f"ip addr {word}")
         elif given.local:
             garbage("local", word)
@@ -169,20 +209,61 @@ def _given(options: Options, words: Words) -> Given:
     return given
 
 
+def _label(given: Given, word: str) -> None:
+    given.named["label"] = "" if word == given.dev else word
+
+
+def _peer(given: Given, word: str) -> None:
+    given.named["peer"] = prefix(word, "any valid prefix")
+
+
+def _metric(given: Given, word: str) -> None:
+    if not word.isdecimal() or int(word) >= 1 << 32:
+        wrong(word, '"metric" value is invalid')
+    given.named["metric"] = int(word)
+
+
+def _valid(given: Given, word: str) -> None:
+    if word != "forever":
+        not_modelled(f"ip addr valid_lft {word}")
+
+
+def _preferred(given: Given, word: str) -> None:
+    if word not in ("forever", "0"):
+        not_modelled(f"ip addr preferred_lft {word}")
+    given.named["deprecated"] = word == "0"
+
+
+READERS: Mapping[str, Callable[[Given, str], None]] = {
+    "label": _label,
+    "peer": _peer,
+    "remote": _peer,
+    "metric": _metric,
+    "priority": _metric,
+    "preference": _metric,
+    "valid_lft": _valid,
+    "preferred_lft": _preferred,
+}
+
+
 def _local(options: Options, word: str) -> str:
-    if options.family == "6":
-        expected("inet6 prefix", word)
-    if ":" in word and set(word.lower()) <= set("0123456789abcdef:./"):
-        not_modelled(f"{word}: IPv6")
-    return prefix(word, "inet prefix" if options.family else "any valid prefix")
+    what = {"": "any valid prefix", "4": "inet prefix", "6": "inet6 prefix"}[options.family]
+    local = prefix(word, what)
+    if options.family and (":" in local) != (options.family == "6"):
+        expected(what, word)
+    return local
 
 
 def _broadcast(given: Given) -> str:
     """``brd +`` sets all host bits, ``brd -`` clears them."""
-    number, prefix = ip.network(given.local)
-    if given.broadcast not in ("", "+", "-"):
+    if ":" in given.local and given.broadcast:
+        raise CommandError("Broadcast can be set only for IPv4 addresses\n", 1)
+    if not given.broadcast:
+        return ""
+    if given.broadcast not in ("+", "-"):
         return _prefix_address(given.broadcast)
-    return {"": "", "+": ip.text(number | ~ip.mask(prefix) & 0xFFFFFFFF), "-": ip.text(number)}[given.broadcast]
+    number, length = ip.network(given.named.get("peer", given.local))
+    return ip.text(number | (~ip.mask(length) & 0xFFFFFFFF if given.broadcast == "+" else 0))
 
 
 def _prefix_address(word: str) -> str:
@@ -200,24 +281,34 @@ def _prepared(process: Process, options: Options, words: Words) -> Given:
     find(process.world, process.netns, given.dev)
     if not given.local:
         raise CommandError("RTNETLINK answers: Operation not supported\n", 2)
-    given.local = given.local if "/" in given.local else f"{given.local}/32"
     given.broadcast = broadcast
+    local, _, length = given.local.partition("/")
+    if "peer" in given.named:
+        peer, _, length = given.named["peer"].partition("/")
+        given.named["peer"] = ip.canonical(peer) if ip.canonical(peer) != ip.canonical(local) else ""
+    given.local = f"{local}/{length or ip.bits(local)}"
     return given
 
 
 def add(process: Process, options: Options, words: Words) -> Running:
-    """``ip addr add CIDR [brd +] [scope S] dev DEV``."""
+    """``ip addr add CIDR [peer P] [brd +] [scope S] [label L] [metric N] [noprefixroute] dev DEV``."""
     given = _prepared(process, options, words)
-    yield from addr.add(process.world, process.netns, given.dev, given.local, given.broadcast, given.scope)
+    world, netns = process.world, process.netns
+    yield from addr.add(world, netns, given.dev, given.local, given.broadcast, given.scope, **given.named)
     return Result()
 
 
 def replace(process: Process, options: Options, words: Words) -> Running:
-    """``ip addr replace`` (and ``change``): as add; an address that is there already stays."""
+    """``ip addr replace`` (and ``change``): as add; of an address that is there already only what was named changes."""
     given = _prepared(process, options, words)
-    row = addr.parse(given.dev, given.local)
-    if process.world.get(addr.key(process.netns, row)) is None:
-        yield from addr.add(process.world, process.netns, given.dev, given.local, given.broadcast, given.scope)
+    world, netns = process.world, process.netns
+    wanted = addr.parse(given.dev, given.local)
+    held = addr.on(world, netns, given.dev, "ip6" if ":" in given.local else "ip")
+    there = next((a for a in held if (a.address, a.prefix) == (wanted.address, wanted.prefix)), None)
+    if there is None:
+        yield from addr.add(world, netns, given.dev, given.local, given.broadcast, given.scope, **given.named)
+    elif "deprecated" in given.named:
+        yield Put(addr.key(netns, there), dataclasses.replace(there, deprecated=given.named["deprecated"]))
     return Result()
 
 
@@ -228,7 +319,7 @@ def delete(process: Process, options: Options, words: Words) -> Running:
     rows = addr.on(process.world, process.netns, given.dev)
     named = next((a for a in rows if a.address == wildcard), None)
     cidr = f"{named.address}/{named.prefix}" if named is not None else given.local
-    yield from addr.delete(process.world, process.netns, given.dev, cidr)
+    yield from addr.delete(process.world, process.netns, given.dev, cidr, peer=given.named.get("peer", ""))
     return Result("", WILDCARD.format(wildcard) if wildcard and given.local != cidr else "")
 
 
@@ -247,7 +338,8 @@ def flush(process: Process, options: Options, words: Words) -> Running:
     for link in chosen(process, wanted):
         for row in wanted.of(process, options, link):
             if process.world.get(addr.key(process.netns, row)) is not None:
-                yield from addr.delete(process.world, process.netns, link.name, f"{row.address}/{row.prefix}")
+                cidr = f"{row.address}/{row.prefix}"
+                yield from addr.delete(process.world, process.netns, link.name, cidr, peer=row.peer)
     return Result()
 
 

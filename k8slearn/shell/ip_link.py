@@ -186,9 +186,11 @@ def head_text(row: Fields) -> str:
     """The first line of a link."""
     master = f"master {row['master']} " if "master" in row else ""
     mode = f"mode {row['linkmode']} " if "linkmode" in row else ""
+    qdisc = f"qdisc {row['qdisc']} " if "qdisc" in row else ""
+    group = f"group {row['group']} " if "group" in row else ""
     return (
-        f"{row['ifindex']}: {full_name(row)}: <{','.join(row['flags'])}> mtu {row['mtu']} qdisc {row['qdisc']} "
-        f"{master}state {row['operstate']} {mode}group {row['group']} qlen {row['txqlen']}\n"
+        f"{row['ifindex']}: {full_name(row)}: <{','.join(row['flags'])}> mtu {row['mtu']} {qdisc}"
+        f"{master}state {row['operstate']} {mode}{group}qlen {row['txqlen']}\n"
     )
 
 

@@ -2,9 +2,10 @@
 
 The table ``main`` holds the rows that people and daemons wrote. The table ``local`` holds nobody's rows: the kernel
 makes it of the addresses (fib_frontend.c: fib_add_ifaddr), so here it is computed when somebody looks. A dump goes by
-destination number, then by prefix length, longest first, then by metric (fib_trie.c).
+destination number, then by prefix length, longest first, then by metric (fib_trie.c); in IPv6 a network comes after all
+that lies in it (ip6_fib.c: fib6_walk). Tables come by their number.
 
-Left out: multipath, route metrics, caches, and tables of one's own.
+Left out: multipath, route metrics other than ``mtu``, caches.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ KINDS = (
     "anycast",
     "nat",
 )
-TABLES = {"main": "main", "254": "main", "local": "local", "255": "local", "all": "all", "0": "all"}
+NUMBERS = {"all": 0, "default": 253, "main": 254, "local": 255}
+"""/etc/iproute2/rt_tables: the tables with a name. A table of one's own has a number."""
 PROTOCOLS = {"redirect": 1, "kernel": 2, "boot": 3, "static": 4, "ra": 9, "bird": 12, "dhcp": 16, "bgp": 186}
 SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
 
@@ -51,6 +53,8 @@ class Filter:
     """Only what lies in this prefix."""
     match: str = ""
     """Only what this prefix lies in."""
+    family: str = ""
+    """``4``, ``6``; empty (for all tables) means both."""
 
     def takes(self, route: Route) -> bool:
         plain = all(getattr(self, name) in ("", getattr(route, name)) for name in PLAIN)
@@ -58,13 +62,16 @@ class Filter:
 
     def _in_place(self, route: Route) -> bool:
         base, length = ip.network(route.dst)
+        width = ip.bits(route.dst)
+        if any(place and ip.bits(place) != width for place in (self.root, self.match)):
+            return False
         if self.root:
             root, shortest = ip.network(self.root)
-            if length < shortest or base & ip.mask(shortest) != root:
+            if length < shortest or base & ip.mask(shortest, width) != root:
                 return False
         if self.match:
             wanted, longest = ip.network(self.match)
-            return length <= longest and wanted & ip.mask(length) == base
+            return length <= longest and wanted & ip.mask(length, width) == base
         return True
 
 
@@ -74,38 +81,37 @@ PLAIN = ("dev", "via", "src", "proto", "scope", "kind")
 def show(process: Process, options: Options, words: Words) -> Running:
     """``ip route show [table T] [dev D] [via G] [proto P] [scope S] [type K] [root|match|exact PREFIX]``."""
     yield from ()
-    wanted = read_filter(process, words)
-    rows = (
-        [fields(process, options, route, wanted) for route in selected(process, wanted)]
-        if options.family != "6"
-        else []
-    )
+    wanted = read_filter(process, options, words)
+    rows = [fields(process, options, route, wanted) for route in selected(process, wanted)]
     return answer(replace(options, oneline=False), rows, text)
 
 
 def selected(process: Process, wanted: Filter) -> list[Route]:
     """The routes that the filter takes, in the order of a dump."""
-    main: list[Route] = sorted(process.world.table(process.netns, "route").values(), key=order)
-    local = localtable.derived(process.world, process.netns)
-    everything = [*main, *sorted(local, key=lambda route: (*order(route), route.kind))]
-    if wanted.table not in ("main", "all", "local") and not any(r.table == wanted.table for r in main):
-        raise CommandError("Error: ipv4: FIB table does not exist.\nDump terminated\n", 2)
-    return [route for route in everything if wanted.takes(route)]
+    own: list[Route] = list(process.world.table(process.netns, "route").values())
+    six = {"4": (False,), "6": (True,), "": (False, True)}[wanted.family]
+    if wanted.table not in NUMBERS and not any(r.table == wanted.table and (":" in r.dst) in six for r in own):
+        raise CommandError(f"Error: ipv{wanted.family or 4}: FIB table does not exist.\nDump terminated\n", 2)
+    derived = sorted(localtable.derived(process.world, process.netns), key=lambda route: route.kind)
+    taken = [route for route in (*derived, *own) if (":" in route.dst) in six and wanted.takes(route)]
+    return sorted(taken, key=order)
 
 
-def order(route: Route) -> tuple[int, int, int]:
+def order(route: Route) -> tuple[bool, int, int, int, int, int]:
     """Where a route stands in a dump."""
+    six, number = ":" in route.dst, int(NUMBERS.get(route.table, route.table))
     base, length = ip.network(route.dst)
-    return base, -length, route.metric
+    last = base | ~ip.mask(length, 128) & (1 << 128) - 1 if six else base
+    return six, number & 255, number, last, -length, route.metric
 
 
-def read_filter(process: Process, words: Words) -> Filter:
+def read_filter(process: Process, options: Options, words: Words) -> Filter:
     """What stands after ``ip route show`` or ``flush``."""
-    wanted = Filter()
+    wanted = Filter(family=options.family)
     while words:
         word = words.take()
         if word == "table":
-            wanted.table = _table(words.take())
+            wanted.table = table(words.take(), "table id value is invalid")
         elif word in ("dev", "oif", "iif"):
             wanted.dev = _device(process, words.take())
         elif word in READERS:
@@ -115,6 +121,9 @@ def read_filter(process: Process, words: Words) -> Filter:
             not_modelled(f"ip route show {word}")
         else:
             _place(wanted, word, words)
+    if not wanted.family and any(":" in place for place in (wanted.root, wanted.match, wanted.via, wanted.src)):
+        wanted.family = "6"
+    wanted.family = wanted.family or ("" if wanted.table == "all" else "4")
     return wanted
 
 
@@ -122,33 +131,35 @@ def _place(wanted: Filter, word: str, words: Words) -> None:
     """``root P``, ``match P``, ``exact P``, or a prefix alone, which means exact."""
     word = words.take() if word == "to" else word
     how = word if word in ("root", "match", "exact") else "exact"
-    prefix = network(words.take() if word == how else word)
+    prefix = network(words.take() if word == how else word, wanted.family)
     if how in ("root", "exact"):
         wanted.root = prefix
     if how in ("match", "exact"):
         wanted.match = prefix
 
 
-def network(word: str) -> str:
-    """A destination as the world keeps it: ``default`` is 0.0.0.0/0, an address alone is a /32."""
+def network(word: str, family: str = "") -> str:
+    """A destination as the world keeps it: ``default`` is 0.0.0.0/0 (or ::/0), an address alone is a /32 (or /128)."""
     if word in ("default", "any", "all"):
-        return ip.ANY
+        return ip.ANY6 if family == "6" else ip.ANY
     base, _, length = word.partition("/")
-    padded = ".".join([*base.split("."), "0", "0", "0"][:4]) if length else base
+    four = ":" not in word
+    padded = ".".join([*base.split("."), "0", "0", "0"][:4]) if length and four else base
     try:
         ip.network(f"{padded}/{length}" if length else padded)
+        if (family or "46"[not four]) != "46"[not four]:
+            raise ValueError
     except ValueError:
-        expected("any valid prefix", word)
-    return f"{padded}/{length or 32}"
+        expected({"": "any valid prefix", "4": "inet prefix", "6": "inet6 prefix"}[family], word)
+    return f"{ip.canonical(padded)}/{length or ip.bits(padded)}"
 
 
 def gateway(word: str) -> str:
     """A gateway or source address."""
     try:
-        ip.number(word)
+        return ip.canonical(word)
     except ValueError:
         expected("inet address", word)
-    return word
 
 
 def protocol(word: str) -> str:
@@ -173,10 +184,12 @@ def _kind(word: str) -> str:
     return word
 
 
-def _table(word: str) -> str:
-    if word not in TABLES and word != "default" and not word.isdigit():
-        wrong(word, "table id value is invalid")
-    return TABLES.get(word, word)
+def table(word: str, complaint: str) -> str:
+    """The name of a table: ``main``, or a number."""
+    names = {str(number): name for name, number in NUMBERS.items()}
+    if word not in NUMBERS and not (word.isdecimal() and int(word) < 1 << 32):
+        wrong(word, complaint)
+    return names.get(word, word)
 
 
 def _device(process: Process, name: str) -> str:
@@ -197,16 +210,19 @@ READERS = {
 
 def fields(process: Process, options: Options, route: Route, wanted: Filter) -> Fields:
     """A route in iproute2's JSON form."""
+    six = ":" in route.dst
     row: Fields = {"type": route.kind} if route.kind != "unicast" or options.details else {}
-    row["dst"] = "default" if route.dst == ip.ANY else route.dst.removesuffix("/32")
+    row["dst"] = "default" if route.dst in (ip.ANY, ip.ANY6) else route.dst.removesuffix("/128" if six else "/32")
     row |= {"gateway": route.via} if route.via and not wanted.via else {}
     row |= {"dev": route.dev} if route.dev and not wanted.dev else {}
     row |= {"table": route.table} if route.table != "main" and wanted.table == "all" else {}
     row |= {"protocol": route.proto} if (route.proto != "boot" or options.details) and not wanted.proto else {}
     row |= {"scope": route.scope} if (route.scope != "global" or options.details) and not wanted.scope else {}
     row |= {"prefsrc": route.src} if route.src and not wanted.src else {}
-    row |= {"metric": route.metric} if route.metric else {}
-    return row | {"flags": _flags(process, route)}
+    row |= {"metric": route.metric} if route.metric or six else {}
+    row["flags"] = _flags(process, route)
+    row |= {"metrics": [({"lock": ["mtu"]} if route.mtu_lock else {}) | {"mtu": route.mtu}]} if route.mtu else {}
+    return row | ({"pref": "medium"} if six else {})
 
 
 def _flags(process: Process, route: Route) -> list[str]:
@@ -219,12 +235,15 @@ KEYWORDS = {"gateway": "via", "dev": "dev", "table": "table", "protocol": "proto
 
 
 def text(row: Fields) -> str:
-    """One route, one line; iproute2 leaves a space behind."""
+    """One route, one line; iproute2 leaves a space behind (but after IPv6's ``pref``)."""
     words = [row["type"]] if "type" in row else []
     words.append(row["dst"])
     for name, keyword in (KEYWORDS | {"metric": "metric"}).items():
         words += [keyword, str(row[name])] if name in row else []
-    return " ".join([*words, *row["flags"]]) + " \n"
+    words += row["flags"]
+    for metrics in row.get("metrics", ()):
+        words += ["mtu", *(["lock"] if "lock" in metrics else []), str(metrics["mtu"])]
+    return " ".join([*words, "pref", row["pref"]]) + "\n" if "pref" in row else " ".join(words) + " \n"
 
 
 COMMANDS = {"list": show, "show": show, "lst": show}

@@ -1,6 +1,6 @@
 """``ip route add|append|replace|change|del|flush``: what a person may write into a routing table.
 
-Left out: multipath, encapsulation, route metrics, and tables other than ``main``.
+Left out: multipath, encapsulation, route metrics other than ``mtu``, gateways of the other family, ``prepend``.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Remove, World
+from k8slearn.linux import ip
 from k8slearn.linux import route as table
-from k8slearn.linux.device import find, refused
+from k8slearn.linux.device import find
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Route
-from k8slearn.shell.ip_route import KINDS, TABLES, gateway, network, order, protocol, read_filter, scope, selected
-from k8slearn.shell.iproute import Options, Words, garbage, not_modelled, wrong
+from k8slearn.shell.ip_route import KINDS, gateway, network, order, protocol, read_filter, scope, selected
+from k8slearn.shell.ip_route import table as table_name
+from k8slearn.shell.iproute import Options, Words, expected, garbage, not_modelled
 from k8slearn.shell.process import Process
 
 USAGE = "Usage: ip route { add | del | change | append | replace } [ TYPE ] PREFIX [ via ADDRESS ] [ dev DEV ] ...\n"
-HERE = ("unicast", "blackhole", "unreachable", "prohibit")
-ELSEWHERE = ("nexthop", "mtu", "advmss", "encap", "tos", "realm", "weight", "nhid", "expires", "vrf", "as", "congctl")
+HERE = ("unicast", "local", "blackhole", "unreachable", "prohibit", "throw")
+ELSEWHERE = ("nexthop", "advmss", "encap", "tos", "realm", "weight", "nhid", "expires", "vrf", "as", "congctl")
 
 
 @dataclass(slots=True)
@@ -30,15 +32,18 @@ class Given:
 
     dst: str = ""
     named: dict[str, Any] = field(default_factory=dict)
+    family: str = ""
 
     def route(self) -> Route:
-        """The route that is meant: without a gateway its scope is the link."""
-        near = self.named.get("kind", "unicast") == "unicast" and not self.named.get("via")
-        return Route(self.dst, **({"scope": "link" if near else "global"} | self.named))
+        """The route that is meant: without a gateway its scope is the link, and what is local is in ``local``."""
+        kind = self.named.get("kind", "unicast")
+        near = kind == "unicast" and not self.named.get("via")
+        usual = {"scope": "host" if kind == "local" else "link" if near else "global"}
+        return Route(self.dst, **({"table": "local" if kind == "local" else "main"} | usual | self.named))
 
 
-def _given(process: Process, words: Words) -> Given:
-    given = Given()
+def _given(process: Process, options: Options, words: Words) -> Given:
+    given = Given(family=options.family)
     while words:
         word = words.take()
         if word in READERS:
@@ -46,6 +51,8 @@ def _given(process: Process, words: Words) -> Given:
             given.named[name] = reader(words)
         elif word == "onlink":
             given.named["onlink"] = True
+        elif word == "mtu":
+            _mtu(given, words)
         elif word in ELSEWHERE:
             not_modelled(f"ip route {word}")
         elif given.dst:
@@ -54,9 +61,28 @@ def _given(process: Process, words: Words) -> Given:
             _destination(given, word, words)
     if given.dst == "":
         raise CommandError(USAGE, 255)
+    if given.dst == ip.ANY and any(":" in str(given.named.get(name, "")) for name in ("via", "src")):
+        given.dst = ip.ANY6
+    _one_family(given)
     if given.named.get("dev"):
         find(process.world, process.netns, given.named["dev"])
     return given
+
+
+def _one_family(given: Given) -> None:
+    what = "inet6" if ":" in given.dst else "inet"
+    for name in ("via", "src"):
+        word = given.named.get(name, "")
+        if word and (":" in word) != (what == "inet6"):
+            expected(f"{what} address", word)
+
+
+def _mtu(given: Given, words: Words) -> None:
+    """``mtu N``, ``mtu lock N``."""
+    locked = words.left[:1] == ["lock"]
+    if locked:
+        words.take()
+    given.named |= {"mtu_lock": locked, "mtu": words.number('"mtu" value is invalid')}
 
 
 def _destination(given: Given, word: str, words: Words) -> None:
@@ -67,7 +93,7 @@ def _destination(given: Given, word: str, words: Words) -> None:
             not_modelled(f"ip route {word}")
         given.named["kind"] = word
         word = words.take()
-    given.dst = network(word)
+    given.dst = network(word, given.family)
 
 
 def _metric(words: Words) -> int:
@@ -75,12 +101,7 @@ def _metric(words: Words) -> int:
 
 
 def _table(words: Words) -> str:
-    word = words.take()
-    if word not in TABLES and not word.isdigit():
-        wrong(word, '"table" value is invalid')
-    if TABLES.get(word, word) != "main":
-        not_modelled(f"ip route table {word}")
-    return "main"
+    return table_name(words.take(), '"table" value is invalid')
 
 
 READERS: Mapping[str, tuple[str, Callable[[Words], Any]]] = {
@@ -106,39 +127,33 @@ def _family(words: Words) -> str:
 
 def add(process: Process, options: Options, words: Words) -> Running:
     """``ip route add``: refused when there is one to this destination with this metric."""
-    yield from table.add(process.world, process.netns, _given(process, words).route())
+    yield from table.add(process.world, process.netns, _given(process, options, words).route())
     return Result()
 
 
 def replace(process: Process, options: Options, words: Words) -> Running:
     """``ip route replace``: over whatever has this destination and metric."""
-    yield from table.replace(process.world, process.netns, _given(process, words).route())
+    yield from table.replace(process.world, process.netns, _given(process, options, words).route())
     return Result()
 
 
 def change(process: Process, options: Options, words: Words) -> Running:
     """``ip route change``: the same, and there must be one."""
-    route = _given(process, words).route()
-    checked = table.checked(process.world, process.netns, route)
-    if process.world.get(table.key(process.netns, checked)) is None:
-        raise refused("No such file or directory")
-    yield from table.replace(process.world, process.netns, route)
+    yield from table.change(process.world, process.netns, _given(process, options, words).route())
     return Result()
 
 
 def delete(process: Process, options: Options, words: Words) -> Running:
     """``ip route del``: the first route that fits what was named."""
-    given = _given(process, words)
-    yield from table.delete(process.world, process.netns, given.dst, **given.named)
+    given = _given(process, options, words)
+    local = {"table": "local"} if given.named.get("kind") == "local" else {}
+    yield from table.delete(process.world, process.netns, given.dst, **(local | given.named))
     return Result()
 
 
 def append(process: Process, options: Options, words: Words) -> Running:
-    """``ip route append``: a second route to the same destination, which this table cannot hold."""
-    route = table.checked(process.world, process.netns, _given(process, words).route())
-    if process.world.get(table.key(process.netns, route)) is not None:
-        not_modelled("ip route append: a second route with the same destination and metric")
-    yield from table.add(process.world, process.netns, route)
+    """``ip route append``: behind those to the same destination with the same metric."""
+    yield from table.append(process.world, process.netns, _given(process, options, words).route())
     return Result()
 
 
@@ -148,7 +163,7 @@ def flush(process: Process, options: Options, words: Words) -> Running:
         raise CommandError('"ip route flush" requires arguments.\n', 1)
     if words.left == ["cache"]:
         return Result()
-    wanted = read_filter(process, words)
+    wanted = read_filter(process, options, words)
     doomed = set(selected(process, wanted))
     yield from _drop(process.world, process.netns, doomed)
     return Result()

@@ -21,9 +21,16 @@ MACHINE = "node:node-1"
 TOOLS = ("ip", "bridge", "brctl", "arp", "curl", "iptables", "conntrack", "sysctl", "unshare", "nsenter")
 QUIET = "net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 "
 QUIET += "net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
-START = f"""
+SIX = " ".join(
+    f"net.ipv6.conf.{dev}.{name}=0"
+    for dev in ("all", "default")
+    for name in ("accept_dad", "accept_ra", "router_solicitations")
+)
+SIX += " net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
+"""With IPv6: no duplicate address detection, no routers asked for."""
+START = """
 mkdir -p /run/netns && mount -t tmpfs none /run/netns && mount -t sysfs none /sys
-hostname node-1 && sysctl -qw {QUIET} net.bridge.bridge-nf-call-iptables=1
+hostname node-1 && sysctl -qw {} net.bridge.bridge-nf-call-iptables=1
 echo ready && exec sleep 600
 """
 
@@ -39,8 +46,9 @@ class Said(NamedTuple):
 class Real:
     """A machine of this kernel: namespaces of its own for network, mounts and host name, which go with its process."""
 
-    def __init__(self) -> None:
-        command = ["unshare", "-m", "-n", "-u", "--propagation", "private", "sh", "-c", START]
+    def __init__(self, ipv6: bool = False) -> None:
+        self.quiet = SIX if ipv6 else QUIET
+        command = ["unshare", "-m", "-n", "-u", "--propagation", "private", "sh", "-c", START.format(self.quiet)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
@@ -49,7 +57,7 @@ class Real:
         inside = ["nsenter", "-t", str(self.process.pid), "-m", "-n", "-u", "sh", "-c", line]
         done = subprocess.run(inside, input=stdin, capture_output=True, text=True, timeout=30, check=False)
         if line.startswith("ip netns add ") and done.returncode == 0:
-            self.run(f"ip netns exec {line.split()[3]} sysctl -qw {QUIET}")
+            self.run(f"ip netns exec {line.split()[3]} sysctl -qw {self.quiet}")
         return Said(done.stdout, done.stderr, done.returncode)
 
     def close(self) -> None:
@@ -60,9 +68,9 @@ class Real:
 class Ours:
     """The same machine as rows of a world."""
 
-    def __init__(self) -> None:
+    def __init__(self, ipv6: bool = False) -> None:
         self.world = World()
-        self.world.apply(Put((MACHINE, "netns", ""), Netns("node-1", MACHINE)))
+        self.world.apply(Put((MACHINE, "netns", ""), Netns("node-1", MACHINE, ipv6)))
         for command in link.add_loopback(MACHINE):
             self.world.apply(command)
 
@@ -124,11 +132,22 @@ def ours() -> Ours:
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
+    """A pair without IPv6."""
+    yield from _pair(ipv6=False)
+
+
+@pytest.fixture
+def pair6() -> Iterator[Pair]:
+    """A pair that speaks IPv6."""
+    yield from _pair(ipv6=True)
+
+
+def _pair(ipv6: bool) -> Iterator[Pair]:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing or os.geteuid() != 0:
         pytest.skip(f"needs root and {', '.join(missing or TOOLS)}")
-    real = Real()
+    real = Real(ipv6)
     try:
-        yield Pair(real, Ours())
+        yield Pair(real, Ours(ipv6))
     finally:
         real.close()

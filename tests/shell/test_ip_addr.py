@@ -118,3 +118,94 @@ def test_a_refusal_has_the_real_words_and_changes_nothing(pair: Any) -> None:
         {REFUSED}
         ip -br addr
     """)
+
+
+def test_ipv6_addresses_are_printed_in_the_kernel_s_order_with_their_flags(pair6: Any) -> None:
+    pair6.check(f"""
+        ip addr
+        {START}
+        ip addr show v1
+        ip link set lo up
+        ip addr add 2001:db8::1/64 dev v1
+        ip addr add 2001:db8::2/64 dev v1 nodad
+        ip -6 addr add 2001:db8:1::1 dev v1 noprefixroute
+        ip addr add fe80::7/64 dev v1
+        ip addr add 10.1.0.1/24 dev v1
+        ip addr add 2001:db8:5::1/64 dev lo
+        ip addr
+        ip -4 addr
+        ip -6 addr
+        ip -6 addr show dev v1 scope link
+        ip -6 addr show scope global
+        ip addr show to 2001:db8::/63
+        ip -6 -o addr
+        ip -br addr
+        ip -6 -br addr
+        ip -j addr
+        ip -6 -j addr show dev v1
+        ip -6 -j -br addr
+        ip -6 route
+        ip -6 route show table all
+        ip -6 route show table local
+        ip addr change 2001:db8::1/64 dev v1 preferred_lft 0
+        ip -6 addr show dev v1
+        ip -6 addr show dev v1 deprecated
+        ip link set v2 down
+        ip -6 addr
+        ip -6 route
+        ip link set v1 down
+        ip -6 addr
+        ip link set v2 up
+        ip link set v1 up
+        ip -6 addr
+        ip -6 addr flush dev v1 scope global
+        ip -6 addr flush dev v1
+        ip -6 addr
+        ip -6 route
+    """)
+
+
+def test_peers_labels_and_metrics_of_addresses(pair: Any) -> None:
+    pair.check(f"""
+        {START}
+        ip addr add 10.1.0.1 peer 10.1.0.2 dev v1
+        ip addr add 10.1.0.1 peer 10.1.0.3/32 dev v1
+        ip addr add 10.2.0.1 peer 10.2.0.2/24 dev v1
+        ip addr add 10.3.0.1/24 dev v1 label v1:0
+        ip addr add 10.4.0.1/24 dev v1 metric 77
+        ip addr add 10.5.0.1/24 dev v1 noprefixroute
+        ip addr add 10.6.0.1/24 dev v1 label x:0
+        ip addr
+        ip -j addr show v1
+        ip -br addr
+        ip -j -br addr
+        ip route
+        ip route show table local
+        ip addr del 10.1.0.1 peer 10.1.0.3/32 dev v1
+        ip addr del 10.3.0.1/24 dev v1
+        ip addr
+        ip route
+    """)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ip addr add 2001:db8::1/129 dev v1",
+        "ip addr add 2001:db8::1 dev nope",
+        "ip addr add ff02::5/64 dev v1",
+        "ip addr add ::/64 dev v1",
+        "ip addr add ::1/128 dev v1",
+        "ip -4 addr add 2001:db8::1/64 dev v1",
+        "ip -6 addr add 10.0.0.1/24 dev v1",
+        "ip addr add 2001:db8::7/64 brd + dev v1",
+        "ip addr add 2001:db8::9/64 dev v1",
+        "ip addr add 2001:db8::9/48 dev v1",
+        "ip addr del 2001:db8::9 dev v1",
+        "ip addr del 2001:db8::8/64 dev v1",
+        "ip -6 addr flush",
+        "ip -6 addr show dev nope",
+    ],
+)
+def test_refusals_of_ipv6_addresses(pair6: Any, line: str) -> None:
+    pair6.check(f"{START}\nip addr add 2001:db8::9/64 dev v1\n{line}\nip -6 addr")
