@@ -19,7 +19,7 @@ from typing import Any
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import ip
-from k8slearn.linux.device import find, refused
+from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.nexthop import checked4, checked6, device_towards, is_own
 from k8slearn.linux.rows import Address, Link, Route
 
@@ -75,7 +75,8 @@ def change(world: World, netns: str, route: Route) -> Commands:
     route = checked(world, netns, route)
     where = _over(world, netns, route)
     if where is None:
-        raise refused("No such file or directory")
+        words = "Can not replace route - no match found." if ":" in route.dst else ""
+        raise error(words) if words else refused("No such file or directory")
     yield Put(where, route)
 
 

@@ -2,7 +2,7 @@
 
 This file reads what stands before the object and hands on: `ip_link`, `ip_addr`, `ip_route`, `ip_neigh`, `ip_netns`.
 
-Left out: IPv6, tunnels, VLANs, policy rules but the kernel's own three, and every object of ``ip`` that is not below.
+Left out: every object of ``ip`` that is not below.
 """
 
 from __future__ import annotations
@@ -12,8 +12,18 @@ from dataclasses import replace
 
 from k8slearn.errors import CommandError
 from k8slearn.linux.program import Result, Running
-from k8slearn.shell import ip_addr, ip_link, ip_link_set, ip_neigh, ip_netns, ip_route, ip_route_get, ip_route_set
-from k8slearn.shell.iproute import Fields, Options, Words, answer, choose, match, not_modelled, parse_options
+from k8slearn.shell import (
+    ip_addr,
+    ip_link,
+    ip_link_set,
+    ip_neigh,
+    ip_netns,
+    ip_route,
+    ip_route_get,
+    ip_route_set,
+    ip_rule,
+)
+from k8slearn.shell.iproute import Options, Words, choose, match, not_modelled, parse_options
 from k8slearn.shell.process import Process
 from k8slearn.shell.wrappers import named_netns
 
@@ -60,20 +70,6 @@ def _object(tool: str, default: str, commands: Mapping[str, Command]) -> Command
     return run
 
 
-def _rule(process: Process, options: Options, words: Words) -> Running:
-    """``ip rule``: the three that every namespace has."""
-    if words and not ("show".startswith(words.left[0]) or "list".startswith(words.left[0]) or words.left[0] == "lst"):
-        not_modelled("ip rule: a rule of one's own")
-    yield from ()
-    rules = ((0, "local"), (32766, "main"), (32767, "default")) if options.family != "6" else ()
-    rows = [{"priority": n, "src": "all", "table": t} for n, t in rules]
-    return answer(options, rows, _rule_text)
-
-
-def _rule_text(row: Fields) -> str:
-    return f"{row['priority']}:\tfrom all lookup {row['table']}\n"
-
-
 def _unknown_here(name: str) -> Command:
     def run(process: Process, options: Options, words: Words) -> Running:
         yield from ()
@@ -91,7 +87,7 @@ OBJECTS: dict[str, Command] = {
     "address": _object("ip address", "show", ip_addr.COMMANDS),
     "maddress": _unknown_here("maddress"),
     "route": _object("ip route", "show", {**ip_route.COMMANDS, **ip_route_get.COMMANDS, **ip_route_set.COMMANDS}),
-    "rule": _rule,
+    "rule": _object("ip rule", "list", ip_rule.COMMANDS),
     "neighbor": _object("ip neigh", "show", ip_neigh.COMMANDS),
     "neighbour": _object("ip neigh", "show", ip_neigh.COMMANDS),
     "link": _object("ip link", "show", {**ip_link_set.COMMANDS, **ip_link.COMMANDS}),

@@ -221,7 +221,8 @@ def fields(process: Process, options: Options, route: Route, wanted: Filter) -> 
     row |= {"prefsrc": route.src} if route.src and not wanted.src else {}
     row |= {"metric": route.metric} if route.metric or six else {}
     row["flags"] = _flags(process, route)
-    row |= {"metrics": [({"lock": ["mtu"]} if route.mtu_lock else {}) | {"mtu": route.mtu}]} if route.mtu else {}
+    row |= {"metrics": [{"mtu": route.mtu}]} if route.mtu else {}
+    row |= {"mtu_lock": True} if route.mtu_lock and not options.json else {}
     return row | ({"pref": "medium"} if six else {})
 
 
@@ -242,7 +243,7 @@ def text(row: Fields) -> str:
         words += [keyword, str(row[name])] if name in row else []
     words += row["flags"]
     for metrics in row.get("metrics", ()):
-        words += ["mtu", *(["lock"] if "lock" in metrics else []), str(metrics["mtu"])]
+        words += ["mtu", *(["lock"] if "mtu_lock" in row else []), str(metrics["mtu"])]
     return " ".join([*words, "pref", row["pref"]]) + "\n" if "pref" in row else " ".join(words) + " \n"
 
 

@@ -1,8 +1,8 @@
 """``sysctl``: read and write the kernel's settings (procps 4.0), and the files under /proc/sys that they are.
 
 `linux/sysctl.py` holds the settings that a decision of this engine reads; there are no others here, so ``sysctl -a``
-is short. A setting per device (``net.ipv4.conf.eth0.rp_filter``) exists while the device does. Writing ``ip_forward``
-writes ``conf.*.forwarding`` in a real kernel too; here only the one name exists.
+is short. A setting per device (``net.ipv4.conf.eth0.rp_filter``) exists while the device does, and those of IPv6 while
+the device can carry it.
 
 Left out: /etc/sysctl.d, ``-p`` and ``--system``.
 """
@@ -14,13 +14,12 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import Command, Put
-from k8slearn.linux import sysctl
+from k8slearn.journal import Command, World
+from k8slearn.linux import addrconf, sysctl
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
 
 USAGE = "Usage:\n sysctl [-n] [-w] [-q] [-a] [-N] [-r PATTERN] [variable[=value] ...]\n"
-PER_DEVICE = ("rp_filter", "route_localnet", "proxy_arp")
 NO_SUCH = "sysctl: cannot stat /proc/sys/{}: No such file or directory\n"
 INVALID = 'sysctl: setting key "{}": Invalid argument\n'
 SYNTAX = "sysctl: command line(0): invalid syntax, continuing...\n"
@@ -94,11 +93,20 @@ def _pattern(word: str) -> str:
 
 def names(process: Process) -> list[str]:
     """Every setting of this namespace, in the order of ``sysctl -a``."""
-    devices = ["all", "default", *process.world.table(process.netns, "link")]
-    per_device = {f"net.ipv4.conf.{dev}.{what}" for dev in devices for what in PER_DEVICE}
-    written = {str(name) for name in process.world.table(process.netns, "sysctl")}
-    gone = {name for name in written if name.startswith("net.ipv4.conf.")} - per_device
-    return sorted({*sysctl.DEFAULTS, *per_device, *written} - gone, key=lambda name: name.split("."))
+    world, netns = process.world, process.netns
+    written = {str(name) for name in world.table(netns, "sysctl")}
+    own = {f"{tree}{dev}.{name}" for tree, dev in _trees(world, netns) for name in sysctl.CONF[tree]}
+    gone = {name for name in written if sysctl.place(name)[0]} - own
+    return sorted({*sysctl.DEFAULTS, *own, *written} - gone, key=lambda name: name.split("."))
+
+
+def _trees(world: World, netns: str) -> Iterator[tuple[str, str]]:
+    """The directories of a device's settings: (``net.ipv4.conf.``, device)."""
+    links = world.table(netns, "link").values()
+    yield from (("net.ipv4.conf.", dev) for dev in ("all", "default", *(link.name for link in links)))
+    if addrconf.speaks(world, netns):
+        able = (link.name for link in links if link.mtu >= addrconf.LEAST_MTU)
+        yield from (("net.ipv6.conf.", dev) for dev in ("all", "default", *able))
 
 
 def value_of(process: Process, name: str) -> str | None:
@@ -134,7 +142,7 @@ def _write(process: Process, name: str, value: str) -> Generator[Command, None, 
         return SYNTAX
     if kept is None:
         return INVALID.format(name)
-    yield Put((process.netns, "sysctl", name), kept)
+    yield from sysctl.write(process.world, process.netns, name, kept)
     return ""
 
 
