@@ -93,10 +93,10 @@ def read(world: World, netns: str, name: str) -> str | None:
 
 def _inherited(written: Table, name: str) -> str | None:
     """What a setting of a device has that nobody wrote to the device itself."""
-    tree, _, setting = place(name)
+    tree, dev, setting = place(name)
     usual = CONF.get(tree, {}).get(setting)
-    if usual is None:
-        return None
+    if usual is None or dev == "all":
+        return usual
     above = [f"{tree}default.{setting}", *([f"{tree}all.{setting}"] if setting in FROM_ALL else [])]
     found = (written.get(SAME.get(higher, higher)) for higher in above)
     return next((str(value) for value in found if value is not None), usual)
@@ -141,9 +141,10 @@ def write(world: World, netns: str, name: str, value: str) -> Commands:
     """``sysctl -w NAME=VALUE``, with what the kernel does on its own because of it. `name` must be a setting."""
     name = SAME.get(name, name)
     tree, dev, setting = place("net.ipv4.conf.all.forwarding" if name == "net.ipv4.ip_forward" else name)
+    same = name == "net.ipv4.ip_forward" and read(world, netns, name) == value
     yield from _kept(world, netns, tree, dev, setting)
     yield Put((netns, "sysctl", name), value)
-    if dev == "all" and setting in FROM_ALL:
+    if dev == "all" and setting in FROM_ALL and not same:
         for below in _written(world, netns, tree, setting):
             if below != name:
                 yield Remove((netns, "sysctl", below))

@@ -23,6 +23,8 @@ USAGE = "Usage:\n sysctl [-n] [-w] [-q] [-a] [-N] [-r PATTERN] [variable[=value]
 NO_SUCH = "sysctl: cannot stat /proc/sys/{}: No such file or directory\n"
 INVALID = 'sysctl: setting key "{}": Invalid argument\n'
 SYNTAX = "sysctl: command line(0): invalid syntax, continuing...\n"
+NOT_MODELLED = {"accept_dad": ("0", "-1"), "addr_gen_mode": ("0", "1")}
+"""Of these settings only some values are known here."""
 LIMITS = {"net.ipv4.ip_default_ttl": (1, 255)}
 OPTIONS = {
     "--all": "a",
@@ -142,6 +144,8 @@ def _write(process: Process, name: str, value: str) -> Generator[Command, None, 
         return SYNTAX
     if kept is None:
         return INVALID.format(name)
+    if sysctl.place(name)[2] in NOT_MODELLED and kept not in NOT_MODELLED[sysctl.place(name)[2]]:
+        return f"sysctl: {name}={kept}: this is not modelled here\n"
     yield from sysctl.write(process.world, process.netns, name, kept)
     return ""
 

@@ -70,3 +70,46 @@ def test_a_namespace_has_settings_of_its_own(pair: Any) -> None:
         ip netns exec x sysctl net.ipv4.ip_forward
         ip netns exec x cat /proc/sys/net/ipv4/ip_forward
     """)
+
+
+def test_settings_of_devices_follow_all_and_default_as_in_the_kernel(pair6: Any) -> None:
+    pair6.check("""
+        ip link add v1 address 02:00:00:00:00:01 type veth peer name v2 address 02:00:00:00:00:02
+        sysctl net.ipv4.conf.v1.rp_filter
+        sysctl -w net.ipv4.conf.all.forwarding=1
+        sysctl net.ipv4.conf.default.forwarding net.ipv4.conf.v1.forwarding net.ipv4.conf.lo.forwarding
+        sysctl -w net.ipv4.conf.v1.forwarding=0
+        sysctl net.ipv4.conf.default.forwarding net.ipv4.conf.v1.forwarding net.ipv4.conf.v2.forwarding
+        sysctl -w net.ipv4.ip_forward=1
+        sysctl net.ipv4.conf.v1.forwarding
+        sysctl -w net.ipv4.ip_forward=0
+        sysctl net.ipv4.conf.v1.forwarding net.ipv4.conf.all.forwarding
+        sysctl -w net.ipv4.conf.default.rp_filter=1
+        sysctl net.ipv4.conf.v1.rp_filter net.ipv4.conf.lo.rp_filter
+        ip addr add 10.0.0.1/24 dev v1
+        sysctl -w net.ipv4.conf.default.rp_filter=2
+        sysctl net.ipv4.conf.v1.rp_filter net.ipv4.conf.v2.rp_filter net.ipv4.conf.all.rp_filter
+        sysctl -w net.ipv4.conf.v2.rp_filter=0
+        sysctl -w net.ipv4.conf.default.rp_filter=1
+        sysctl net.ipv4.conf.v2.rp_filter
+        ip link add v3 type veth peer name v4
+        sysctl net.ipv4.conf.v3.rp_filter
+        sysctl -w net.ipv4.conf.v3.rp_filter=0
+        ip link del v3
+        ip link add v3 type veth peer name v4
+        sysctl net.ipv4.conf.v3.rp_filter
+        sysctl -w net.ipv6.conf.default.forwarding=1
+        sysctl net.ipv6.conf.v1.forwarding net.ipv6.conf.all.forwarding
+        ip link add v5 type veth peer name v6
+        sysctl net.ipv6.conf.v5.forwarding
+        sysctl -w net.ipv6.conf.all.forwarding=1
+        sysctl net.ipv6.conf.v1.forwarding
+        sysctl -w net.ipv6.conf.all.disable_ipv6=1
+        sysctl net.ipv6.conf.v1.disable_ipv6 net.ipv6.conf.default.disable_ipv6
+        sysctl -w net.ipv6.conf.v1.disable_ipv6=0
+        sysctl -w net.ipv6.conf.default.disable_ipv6=0
+        sysctl net.ipv6.conf.v1.disable_ipv6 net.ipv6.conf.v2.disable_ipv6
+        ip link set v1 mtu 1200
+        sysctl net.ipv6.conf.v1.disable_ipv6
+        sysctl -w net.ipv4.conf.all.rp_filter=1
+    """)
