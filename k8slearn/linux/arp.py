@@ -10,7 +10,7 @@ Left out: gratuitous ARP, probing of stale entries (an entry stays good while th
 from __future__ import annotations
 
 from k8slearn.journal import Put
-from k8slearn.linux import fib, path
+from k8slearn.linux import fib, ndp, path
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -38,6 +38,9 @@ def _ask(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
     link = fib.link(net.world, skb.netns, dev)
     if link is None:
         return
+    if ":" in address:
+        yield from ndp.ask(net, skb, link, address)
+        return
     own = fib.local_address(net.world, skb.netns, skb.packet.src) is not None
     src = skb.packet.src if own else fib.select_source(net.world, skb.netns, dev, address)
     question = Packet("arp", src, address, flags="who-has", eth_src=link.mac, eth_dst=BROADCAST, size=28)
@@ -49,12 +52,12 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """An ARP frame that reached a machine (`arp.c: arp_process`)."""
     if frame.flags == "is-at":
         if frame.eth_dst == link.mac:
-            yield from _learn(net, netns, link, frame, "REACHABLE")
+            yield from learn(net, netns, link, frame.src, frame.eth_src, "REACHABLE")
             yield from path.neighbour_found(net, netns, link.name, frame.src, frame.eth_src)
         return
     if not _answers(net, netns, link, frame):
         return
-    yield from _learn(net, netns, link, frame, "STALE")
+    yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
     answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=link.mac, eth_dst=frame.eth_src, size=28)
     because = fib.lookup(net.world, netns, frame.dst).because
     yield Step(netns, "arp", f"{frame.dst} is at {link.mac}", frame, answer, because, link.name)
@@ -78,8 +81,9 @@ def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     )
 
 
-def _learn(net: Net, netns: str, link: Link, frame: Packet, state: str) -> Walk[None]:
-    key = (netns, "neigh", (link.name, frame.src))
+def learn(net: Net, netns: str, link: Link, address: str, mac: str, state: str) -> Walk[None]:
+    """The neighbour table gets to know who has the address."""
+    key = (netns, "neigh", (link.name, address))
     known: Neighbour | None = net.world.get(key)
-    if known is None or (known.mac != frame.eth_src and known.state != "PERMANENT") or known.state == "FAILED":
-        yield Put(key, Neighbour(link.name, frame.src, frame.eth_src, state))
+    if known is None or (known.mac != mac and known.state != "PERMANENT") or known.state == "FAILED":
+        yield Put(key, Neighbour(link.name, address, mac, state))

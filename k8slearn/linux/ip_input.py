@@ -8,7 +8,7 @@ Left out: multicast routing, directed broadcasts (``bc_forwarding``).
 
 from __future__ import annotations
 
-from k8slearn.linux import arp, fib, icmp, ip, path, sysctl
+from k8slearn.linux import arp, fib, icmp, ip, path
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.trace import Because, Step, Walk
@@ -27,9 +27,9 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
         return
     found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
     local = found.kind == "local"
-    forwards = local or sysctl.is_on(world, netns, FORWARDING)
+    forwards = local or fib.forwards(world, netns, skb.iif, packet.dst)
     if local or (found.kind == "unicast" and forwards):
-        refused = fib.source_refused(world, netns, skb.iif, packet.src)
+        refused = fib.source_refused(world, netns, skb.iif, packet.src, packet.dst, skb.mark)
     if refused:
         yield _refused(net, skb, found, refused)
     elif packet.eth_dst == arp.BROADCAST and (not local or packet.proto == "tcp"):

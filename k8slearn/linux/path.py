@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from k8slearn.journal import World
-from k8slearn.linux import arp, bridge, fib, frag, icmp, ip_input, netfilter, pmtu, qdisc, socket
+from k8slearn.linux import arp, bridge, fib, frag, icmp, ip6_input, ip_input, ndp, netfilter, pmtu, qdisc, socket
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
@@ -83,7 +83,12 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
         net.frames.append(Frame(skb.netns, link.name, "in", net.time, frame))
     if frame.proto == "arp":
         yield from arp.receive(net, skb.netns, link, frame)
-    elif frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff") or link.kind == "loopback" or skb.prerouted:
+    elif (
+        frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff")
+        or frame.eth_dst[:6] == "33:33:"
+        or link.kind == "loopback"
+        or skb.prerouted
+    ):
         yield from ip_receive(net, skb)
     else:
         says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
@@ -93,13 +98,21 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
 
 def ip_receive(net: Net, skb: Skb) -> Walk[None]:
     """PREROUTING, then the routing decision (`ip_input.c: ip_rcv`)."""
-    net.stat(skb.netns, "IpInReceives")
+    six = ":" in skb.packet.dst
+    net.ip_stat(skb, "InReceives")
+    refused = ip6_input.impossible(skb) if six else ""
+    if refused:
+        net.ip_stat(skb, "InHdrErrors")
+        yield Step(skb.netns, "drop", refused, skb.packet, skb.packet, None, skb.iif)
+        return
     if not skb.prerouted:
+        if six and skb.packet.flags in ndp.MESSAGES:
+            skb.state = "UNTRACKED"
         if netfilter.sees_wholes(net, skb) and not (yield from frag.gather(net, skb)):
             return
         if not (yield from netfilter.run(net, skb, "PREROUTING")):
             return
-    yield from ip_input.route_input(net, skb)
+    yield from (ip6_input if six else ip_input).route_input(net, skb)
 
 
 def forward(net: Net, skb: Skb, found: Found) -> Walk[None]:
@@ -107,11 +120,11 @@ def forward(net: Net, skb: Skb, found: Found) -> Walk[None]:
     packet = skb.packet
     yield Step(skb.netns, "route", f"{packet.dst} goes {_way(found)}", packet, packet, found.because, skb.iif)
     if packet.ttl <= 1:
-        net.stat(skb.netns, "IpInHdrErrors")
+        net.ip_stat(skb, "InHdrErrors")
         yield Step(skb.netns, "drop", "TTL reached 0", packet, packet, None, skb.iif, reason="IP_INHDR")
         yield from icmp.error(net, skb, "time-exceeded")
         return
-    net.stat(skb.netns, "IpForwDatagrams")
+    net.ip_stat(skb, "ForwDatagrams", "OutForwDatagrams")
     skb.oif, skb.via, skb.physout = found.dev, found.via, ""
     skb.mtu = pmtu.mtu(net.world, skb.netns, found, packet.dst, forwarding=True)
     if packet.size > skb.mtu and _uncuttable(skb):
@@ -132,7 +145,7 @@ def _too_big(net: Net, skb: Skb) -> Walk[None]:
     packet, link = skb.packet, fib.link(net.world, skb.netns, skb.oif)
     says = f"{packet.size} bytes do not fit through {skb.oif}, mtu {skb.mtu}, and DF is set"
     why = link_because(skb.netns, link) if link is not None else None
-    net.stat(skb.netns, "IpFragFails")
+    net.ip_stat(skb, "FragFails")
     yield Step(skb.netns, "drop", says, packet, packet, why, skb.oif, reason="PKT_TOO_BIG")
     yield from icmp.error(net, skb, "frag-needed", skb.mtu)
 
@@ -147,11 +160,14 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
         return
     if not (yield from netfilter.run(net, skb, "INPUT")):
         return
-    net.stat(skb.netns, "IpInDelivers")
-    if skb.packet.proto == "icmp":
+    net.ip_stat(skb, "InDelivers")
+    if skb.packet.proto in ("icmp", "icmp6"):
         icmp.count(net, skb.netns, skb.packet, "In")
         if skb.packet.flags in pmtu.COMPLAINTS:
             yield from pmtu.learn(net, skb)
+        elif skb.packet.flags in ndp.MESSAGES:
+            yield from ndp.receive(net, skb)
+            return
     yield from socket.receive(net, skb)
 
 
@@ -161,7 +177,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     found = fib.lookup(world, netns, packet.dst, src=packet.src)
     if found.kind not in ("unicast", "local"):
         if found.kind == "none":
-            net.stat(netns, "IpOutNoRoutes")
+            net.stat(netns, "Ip6OutNoRoutes" if packet.family == "ip6" else "IpOutNoRoutes")
         yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
     if _strays(world, netns, packet, found):
@@ -178,8 +194,8 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     yield Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev)
     skb = Skb(netns, packet, "", "lo" if own else found.dev, tracked=out.tracked, state=out.state, via=found.via)
     skb.mtu, mark = limit, skb.mark
-    net.stat(netns, "IpOutRequests")
-    if packet.proto == "icmp":
+    net.ip_stat(skb, "OutRequests")
+    if packet.proto in ("icmp", "icmp6"):
         icmp.count(net, netns, packet, "Out")
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return "Operation not permitted"
@@ -250,8 +266,8 @@ def _fragmented(net: Net, skb: Skb, limit: int) -> Walk[None]:
 
 def send_to_neighbour(net: Net, skb: Skb) -> Walk[None]:
     """The next hop's MAC, then the device (`ip_output.c: ip_finish_output2`)."""
-    net.stat(skb.netns, "IpOutTransmits")
-    mac = yield from arp.resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
+    net.ip_stat(skb, "OutTransmits")
+    mac = yield from (ndp if ":" in skb.packet.dst else arp).resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
     if mac:
         yield from transmit(net, skb, mac)
 

@@ -12,7 +12,7 @@ Where somebody filters ICMP the complaint never comes: the **MTU black hole**. S
 A complaint is believed only by who has a socket for the packet that it quotes (`route.c: ipv4_sk_update_pmtu`), never
 below 552 (`min_pmtu`; IPv6: 1280), never to make the path wider.
 
-Left out: ``mtu lock`` on routes, ``tcp_mtu_probing``, ``ip_forward_use_pmtu=1``, ``ip_no_pmtu_disc=3``.
+Left out: ``tcp_mtu_probing``, ``ip_forward_use_pmtu=1``, ``ip_no_pmtu_disc=3``.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ def mtu(world: World, netns: str, found: Found, dst: str, *, forwarding: bool = 
     learned = None if forwarding else known(world, netns, found, dst)
     if learned is not None:
         return learned.mtu
-    told = getattr(found.route, "mtu", 0)
-    if told:
-        return int(told)
     link = fib.link(world, netns, "lo" if found.kind == "local" else found.dev)
-    return min(link.mtu, LONGEST) if link is not None else LONGEST
+    told = found.route.mtu if found.route is not None else 0
+    return min(told or (link.mtu if link is not None else LONGEST), LONGEST)
 
 
 def known(world: World, netns: str, found: Found, dst: str) -> PathMtu | None:
@@ -55,7 +53,9 @@ def known(world: World, netns: str, found: Found, dst: str) -> PathMtu | None:
 
 
 def locked(world: World, netns: str, found: Found, dst: str) -> bool:
-    """Has somebody claimed less than ``min_pmtu``, so that nothing goes there with DF any more (`ip_dont_fragment`)?"""
+    """Does nothing go there with DF (`ip_dont_fragment`): ``mtu lock``, or somebody claimed less than ``min_pmtu``?"""
+    if found.route is not None and found.route.mtu_lock:
+        return True
     row = known(world, netns, found, dst)
     return row is not None and row.locked
 
@@ -67,7 +67,8 @@ def learn(net: Net, skb: Skb) -> Walk[None]:
         return
     found = fib.lookup(net.world, skb.netns, inner.dst)
     before, least = mtu(net.world, skb.netns, found, inner.dst), LEAST[packet.family]
-    if found.kind != "unicast" or packet.mtu >= before:
+    fixed = found.route is not None and found.route.mtu_lock
+    if found.kind != "unicast" or fixed or packet.mtu >= before:
         return
     size = max(packet.mtu, least) if packet.family == "ip6" else packet.mtu
     locked = size < least

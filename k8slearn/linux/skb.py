@@ -155,6 +155,11 @@ class Net:
         for key, row in rows.items():
             yield Put(key, row) if row is not None else Remove(key)
 
+    def ip_stat(self, skb: Skb, name: str, name6: str = "") -> None:
+        """One more of what ``nstat`` calls ``IpNAME`` in IPv4 and ``Ip6NAME`` in IPv6 (`name6` where that differs)."""
+        if self.recording:
+            self.count((skb.netns, "nstat", f"Ip6{name6 or name}" if ":" in skb.packet.dst else f"Ip{name}"))
+
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""
         if not self.recording:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import shutil
 import socket
 import struct
@@ -24,10 +25,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from k8slearn.journal import Put, World
-from k8slearn.linux import icmp, link
+from k8slearn.journal import Put, World, drive
+from k8slearn.linux import addr, icmp, link, neigh, route, sysctl
 from k8slearn.linux import socket as sockets
-from k8slearn.linux.rows import Netns, Socket
+from k8slearn.linux.rows import Neighbour, Netns, Route, Socket
 from k8slearn.shell import run
 from k8slearn.trace import Attempt
 
@@ -42,9 +43,10 @@ SETTINGS = (
 START = f"mkdir -p /run/netns && mount -t tmpfs none /run/netns && mount -t sysfs none /sys && sysctl -qw {SETTINGS}"
 READY = "echo ready; exec sleep 600"
 HURRY = """for n in $(ip netns | cut -d' ' -f1); do
-ip netns exec $n sh -c 'for f in /proc/sys/net/ipv*/neigh/*/retrans_time_ms; do echo 80 > $f; done'
+ip netns exec $n sh -c 'for f in /proc/sys/net/ipv*/neigh/*/retrans_time_ms; do echo 80 > $f; done;
+for f in /proc/sys/net/ipv*/neigh/*/proxy_delay; do echo 0 > $f; done'
 done"""
-"""A neighbour who does not answer is given up after 0.24 s instead of 3."""
+"""A neighbour who does not answer is given up after 0.24 s instead of 3, and a proxy answers at once."""
 PATIENCE = 0.4
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -150,9 +152,8 @@ class Real:
         except TimeoutError:
             found = Outcome("timeout")
         except OSError as error:
-            found = Outcome(
-                "refused" if error.errno == errno.ECONNREFUSED else "unreachable", os.strerror(error.errno or 0)
-            )
+            refused = error.errno == errno.ECONNREFUSED
+            found = Outcome("refused", "") if refused else Outcome("unreachable", os.strerror(error.errno or 0))
         finally:
             client.close()
         return found._replace(errors=_errors(spy, six))
@@ -211,7 +212,7 @@ def _errors(spy: socket.socket, six: bool) -> tuple[tuple[str, str, int], ...]:
             data, (address, *_) = spy.recvfrom(65536)
         except BlockingIOError:
             spy.close()
-            return tuple(found)
+            return tuple(dict.fromkeys(found))
         body = data if six else data[20:]
         kind, code = body[0], body[1]
         if (six and kind < 128) or (not six and kind in (3, 11, 12)):
@@ -259,8 +260,33 @@ class Ours:
 
     def do(self, lines: str) -> None:
         for line in filter(None, map(str.strip, lines.splitlines())):
+            six = SIX.match(line)
+            if six is not None and ":" in line:
+                self._do6(self.scope(six[1]), six[2].split())
+                continue
+            setting = SETS.match(line)
+            if setting is not None:
+                drive(sysctl.write(self.world, self.scope(setting[1]), setting[2], setting[3]), self.world.apply)
+                continue
             said = self.say(line)
             assert said.exit_code == 0, (line, said)
+
+    def _do6(self, scope: str, words: list[str]) -> None:
+        """``ip -6``'s few words here, straight to the floor below the shell."""
+        world, what, rest = self.world, words[0], words[2:]
+        told = {word: rest[n + 1] for n, word in enumerate(rest[:-1]) if word in ("via", "dev", "lladdr", "metric")}
+        if what == "addr":
+            drive(addr.add(world, scope, told["dev"], rest[0]), world.apply)
+        elif what == "route":
+            kind = rest.pop(0) if rest[0] in ("unreachable", "prohibit", "blackhole") else "unicast"
+            dst = "::/0" if rest[0] == "default" else rest[0]
+            row = Route(dst, told.get("via", ""), told.get("dev", ""), kind=kind)
+            drive(route.add(world, scope, row), world.apply)
+        elif rest[0] == "proxy":
+            row6 = Neighbour(told["dev"], rest[1], "", "PROXY")
+            world.apply(Put((scope, "proxy", (row6.dev, row6.address)), row6))
+        else:
+            drive(neigh.replace(world, scope, told["dev"], rest[0], told["lladdr"]), world.apply)
 
     def say(self, line: str) -> Any:
         running = run(self.world, MACHINE, line)
@@ -285,7 +311,7 @@ class Ours:
         self, name: str, dst: str, proto: str = "icmp", port: int = 0, size: int = 0, pmtu: str = "want", ttl: int = 0,
         src: str = "", patience: float = PATIENCE,
     ) -> Outcome:  # fmt: skip
-        scope = self.scope(name)
+        scope, proto = self.scope(name), "icmp6" if proto == "icmp" and ":" in dst else proto
         more: dict[str, Any] = {"size": size} if size else {}
         more |= {"source": src} if src else {}
         more |= {"discover": pmtu} if pmtu != "want" else {}
@@ -297,9 +323,9 @@ class Ours:
                 self.attempt = attempt = end.value
                 break
         heard = [s.before for s in attempt.steps if s.where == scope and s.what == "deliver" and s.before.inner]
-        errors = tuple((p.src, p.flags, p.mtu) for p in heard)
+        errors = tuple(dict.fromkeys((p.src, p.flags, p.mtu) for p in heard))
         ending = attempt.ending
-        word = (ending.source_seen or "") if ending.outcome == "connected" and proto != "icmp" else ""
+        word = (ending.source_seen or "") if ending.outcome == "connected" and "icmp" not in proto else ""
         return Outcome(ending.outcome, word or (ending.error if ending.outcome == "unreachable" else ""), errors)
 
 
@@ -341,6 +367,8 @@ class Boxes:
         self.real.close()
 
 
+SETS = re.compile(r"ip netns exec (\w+) sysctl -w (net\.ipv6\.\S+)=(\w+)$")
+SIX = re.compile(r"ip -n (\w+) ((?:addr|route|neigh) (?:add|replace) .*)")
 MODELLED = {
     *("IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "IpForwDatagrams"),
     *("IpInAddrErrors", "IpInHdrErrors", "IpOutNoRoutes", "IpExtInNoRoutes", "TcpExtIPReversePathFilter"),
