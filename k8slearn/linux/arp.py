@@ -1,16 +1,20 @@
 """ARP: who on this link has that address? Asked by broadcast, answered by the machine that has it.
 
 An answer is remembered in the neighbour table (``ip neigh``); so is the asker, by the one who answers. Linux answers
-for any of its addresses on any of its links (`arp_ignore=0`), and for others' where ``proxy_arp`` is on.
+for any of its addresses on any of its links (``arp_ignore``), and for others' addresses where it forwards and
+``proxy_arp`` is on or a proxy entry says so. Where two machines have one address, the first answer counts: another one
+within a second is ignored (`arp_process`: ``locktime``).
 
-Left out: gratuitous ARP, probing of stale entries (an entry stays good while the link is up), ``arp_ignore``,
-``arp_announce``.
+An entry is believed, wrong or right: a PERMANENT one for ever; a STALE one is used at once and looked into only after
+5 seconds (``delay_first_probe_time``), which is longer than our clients wait.
+
+Left out: gratuitous ARP, that later look (DELAY, PROBE), ``arp_filter``, ``arp_accept``, ``proxy_arp_pvlan``.
 """
 
 from __future__ import annotations
 
 from k8slearn.journal import Put
-from k8slearn.linux import fib, ndp, path
+from k8slearn.linux import fib, ip, ndp, path, sysctl
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -41,17 +45,33 @@ def _ask(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
     if ":" in address:
         yield from ndp.ask(net, skb, link, address)
         return
-    own = fib.local_address(net.world, skb.netns, skb.packet.src) is not None
-    src = skb.packet.src if own else fib.select_source(net.world, skb.netns, dev, address)
+    src = _asker(net, skb, dev, address)
     question = Packet("arp", src, address, flags="who-has", eth_src=link.mac, eth_dst=BROADCAST, size=28)
     yield Step(skb.netns, "arp", f"who has {address}? asked on {dev}", skb.packet, question, None, dev)
     yield from path.hand_over(net, skb.netns, link, question)
 
 
+def _asker(net: Net, skb: Skb, dev: str, address: str) -> str:
+    """The address that asks (`arp_solicit`): the packet's own source, unless ``arp_announce`` wants one of the link."""
+    world, netns, src = net.world, skb.netns, skb.packet.src
+    announce = sysctl.highest(world, netns, dev, "arp_announce")
+    if announce < 2 and fib.local_address(world, netns, src) is not None:
+        if not announce or _together(net, netns, dev, src, address):
+            return src
+    return fib.select_source(world, netns, dev, address)
+
+
+def _together(net: Net, netns: str, dev: str, one: str, other: str) -> bool:
+    """Are both in one network of this device (`inet_addr_onlink`)?"""
+    rows = net.world.table(netns, "addr").values()
+    networks = [row.network for row in rows if row.dev == dev]
+    return any(ip.within(one, network) and ip.within(other, network) for network in networks)
+
+
 def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """An ARP frame that reached a machine (`arp.c: arp_process`)."""
     if frame.flags == "is-at":
-        if frame.eth_dst == link.mac:
+        if frame.eth_dst == link.mac and (netns, link.name, frame.src) in net.held:
             yield from learn(net, netns, link, frame.src, frame.eth_src, "REACHABLE")
             yield from path.neighbour_found(net, netns, link.name, frame.src, frame.eth_src)
         return
@@ -65,19 +85,34 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
 
 
 def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
-    if fib.source_refused(net.world, netns, link.name, frame.src):
+    world = net.world
+    if fib.source_refused(world, netns, link.name, frame.src):
         return False
-    found = fib.lookup(net.world, netns, frame.dst)
+    found = fib.lookup(world, netns, frame.dst)
     if found.kind == "local":
-        return not frame.dst.startswith("127.")
-    proxy = fib.is_set(net.world, netns, link.name, "proxy_arp")
-    return proxy and found.kind == "unicast" and found.dev != link.name
+        return not frame.dst.startswith("127.") and not _ignores(net, netns, link.name, frame)
+    if found.kind != "unicast" or found.dev == link.name or not fib.forwards(world, netns, link.name, frame.dst):
+        return False
+    return fib.is_set(world, netns, link.name, "proxy_arp") or (link.name, frame.dst) in world.table(netns, "proxy")
+
+
+def _ignores(net: Net, netns: str, dev: str, frame: Packet) -> bool:
+    """``arp_ignore``: 1 answers for addresses of this device alone, 2 only to askers in their network, 8 never."""
+    ignore = sysctl.highest(net.world, netns, dev, "arp_ignore")
+    if ignore in (0, 8):
+        return ignore == 8
+    here = [row for row in net.world.table(netns, "addr").values() if (row.dev, row.address) == (dev, frame.dst)]
+    if ignore == 3:
+        own = fib.local_address(net.world, netns, frame.dst)
+        return own is not None and own.scope == "host"
+    return not any(ignore == 1 or ip.within(frame.src, row.network) for row in here) if ignore < 3 else False
 
 
 def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     """Can this machine have anything to say to the question? Lets a flood skip the silent ones."""
     return fib.local_address(net.world, netns, frame.dst) is not None or bool(
-        [n for n, v in net.world.table(netns, "sysctl").items() if str(n).endswith(".proxy_arp") and v != "0"]
+        net.world.table(netns, "proxy")
+        or [n for n, v in net.world.table(netns, "sysctl").items() if str(n).endswith(".proxy_arp") and v != "0"]
     )
 
 

@@ -261,7 +261,7 @@ class Ours:
     def do(self, lines: str) -> None:
         for line in filter(None, map(str.strip, lines.splitlines())):
             six = SIX.match(line)
-            if six is not None and ":" in line:
+            if six is not None and ("proxy" in line or SIX_ADDRESS.search(six[2])):
                 self._do6(self.scope(six[1]), six[2].split())
                 continue
             setting = SETS.match(line)
@@ -367,7 +367,8 @@ class Boxes:
         self.real.close()
 
 
-SETS = re.compile(r"ip netns exec (\w+) sysctl -w (net\.ipv6\.\S+)=(\w+)$")
+SIX_ADDRESS = re.compile(r"\b[0-9a-f]{0,4}::")
+SETS = re.compile(r"ip netns exec (\w+) sysctl -w (net\.ipv[46]\.\S+)=(\w+)$")
 SIX = re.compile(r"ip -n (\w+) ((?:addr|route|neigh) (?:add|replace) .*)")
 MODELLED = {
     *("IpInReceives", "IpInDelivers", "IpOutRequests", "IpOutTransmits", "IpForwDatagrams"),
