@@ -55,9 +55,9 @@ def _asker(net: Net, skb: Skb, dev: str, address: str) -> str:
     """The address that asks (`arp_solicit`): the packet's own source, unless ``arp_announce`` wants one of the link."""
     world, netns, src = net.world, skb.netns, skb.packet.src
     announce = sysctl.highest(world, netns, dev, "arp_announce")
-    if announce < 2 and fib.local_address(world, netns, src) is not None:
-        if not announce or _together(net, netns, dev, src, address):
-            return src
+    own = announce < 2 and fib.local_address(world, netns, src) is not None
+    if own and (not announce or _together(net, netns, dev, src, address)):
+        return src
     return fib.select_source(world, netns, dev, address)
 
 

@@ -4,7 +4,10 @@ Each request is a real walk. What nobody answered is told by silence, what a rou
 a line ``From ...``. Times are 0.05 ms always: nothing is measured here. A real ``ping`` goes on until somebody stops
 it; this one stops after 4 requests when ``-c`` does not say how many.
 
-Left out: flooding, record route, IPv6, and sizes (``-s`` is accepted while it fits into one frame).
+With ``-s SIZE -M do`` it finds out how long packets may be: nobody may cut them, so a router that cannot pass them on
+has to say so. ``ping`` takes IPv6 addresses too (``ping6`` is the same program).
+
+Left out: flooding, record route, zones (``fe80::1%eth0``).
 """
 
 from __future__ import annotations
@@ -15,16 +18,20 @@ from dataclasses import dataclass
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command
-from k8slearn.linux import socket
+from k8slearn.linux import fib, ip, pmtu, socket
+from k8slearn.linux.path import LOCAL_ERRORS
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Attempt, Step
 
-COUNT, TIME = 4, "0.050"
-VALUES = ("c", "W", "w", "I", "t", "s", "i")
-FLAGS = ("n", "q", "4", "v", "O", "D")
-USAGE = "\nUsage\n  ping [-n] [-q] [-c count] [-I interface] [-t ttl] [-W timeout] <destination>\n"
+COUNT, DATA, TIME = 4, 56, "0.050"
+VALUES = ("c", "W", "w", "I", "t", "s", "i", "M")
+FLAGS = ("n", "q", "4", "6", "v", "O", "D")
+USAGE = (
+    "\nUsage\n  ping [-n] [-q] [-4|-6] [-c count] [-I interface] [-M pmtudisc] [-s size] [-t ttl] [-W timeout] "
+    "<destination>\n"
+)
 MESSAGES = {
     "net-unreachable": "Destination Net Unreachable",
     "host-unreachable": "Destination Host Unreachable",
@@ -34,8 +41,27 @@ MESSAGES = {
     "host-prohibited": "Destination Host Prohibited",
     "admin-prohibited": "Packet filtered",
     "time-exceeded": "Time to live exceeded",
+    "frag-needed": "Frag needed and DF set (mtu = {mtu})",
 }
 """An ICMP message -> ping's words for it."""
+MESSAGES6 = {
+    "no-route": "Destination unreachable: No route",
+    "adm-prohibited": "Destination unreachable: Administratively prohibited",
+    "beyond-scope": "Destination unreachable: Beyond scope of source address",
+    "addr-unreachable": "Destination unreachable: Address unreachable",
+    "port-unreachable": "Destination unreachable: Port unreachable",
+    "policy-fail": "Destination unreachable: Unknown code 5",
+    "reject-route": "Destination unreachable: Unknown code 6",
+    "packet-too-big": "Packet too big: mtu={mtu}",
+    "time-exceeded": "Time exceeded: Hop limit",
+}
+HEADERS = {"ip": 28, "ip6": 48}
+"""Bytes before the data: the IP header and eight of ICMP."""
+TIMED = 16
+"""From so many bytes of data on there is room for the time of sending."""
+TOO_LONG = "Message too long"
+BROADCAST = "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n"
+"""What ping makes of EACCES in IPv4."""
 
 
 @dataclass(slots=True)
@@ -65,20 +91,23 @@ def program(process: Process) -> Running:
     address = resolve(process, asked.destination)
     if address is None:
         raise CommandError(f"ping: {asked.destination}: Name or service not known\n", 2)
-    source = _source(process, asked.told.get("I", ""))
+    if ("4" in asked.told and ":" in address) or ("6" in asked.told and ":" not in address):
+        raise CommandError(f"ping: {asked.destination}: Address family for hostname not supported\n", 2)
+    source = _source(process, address, asked.told.get("I", ""))
     count, identity = asked.number("c", COUNT), None
     lines = [_head(asked, address, source)]
     heard: list[Heard] = []
     complaints = ""
     for sequence in range(1, min(count, 1 + int(min(process.limit, count))) + 1):
-        attempt = yield from _request(process, address, asked.number("t", 64), identity)
+        attempt = yield from _request(process, asked, address, identity)
         identity = identity or _identity(attempt)
         one = _listen(process, attempt)
-        if one.local == "Network is unreachable":
-            raise CommandError(f"ping: connect: {one.local}\n", 2)
+        if one.local in LOCAL_ERRORS.values():
+            broadcast = one.local == "Permission denied" and ":" not in address
+            raise CommandError(BROADCAST if broadcast else f"ping: connect: {one.local}\n", 2)
         heard.append(one)
-        complaints += f"ping: sendmsg: {one.local}\n" if one.local else ""
-        lines += [] if "q" in asked.told else _line(one, sequence)
+        complaints += _complaint(process, one, address)
+        lines += [] if "q" in asked.told else _line(asked, one, sequence)
     if process.limit < count - 1:
         return Result("".join(lines), complaints, 124)
     lines.append(_statistics(asked, heard))
@@ -105,13 +134,19 @@ def _read(words: list[str]) -> Asked:
     return asked
 
 
-LIMITS = {"c": (1, 100, "1 <= value <= 9223372036854775807"), "t": (0, 255, "0 <= value <= 255")}
+LIMITS = {
+    "s": (0, 2147483647, "0 <= value <= 2147483647"),
+    "c": (1, 100, "1 <= value <= 9223372036854775807"),
+    "t": (0, 255, "0 <= value <= 255"),
+}
 
 
 def _checked(letter: str, value: str) -> str:
-    if letter == "I":
+    if letter == "M" and value not in ("do", "want", "dont", "probe"):
+        raise CommandError(f"ping: invalid -M argument: {value}\n", 2)
+    if letter in "IM":
         return value
-    if not re.fullmatch(r"\d+(\.\d+)?", value) or (letter in LIMITS and not value.isdigit()):
+    if not re.fullmatch(r"-?\d+(\.\d+)?", value) or (letter in LIMITS and not value.removeprefix("-").isdigit()):
         raise CommandError(f"ping: invalid argument: '{value}'\n", 1)
     low, high, words = LIMITS.get(letter, (0, 10**9, ""))
     if not low <= float(value) <= high:
@@ -121,25 +156,44 @@ def _checked(letter: str, value: str) -> str:
     return value
 
 
-def _source(process: Process, name: str) -> str:
+def _source(process: Process, address: str, name: str) -> str:
     """``-I``: one of this namespace's own addresses or devices."""
     if not name:
         return ""
     rows = process.world.table(process.netns, "addr").values()
     if name in process.world.table(process.netns, "link"):
-        return next((f"{row.address} {name}" for row in rows if row.dev == name), name)
+        same = (row for row in rows if row.dev == name and (":" in row.address) == (":" in address))
+        return next((f"{row.address} {name}" for row in same if not ip.is_link_local(row.address)), name)
     if not any(row.address == name for row in rows):
-        unknown = "Cannot assign requested address" if re.fullmatch(r"[\d.]+", name) else "unknown iface"
+        unknown = "Cannot assign requested address" if _is_address(name) else "unknown iface"
         raise CommandError(f"ping: {unknown}: {name}\n" if unknown[0] == "u" else f"ping: bind: {unknown}\n", 2)
     return name
 
 
-def _request(process: Process, address: str, ttl: int, identity: int | None) -> Generator[Command, None, Attempt]:
-    return (
-        yield from socket.connect(
-            process.world, process.netns, address, 0, "icmp", sport=identity, ttl=ttl, recording=True
-        )
+def _is_address(word: str) -> bool:
+    try:
+        return bool(ip.canonical(word))
+    except ValueError:
+        return False
+
+
+def _request(process: Process, asked: Asked, address: str, identity: int | None) -> Generator[Command, None, Attempt]:
+    six = ":" in address
+    source = asked.told.get("I", "")
+    attempt = yield from socket.connect(
+        process.world,
+        process.netns,
+        address,
+        0,
+        "icmp6" if six else "icmp",
+        sport=identity,
+        ttl=asked.number("t", 64),
+        size=asked.number("s", DATA) + HEADERS["ip6" if six else "ip"],
+        discover=asked.told.get("M", "want").replace("probe", "do"),
+        source=source if _is_address(source) else "",
+        recording=True,
     )
+    return attempt
 
 
 def _identity(attempt: Attempt) -> int | None:
@@ -151,7 +205,7 @@ def _identity(attempt: Attempt) -> int | None:
 def _listen(process: Process, attempt: Attempt) -> Heard:
     heard = Heard()
     for step in attempt.steps:
-        if step.where == process.netns and step.what == "deliver" and step.before.proto == "icmp":
+        if step.where == process.netns and step.what == "deliver" and step.before.proto in ("icmp", "icmp6"):
             if step.before.inner is not None:
                 heard.error = step
             elif step.before.flags == "echo-reply":
@@ -169,26 +223,40 @@ def _forbidden(process: Process, attempt: Attempt) -> str:
 
 
 def _head(asked: Asked, address: str, source: str) -> str:
-    origin = f" from {source}:" if source else ""
-    size = asked.number("s", 56)
+    size = asked.number("s", DATA)
+    origin = f" from {source if ' ' in source else source + ' '}:" if source else ""
+    if ":" in address:
+        return f"PING {asked.destination}({address}){origin} {size} data bytes\n"
     return f"PING {asked.destination} ({address}){origin} {size}({size + 28}) bytes of data.\n"
 
 
-def _line(one: Heard, sequence: int) -> list[str]:
+def _line(asked: Asked, one: Heard, sequence: int) -> list[str]:
     if one.answer is not None:
-        packet = one.answer.before
-        return [f"64 bytes from {packet.src}: icmp_seq={sequence} ttl={packet.ttl} time={TIME} ms\n"]
+        packet, size = one.answer.before, asked.number("s", DATA)
+        time = f" time={TIME} ms" if size >= TIMED else ""
+        return [f"{size + 8} bytes from {packet.src}: icmp_seq={sequence} ttl={packet.ttl}{time}\n"]
     if one.error is not None:
         packet = one.error.before
-        return [f"From {packet.src} icmp_seq={sequence} {MESSAGES.get(packet.flags, packet.flags)}\n"]
+        words = (MESSAGES6 if packet.family == "ip6" else MESSAGES).get(packet.flags, packet.flags)
+        return [f"From {packet.src} icmp_seq={sequence} {words.format(mtu=packet.mtu)}\n"]
     return []
+
+
+def _complaint(process: Process, one: Heard, address: str) -> str:
+    """What the socket itself said, on the error channel."""
+    if one.local != TOO_LONG:
+        return f"ping: sendmsg: {one.local}\n" if one.local else ""
+    found = fib.lookup(process.world, process.netns, address)
+    mtu = pmtu.mtu(process.world, process.netns, found, address)
+    return f"ping: local error: message too long, mtu{': ' if ':' in address else '='}{mtu}\n"
 
 
 def _statistics(asked: Asked, heard: list[Heard]) -> str:
     sent, received = len(heard), sum(one.answer is not None for one in heard)
-    errors = sum(one.error is not None for one in heard)
+    errors = sum(one.error is not None or one.local == TOO_LONG for one in heard)
     lost = f"{100 * (sent - received) / sent:.6g}"
     text = f"\n--- {asked.destination} ping statistics ---\n{sent} packets transmitted, {received} received, "
     text += f"+{errors} errors, " if errors else ""
     text += f"{lost}% packet loss, time {1000 * (sent - 1)}ms\n"
-    return text + (f"rtt min/avg/max/mdev = {TIME}/{TIME}/{TIME}/0.000 ms\n" if received else "\n")
+    timed = received and asked.number("s", DATA) >= TIMED
+    return text + (f"rtt min/avg/max/mdev = {TIME}/{TIME}/{TIME}/0.000 ms\n" if timed else "\n" if not received else "")

@@ -10,9 +10,9 @@ from k8slearn.shell.process import Process
 
 
 def resolve(process: Process, name: str) -> str | None:
-    """The IPv4 address of a host name, or None."""
+    """The address of a host name (of either family where it is a number), or None."""
     try:
-        return ip.text(ip.number(name))
+        return ip.canonical(name)
     except ValueError:
         return "127.0.0.1" if name == "localhost" else _from_file(process, name)
 
