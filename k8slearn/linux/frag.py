@@ -71,7 +71,7 @@ def gather(net: Net, skb: Skb) -> Walk[bool]:
     place = (skb.netns, skb.iif, piece.src, piece.dst, piece.proto, str(part.ident))
     pieces = net.pieces.setdefault(place, [])
     pieces.append(piece)
-    if not _complete(pieces):
+    if not is_complete(pieces):
         return False
     del net.pieces[place]
     first = min(pieces, key=_offset)
@@ -87,7 +87,8 @@ def _offset(piece: Packet) -> int:
     return piece.fragment.offset if piece.fragment is not None else 0
 
 
-def _complete(pieces: list[Packet]) -> bool:
+def is_complete(pieces: list[Packet]) -> bool:
+    """Do these fragments of one packet leave nothing out?"""
     header, reached = HEADER[pieces[0].family] + (8 if pieces[0].family == "ip6" else 0), 0
     for piece in sorted(pieces, key=_offset):
         if _offset(piece) > reached:
