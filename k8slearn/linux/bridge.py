@@ -135,7 +135,7 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
     targets = [p for p in ports(net.world, skb.netns, device.name) if p.up and (p.name != came_by or p.hairpin)]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
-    for port in targets:
+    for port in reversed(targets):  # the newest port hears it first (br_if.c: new_nbp, list_add_rcu)
         if skb.prerouted or _worth_following(net, port, frame):
             copy = Skb(
                 skb.netns,
