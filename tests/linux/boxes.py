@@ -16,6 +16,35 @@ from typing import Any
 
 import pytest
 
+from k8slearn.journal import Put, World, drive
+from k8slearn.linux import link
+from k8slearn.linux import socket as attempts
+from k8slearn.linux.rows import Netns, Socket
+from k8slearn.shell import run
+
+MACHINE = "node:r"
+LISTENING = (("tcp", 80), ("tcp", 8080), ("udp", 53))
+ROUTER = """
+r: ip link set lo up
+r: ip link add c0 type veth peer name eth0 netns {c}
+r: ip link add s0 type veth peer name eth0 netns {s}
+r: ip addr add 10.1.0.1/24 dev c0
+r: ip addr add 10.2.0.1/24 dev s0
+r: ip link set c0 up
+r: ip link set s0 up
+c: ip addr add 10.1.0.2/24 dev eth0
+s: ip addr add 10.2.0.2/24 dev eth0
+c: ip link set eth0 up
+s: ip link set eth0 up
+c: ip route add default via 10.1.0.1
+s: ip route add default via 10.2.0.1
+r: sysctl -qw net.ipv4.ip_forward=1
+r: sysctl -qw net.ipv4.icmp_ratelimit=0
+r: sysctl -qw net.ipv4.icmp_ratemask=0
+c: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
+s: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
+r: iptables -A FORWARD -m conntrack --ctstate UNTRACKED -j ACCEPT
+"""
 NEEDS = [tool for tool in ("ip", "iptables", "ip6tables", "conntrack") if shutil.which(tool) is None]
 CLONE_NEWNET = 0x40000000
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}
@@ -101,3 +130,33 @@ def tcp_packet(src: str, dst: str, sport: int, dport: int, flags: str, seq: int,
     total = (total & 0xFFFF) + (total >> 16)
     tcp = tcp[:16] + struct.pack("!H", ~total & 0xFFFF) + tcp[18:]
     return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0) + addresses + tcp
+
+
+class Rows:
+    """The router of `ROUTER` as rows: `c` asks, `r` forwards, `s` answers."""
+
+    def __init__(self, ipv6: bool = False) -> None:
+        self.world = World()
+        self.world.apply(Put((MACHINE, "netns", ""), Netns("r", MACHINE, ipv6)))
+        for command in link.add_loopback(MACHINE):
+            self.world.apply(command)
+        for line in ("ip netns add c", "ip netns add s"):
+            self.run(line)
+        for line in filter(None, ROUTER.splitlines()):
+            where, _, command = line.format(c="c", s="s").partition(": ")
+            if not command.startswith("iptables") and "icmp_rate" not in command:
+                assert self.run(command, where).exit_code == 0, command
+        for proto, port in LISTENING:
+            row = Socket(proto, "0.0.0.0", port, "python3", "s")
+            self.world.apply(Put((f"{MACHINE}/s", "socket", (proto, "0.0.0.0", port)), row))
+
+    def run(self, line: str, where: str = "r") -> Any:
+        command = line.replace("sysctl -qw", "sysctl -w")
+        return drive(run(self.world, MACHINE + {"r": ""}.get(where, f"/{where}"), command), self.world.apply)
+
+    def ask(self, proto: str, dst: str, port: int, sport: int, page: str = "/") -> str:
+        talk = attempts.connect(self.world, f"{MACHINE}/c", dst, port, proto, sport=sport, path=page, recording=True)
+        return drive(talk, self.world.apply).ending.outcome
+
+    def lines(self, options: str = "") -> list[str]:
+        return sorted(self.run(f"conntrack -L {options}").stdout.splitlines())

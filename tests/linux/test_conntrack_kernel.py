@@ -15,32 +15,11 @@ from k8slearn.linux.rows import Netns
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
 from k8slearn.shell.conntrack import text_of
-from tests.linux.boxes import Boxes, boxes, entries, tcp_packet
+from tests.linux.boxes import ROUTER, Boxes, boxes, entries, tcp_packet
 
 pytestmark = pytest.mark.root
 
 C, S, R = "10.1.0.2", "10.2.0.2", "node:r"
-ROUTER = """
-r: ip link set lo up
-r: ip link add c0 type veth peer name eth0 netns {c}
-r: ip link add s0 type veth peer name eth0 netns {s}
-r: ip addr add 10.1.0.1/24 dev c0
-r: ip addr add 10.2.0.1/24 dev s0
-r: ip link set c0 up
-r: ip link set s0 up
-c: ip addr add 10.1.0.2/24 dev eth0
-s: ip addr add 10.2.0.2/24 dev eth0
-c: ip link set eth0 up
-s: ip link set eth0 up
-c: ip route add default via 10.1.0.1
-s: ip route add default via 10.2.0.1
-r: sysctl -qw net.ipv4.ip_forward=1
-r: sysctl -qw net.ipv4.icmp_ratelimit=0
-r: sysctl -qw net.ipv4.icmp_ratemask=0
-c: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
-s: iptables -t raw -A OUTPUT -p tcp --tcp-flags RST RST -m mark --mark 0 -j DROP
-r: iptables -A FORWARD -m conntrack --ctstate UNTRACKED -j ACCEPT
-"""
 FULL = {"S": "SYN", "SA": "SYN-ACK", "A": "ACK", "PA": "PSH-ACK", "FA": "FIN-ACK", "R": "RST", "RA": "RST-ACK"}
 
 

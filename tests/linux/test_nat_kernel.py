@@ -6,53 +6,15 @@ import socket as s
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Thread
-from typing import Any
 
 import pytest
 
-from k8slearn.journal import Put, World, drive
-from k8slearn.linux import link
-from k8slearn.linux import socket as ours_socket
-from k8slearn.linux.rows import Netns, Socket
-from k8slearn.shell import run
-from tests.linux.boxes import Boxes, boxes, entries
-from tests.linux.test_conntrack_kernel import ROUTER
+from k8slearn.journal import Remove
+from tests.linux.boxes import LISTENING, ROUTER, Boxes, Rows, boxes, entries
 
 pytestmark = pytest.mark.root
-
-MACHINE = "node:r"
-LISTENING = (("tcp", 80), ("tcp", 8080), ("udp", 53))
-
-
-class Ours:
-    """The same router as rows: `c` asks, `r` forwards, `s` answers."""
-
-    def __init__(self) -> None:
-        self.world = World()
-        self.world.apply(Put((MACHINE, "netns", ""), Netns("r", MACHINE)))
-        for command in link.add_loopback(MACHINE):
-            self.world.apply(command)
-        for line in ("ip netns add c", "ip netns add s"):
-            self.run(line)
-        for line in filter(None, ROUTER.splitlines()):
-            where, _, command = line.format(c="c", s="s").partition(": ")
-            if not command.startswith("iptables") and "icmp_rate" not in command:
-                assert self.run(command, where).exit_code == 0, command
-        for proto, port in LISTENING:
-            row = Socket(proto, "0.0.0.0", port, "python3", "s")
-            self.world.apply(Put((f"{MACHINE}/s", "socket", (proto, "0.0.0.0", port)), row))
-
-    def run(self, line: str, where: str = "r") -> Any:
-        command = line.replace("sysctl -qw", "sysctl -w")
-        return drive(run(self.world, MACHINE + {"r": ""}.get(where, f"/{where}"), command), self.world.apply)
-
-    def ask(self, proto: str, dst: str, port: int, sport: int) -> str:
-        talk = ours_socket.connect(self.world, f"{MACHINE}/c", dst, port, proto, sport=sport, recording=True)
-        return drive(talk, self.world.apply).ending.outcome
-
-    def lines(self, options: str = "") -> list[str]:
-        return sorted(self.run(f"conntrack -L {options}").stdout.splitlines())
 
 
 class Real:
@@ -72,17 +34,21 @@ class Real:
     def accept(self, sock: s.socket) -> None:
         while True:
             talk, _ = sock.accept()
+            Thread(target=self.converse, args=(talk,), daemon=True).start()
+
+    def converse(self, talk: s.socket) -> None:
+        asked = talk.recv(100)
+        with suppress(OSError):
+            talk.sendall(b"x" * int(asked.rpartition(b"/")[2] or 5))
             talk.recv(100)
-            talk.send(b"hello")
-            talk.recv(100)
-            talk.close()
+        talk.close()
 
     def echo(self, sock: s.socket) -> None:
         while True:
             data, there = sock.recvfrom(100)
             sock.sendto(data, there)
 
-    def ask(self, proto: str, dst: str, port: int, sport: int) -> str:
+    def ask(self, proto: str, dst: str, port: int, sport: int, page: str = "/") -> str:
         if proto == "icmp":
             return self.ping(dst, sport)
         sock = self.there.socket("c", s.AF_INET, s.SOCK_STREAM if proto == "tcp" else s.SOCK_DGRAM)
@@ -91,8 +57,10 @@ class Real:
         try:
             sock.bind(("10.1.0.2", sport))
             sock.connect((dst, port))
-            sock.send(b"GET /")
-            sock.recv(100)
+            sock.send(b"GET " + page.encode())
+            got, size = 0, int(page.rpartition("/")[2] or 1)
+            while got < size:
+                got += len(sock.recv(65536))
             return "connected"
         except ConnectionRefusedError:
             return "refused"
@@ -164,7 +132,7 @@ ALWAYS = "-A FORWARD -m conntrack --ctstate INVALID -j ACCEPT"
 @pytest.mark.parametrize("rule", RULES)
 def test_conversations_through_a_router_leave_the_entries_that_the_kernel_has(real: Real, rule: str) -> None:
     """TCP, UDP and ping, to open and closed ports, through each rule: outcomes and `conntrack -L` are the same."""
-    ours = Ours()
+    ours = Rows()
     for line in (*FLUSH, f"iptables {ALWAYS}", f"iptables {RULES[rule]}", "conntrack -F"):
         assert real.there.run("r", line).returncode == 0, line
         if line not in FLUSH:
@@ -178,3 +146,24 @@ def test_conversations_through_a_router_leave_the_entries_that_the_kernel_has(re
     while ours.lines() != real.lines() and time.monotonic() < patience:
         time.sleep(0.05)
     assert ours.lines() == real.lines()
+
+
+def test_long_answers_find_their_size_or_hang_in_a_black_hole(real: Real) -> None:
+    """A narrow link on the way back: with its ICMP the answer is cut again, without it only small answers pass."""
+    ours = Rows()
+    machines = (ours.run, lambda line, where="r": real.there.run(where, line))
+    for machine in machines:
+        for line in (*FLUSH, "ip link set c0 mtu 1400"):
+            machine(line)
+    for rule in ("", "iptables -A OUTPUT -p icmp -j DROP"):
+        for machine in machines:
+            machine("ip route flush cache", "s")
+            if rule:
+                machine(rule)
+        for key in list(ours.world.table("node:r/s", "pmtu")):
+            ours.world.apply(Remove(("node:r/s", "pmtu", key)))
+        for n, page in enumerate(("/bytes/100", "/bytes/4000", "/bytes/1300", "/bytes/1400")):
+            probe = ("tcp", "10.2.0.2", 80, 41000 + n + 10 * bool(rule), page)
+            assert (probe, ours.ask(*probe)) == (probe, real.ask(*probe))
+    for line in (*FLUSH, "ip link set c0 mtu 1500"):
+        real.there.run("r", line)
