@@ -1,24 +1,36 @@
 """A Linux bridge: a switch in software, and br_netfilter, which shows its IP traffic to iptables.
 
-A bridge remembers behind which port it saw a MAC (the forwarding table, ``bridge fdb``), sends a frame for a known
-MAC there and floods one for an unknown MAC. While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING,
-FORWARD and POSTROUTING though they are not routed: so a Service's address can be translated between two pods on one
-bridge.
+A bridge remembers behind which port it saw a MAC (`fdb`), sends a frame for a known MAC there and floods one for an
+unknown MAC. A frame for one of the machine's own MACs goes up, to the bridge's own device::
 
-Left out: spanning tree, VLANs, multicast snooping, ageing, ebtables.
+    port ─ up? ─ 01:80:c2? ─ PREROUTING ─ VLAN ─ learn ─┬─ known ── FORWARD ─ POSTROUTING ─ that port
+                                                        ├─ unknown, group ── the same for each port that may
+                                                        └─ own, group, promisc ── VLAN ─ up
+
+While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWARD and POSTROUTING though they are not
+routed: so a Service's address can be translated between two pods on one bridge. (``bridge-nf-call-ip6tables``: IPv6;
+the bridge's own ``nf_call_iptables`` does it for one bridge.)
+
+A loop of bridges without spanning tree carries a frame round for ever. Here a bridge that has had the same frame
+by the same port `STORM` times lets it go.
+
+Left out: spanning tree, multicast snooping (a group's frames go to all), ebtables, arptables, ARP suppression.
 """
 
 from __future__ import annotations
 
-from k8slearn.journal import Put
-from k8slearn.linux import arp, fib, frag, netfilter, path, sysctl
+from k8slearn.linux import arp, fdb, fib, frag, netfilter, path, switch, sysctl, vlanfilter
 from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Frame, Step, Walk
 
-SWITCH = "net.bridge.bridge-nf-call-iptables"
+SWITCHES = {"ip": ("iptables", "nf_call_iptables"), "ip6": ("ip6tables", "nf_call_ip6tables")}
+"""Family -> the end of the sysctl's name, and the setting of a bridge."""
+STORM = 4
+FLAGS = {"unicast": "flood", "broadcast": "bcast_flood", "multicast": "mcast_flood"}
+"""Kind of destination -> the switch of a port that lets floods of it out."""
 
 
 def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
@@ -26,31 +38,134 @@ def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
     device = fib.link(net.world, netns, port.master)
     if device is None:
         return
-    if not device.up:
-        why = path.link_because(netns, device)
-        yield Step(netns, "drop", f"{device.name} is down: its ports take nothing", frame, frame, why, port.name)
+    refused, reason = _refused(net, netns, device, port, frame)
+    if refused:
+        yield Step(netns, "drop", refused, frame, frame, path.link_because(netns, device), port.name, reason=reason)
         return
-    skb = Skb(netns, frame, device.name, physin=port.name)
-    shown = frame.proto != "arp" and sysctl.is_on(net.world, netns, SWITCH)
-    if not shown or (yield from _prerouting(net, skb, device)):
+    skb = Skb(netns, frame, device.name, physin=port.name, host=frame.eth_dst in (port.mac, device.mac))
+    if not _shown(net, netns, device, frame) or (yield from _prerouting(net, skb, device)):
         yield from finish(net, skb, device, port)
+
+
+def _refused(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> tuple[str, str]:
+    """(why the port does not take the frame, the kernel's name for it); empty: it does."""
+    if not device.up:
+        return f"{device.name} is down: its ports take nothing", ""
+    if fdb.is_group(frame.eth_src):
+        return f"{frame.eth_src} is no sender's MAC", "MAC_INVALID_SOURCE"
+    if frame.eth_dst.startswith("01:80:c2:00:00:0") and not _forwards_group(device, frame.eth_dst):
+        return f"{frame.eth_dst} is for this link alone (802.1D)", ""
+    seen = net.seen[netns, port.name, frame] = net.seen.get((netns, port.name, frame), 0) + 1
+    if seen > STORM:
+        return f"the same frame for the {seen}th time: a loop of bridges, a broadcast storm", ""
+    return "", ""
+
+
+def _forwards_group(device: Link, mac: str) -> bool:
+    """01:80:c2:00:00:00 is spanning tree's own; without it a bridge forwards that one as any group's."""
+    number = int(mac[-1], 16)
+    return number == 0 or bool(switch.settings(device).group_fwd_mask >> number & 1)
+
+
+def _shown(net: Net, netns: str, device: Link, frame: Packet) -> bool:
+    """Does bridge-netfilter show this frame to iptables?"""
+    if frame.proto == "arp" or frame.tag:
+        return False
+    name, setting = SWITCHES[frame.family]
+    return sysctl.read(net.world, netns, f"net.bridge.bridge-nf-call-{name}") != "0" or bool(
+        getattr(switch.settings(device), setting)
+    )
 
 
 def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
     """Learn where the sender is, then forward, flood or keep (`br_handle_frame_finish`)."""
+    if not (yield from _tagged(skb, device, vlanfilter.of_port(device, port), port.name)):
+        return
     frame = skb.packet
-    yield from _learn(net, skb.netns, device, port, frame)
-    if frame.eth_dst == arp.BROADCAST:
-        yield from _flood(net, skb, device, port.name)
-        yield from path.receive_up(net, skb, device)
-    elif _is_local(net, skb.netns, device, frame.eth_dst):
-        yield from path.receive_up(net, skb, device)
+    if port.port.learning:
+        yield from fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, _vlan(device, frame))
+    if fdb.is_group(frame.eth_dst):
+        yield from _flood(net, skb, device, port)
+        yield from pass_up(net, skb, device)
+        return
+    known = fdb.find_entry(net.world, skb.netns, device, frame.eth_dst, _vlan(device, frame))
+    if known is not None and known.state == "permanent":
+        yield from pass_up(net, skb, device)
+        return
+    if known is None:
+        yield from _flood(net, skb, device, port)
     else:
-        yield from _forward(net, skb, device, port.name)
+        yield from _forward(net, skb, device, port, known)
+    if device.promisc:
+        yield from pass_up(net, skb, device)
 
 
-def _is_local(net: Net, netns: str, device: Link, mac: str) -> bool:
-    return mac == device.mac or any(p.mac == mac for p in ports(net.world, netns, device.name))
+def _vlan(device: Link, frame: Packet) -> int:
+    return frame.tag if switch.settings(device).vlan_filtering else 0
+
+
+def _tagged(skb: Skb, device: Link, vlans: vlanfilter.Vlans, came_by: str) -> Walk[bool]:
+    """While the bridge filters: put the frame into its VLAN; False where it may not come in."""
+    if not switch.settings(device).vlan_filtering:
+        return True
+    frame = vlanfilter.ingress(vlans, skb.packet)
+    if frame is None:
+        vlan = f"VLAN {skb.packet.tag}" if skb.packet.tag else "a VLAN for frames without a tag"
+        says = f"{came_by} is not in {vlan}"
+        why = path.link_because(skb.netns, device)
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, came_by, reason="VLAN_FILTER")
+        return False
+    skb.packet = frame
+    return True
+
+
+def pass_up(net: Net, skb: Skb, device: Link) -> Walk[None]:
+    """To the bridge's own device, as if it had come in by that (`br_pass_frame_up`).
+
+    A promiscuous bridge hears all of it; what was for another host goes no further than to who listens there, and what
+    it also takes for its own has lost its connection (`br_nf_local_in`).
+    """
+    frame = skb.packet
+    if switch.settings(device).vlan_filtering:
+        inside = vlanfilter.egress(vlanfilter.of_bridge(device), frame)
+        if inside is None and not device.promisc:
+            return
+        frame = inside or frame
+    net.frames.append(Frame(skb.netns, device.name, "in", net.time, frame))
+    if not skb.host and not fdb.is_group(frame.eth_dst):
+        if not device.promisc:
+            says = f"{frame.eth_dst} is not {device.name}'s MAC: for another host"
+            why = path.link_because(skb.netns, device)
+            yield Step(skb.netns, "drop", says, frame, frame, why, device.name, reason="OTHERHOST")
+        return
+    up = _copy(skb, frame)
+    up.host = True
+    if device.promisc and not _is_own(net, skb.netns, device, frame):
+        up.tracked, up.state = None, "INVALID"
+    yield from path.receive_up(net, up, device)
+
+
+def _is_own(net: Net, netns: str, device: Link, frame: Packet) -> bool:
+    known = fdb.find_entry(net.world, netns, device, frame.eth_dst, _vlan(device, frame))
+    return known is not None and known.state == "permanent"
+
+
+def _copy(skb: Skb, frame: Packet) -> Skb:
+    return Skb(
+        skb.netns,
+        frame,
+        skb.iif,
+        physin=skb.physin,
+        mark=skb.mark,
+        tracked=skb.tracked,
+        state=skb.state,
+        prerouted=skb.prerouted,
+        longest=skb.longest,
+        host=skb.host,
+    )
+
+
+# --- bridge-netfilter ------------------------------------------------------------------------------
 
 
 def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
@@ -69,7 +184,7 @@ def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
     if forwards and not refused and found.kind == "unicast" and found.dev == device.name:
         yield from _bridged_dnat(net, skb, device, found.via or skb.packet.dst)
         return False
-    skb.packet = skb.packet._replace(eth_dst=device.mac)
+    skb.packet, skb.host = skb.packet._replace(eth_dst=device.mac), True
     return True
 
 
@@ -92,70 +207,64 @@ def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> Walk[None]:
         yield from finish(net, skb, device, port)
 
 
-def _learn(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> Walk[None]:
-    key = (netns, "fdb", (device.name, frame.eth_src))
-    known: Fdb | None = net.world.get(key)
-    news = known is None or (known.port != port.name and known.state != "permanent")
-    if news and not _is_local(net, netns, device, frame.eth_src):
-        yield Put(key, Fdb(device.name, frame.eth_src, port.name))
+# --- out of the ports ------------------------------------------------------------------------------
 
 
-def _forward(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
-    """To the one port behind which the MAC was seen, or to all (`br_forward.c`)."""
-    frame = skb.packet
-    known: Fdb | None = net.world.get((skb.netns, "fdb", (device.name, frame.eth_dst)))
-    if known is None:
-        yield from _flood(net, skb, device, came_by)
-        return
-    why = Because(
-        (skb.netns, "fdb", (device.name, frame.eth_dst)), f"{frame.eth_dst} dev {known.port} master {device.name}"
-    )
+def _forward(net: Net, skb: Skb, device: Link, came_by: Link | None, known: Fdb) -> Walk[None]:
+    """To the one port behind which the MAC was seen (`br_forward.c: br_forward`)."""
+    frame, why = skb.packet, fdb.because(skb.netns, known)
     port = fib.link(net.world, skb.netns, known.port)
-    if port is None or not port.up:
-        yield Step(skb.netns, "drop", f"{known.port} is down", frame, frame, why, device.name)
-    elif known.port == came_by and not port.hairpin:
-        says = f"{frame.eth_dst} is behind {came_by}, where the frame came from, and hairpin is off"
-        yield Step(skb.netns, "drop", says, frame, frame, why, device.name)
-    else:
-        yield Step(
-            skb.netns,
-            "bridge",
-            f"{device.name}: {frame.eth_dst} is behind {known.port}",
-            frame,
-            frame,
-            why,
-            device.name,
-        )
-        yield from _out(net, skb, device, port)
+    refused = f"{known.port} is down" if port is None or not port.up else _may_not(device, came_by, port, frame)
+    if refused or port is None:
+        yield Step(skb.netns, "drop", refused, frame, frame, why, device.name)
+        return
+    says = f"{device.name}: {frame.eth_dst} is behind {known.port}"
+    yield Step(skb.netns, "bridge", says, frame, frame, why, device.name)
+    yield from _out(net, skb, device, port)
 
 
-def _flood(net: Net, skb: Skb, device: Link, came_by: str) -> Walk[None]:
+def _may_not(device: Link, came_by: Link | None, port: Link, frame: Packet) -> str:
+    """Why a frame may not leave by a port (`br_forward.c: should_deliver`); empty: it may."""
+    if came_by is not None and came_by.name == port.name and not port.hairpin:
+        return f"{frame.eth_dst} is behind {port.name}, where the frame came from, and hairpin is off"
+    if came_by is not None and came_by.port.isolated and port.port.isolated:
+        return f"{came_by.name} and {port.name} are isolated ports: they do not talk to each other"
+    if switch.settings(device).vlan_filtering and vlanfilter.egress(vlanfilter.of_port(device, port), frame) is None:
+        return f"{port.name} is not in VLAN {frame.tag}"
+    return ""
+
+
+def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]:
     """To every other port. Only who can answer is followed (and what iptables sees); the rest drop it unseen."""
     frame = skb.packet
-    targets = [p for p in ports(net.world, skb.netns, device.name) if p.up and (p.name != came_by or p.hairpin)]
+    flag = FLAGS[_cast(frame.eth_dst)]
+    free = came_by is None and flag != "flood"
+    targets = [
+        port
+        for port in ports(net.world, skb.netns, device.name)
+        if port.up and (free or getattr(port.port, flag)) and not _may_not(device, came_by, port, frame)
+    ]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
     for port in reversed(targets):  # the newest port hears it first (br_if.c: new_nbp, list_add_rcu)
         if skb.prerouted or _worth_following(net, port, frame):
-            copy = Skb(
-                skb.netns,
-                frame,
-                skb.iif,
-                physin=skb.physin,
-                mark=skb.mark,
-                tracked=skb.tracked,
-                state=skb.state,
-                prerouted=skb.prerouted,
-                longest=skb.longest,
-            )
-            yield from _out(net, copy, device, port)
+            yield from _out(net, _copy(skb, frame), device, port)
+
+
+def _cast(mac: str) -> str:
+    if not fdb.is_group(mac):
+        return "unicast"
+    return "broadcast" if mac == arp.BROADCAST else "multicast"
 
 
 def _worth_following(net: Net, port: Link, frame: Packet) -> bool:
-    far = fib.link(net.world, *port.peer) if port.peer else None
-    if far is None or port.peer is None:
+    """Is there more behind the port than a host that would drop the frame?"""
+    if port.peer is None:
+        return True
+    far = fib.link(net.world, *port.peer)
+    if far is None:
         return False
-    if far.master:
+    if far.master or frame.tag or (fdb.is_group(frame.eth_dst) and frame.proto != "arp"):
         return True
     if frame.proto == "arp" and frame.flags == "who-has":
         return arp.would_answer(net, port.peer[0], frame)
@@ -163,8 +272,10 @@ def _worth_following(net: Net, port: Link, frame: Packet) -> bool:
 
 
 def _out(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
-    """FORWARD and POSTROUTING for a bridged IPv4 frame, then out of the port."""
-    if skb.prerouted:
+    """FORWARD and POSTROUTING for a bridged IP frame, then out of the port (`br_forward.c: __br_forward`)."""
+    if switch.settings(device).vlan_filtering:
+        skb.packet = vlanfilter.egress(vlanfilter.of_port(device, port), skb.packet) or skb.packet
+    if skb.prerouted and not skb.packet.tag:
         skb.oif, skb.physout = device.name, port.name
         if not (yield from netfilter.run(net, skb, "FORWARD")):
             return
@@ -174,7 +285,9 @@ def _out(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
         if skb.packet.size > min(port.mtu, skb.longest or port.mtu):
             yield from _refragmented(net, skb, device, port)
             return
+    net.mark = skb.mark
     yield from _push(net, skb.netns, port, skb.packet)
+    net.mark = 0
 
 
 def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
@@ -201,8 +314,17 @@ def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
 
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     """The machine itself sends by the bridge (`br_device.c: br_dev_xmit`)."""
-    skb = Skb(netns, frame)
-    if frame.eth_dst == arp.BROADCAST:
-        yield from _flood(net, skb, device, "")
+    skb = Skb(netns, frame, mark=net.mark)
+    if not (yield from _tagged(skb, device, vlanfilter.of_bridge(device), device.name)):
+        return
+    if fdb.is_group(frame.eth_dst):
+        yield from _flood(net, skb, device, None)
+        return
+    known = fdb.find_entry(net.world, netns, device, frame.eth_dst, _vlan(device, skb.packet))
+    if known is None:
+        yield from _flood(net, skb, device, None)
+    elif known.port == device.name:
+        says = f"{frame.eth_dst} is {device.name} itself"
+        yield Step(netns, "drop", says, frame, frame, fdb.because(netns, known), device.name)
     else:
-        yield from _forward(net, skb, device, "")
+        yield from _forward(net, skb, device, None, known)

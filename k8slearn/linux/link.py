@@ -138,6 +138,7 @@ def _strip(world: World, netns: str, link: Link) -> Commands:
     yield from route.drop_device(world, netns, link)
     yield from neigh.drop_device(world, netns, link.name)
     yield from _forget_macs(world, netns, link, kept="")
+    yield from _forget_remotes(world, netns, link, kept="")
 
 
 def _forget_macs(world: World, netns: str, link: Link, kept: str) -> Commands:
@@ -145,6 +146,13 @@ def _forget_macs(world: World, netns: str, link: Link, kept: str) -> Commands:
     for name, row in list(world.table(netns, "fdb").items()):
         if link.name in (row.port, row.bridge) and row.state != kept:
             yield Remove((netns, "fdb", name))
+
+
+def _forget_remotes(world: World, netns: str, link: Link, kept: str) -> Commands:
+    """vxlan_stop(): what a VXLAN device learned is forgotten when it goes down, all of it when it goes away."""
+    for name, row in list(world.table(netns, "vxfdb").items()):
+        if row.dev == link.name and row.state != kept:
+            yield Remove((netns, "vxfdb", name))
 
 
 def set_up(world: World, netns: str, name: str) -> Commands:
@@ -166,6 +174,7 @@ def set_down(world: World, netns: str, name: str) -> Commands:
     yield from neigh.drop_device(world, netns, name)
     yield from addrconf.went_down(world, netns, link)
     yield from _forget_macs(world, netns, link, kept="permanent")
+    yield from _forget_remotes(world, netns, link, kept="permanent")
     peer = peer_of(world, link)
     if peer is not None and link.peer is not None and peer.master:
         yield from _forget_macs(world, link.peer[0], peer, kept="permanent")

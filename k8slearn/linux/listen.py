@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
-from k8slearn.linux import fib, icmp, ip, pmtu, sysctl
+from k8slearn.linux import fib, icmp, ip, pmtu, sysctl, vxlan, vxlan_link
 from k8slearn.linux.connection import inverse, tuple_of
 from k8slearn.linux.rows import Socket
 from k8slearn.linux.skb import Accepted, Net, Outgoing, Skb
@@ -181,6 +181,9 @@ def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
 
 def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
     packet = skb.packet
+    if packet.dport and vxlan_link.is_open(net.world, skb.netns, packet.dport):
+        yield from vxlan.receive(net, skb)
+        return
     found = listener(net.world, skb.netns, "udp", packet.dst, packet.dport)
     if found is None:
         says = f"nobody listens on {place(packet.dst, packet.dport)}/udp"

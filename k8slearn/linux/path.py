@@ -22,7 +22,23 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from k8slearn.journal import World
-from k8slearn.linux import arp, bridge, fib, frag, icmp, ip6_input, ip_input, ndp, netfilter, pmtu, qdisc, socket
+from k8slearn.linux import (
+    arp,
+    bridge,
+    dummy,
+    fib,
+    frag,
+    icmp,
+    ifb,
+    ip6_input,
+    ip_input,
+    ndp,
+    netfilter,
+    pmtu,
+    qdisc,
+    socket,
+    vxlan,
+)
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
@@ -54,6 +70,7 @@ def run(net: Net) -> Walk[None]:
         if not net.held:
             if net.pieces:
                 yield from frag.give_up(net)
+            net.seen.clear()
             return
         (netns, dev, address), waiting = net.held.popitem()
         for skb in waiting:
@@ -79,15 +96,13 @@ def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
 def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The frame is not for a bridge (any more): ARP, or IP if the MAC is ours."""
     frame = skb.packet
-    if net.recording and link.kind == "bridge":
-        net.frames.append(Frame(skb.netns, link.name, "in", net.time, frame))
     if frame.proto == "arp":
         yield from arp.receive(net, skb.netns, link, frame)
     elif (
         frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff")
         or frame.eth_dst[:6] == "33:33:"
         or link.kind == "loopback"
-        or skb.prerouted
+        or skb.host
     ):
         yield from ip_receive(net, skb)
     else:
@@ -300,7 +315,9 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
     link = fib.link(net.world, skb.netns, skb.oif)
     if link is not None:
         frame = skb.packet._replace(eth_src=link.mac, eth_dst=mac)
+        net.mark = skb.mark
         yield from hand_over(net, skb.netns, link, frame)
+        net.mark = 0
 
 
 def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
@@ -343,7 +360,7 @@ class Kind(Protocol):
         """The device sends a frame."""
 
 
-KINDS: Mapping[str, Kind] = {"bridge": bridge}
+KINDS: Mapping[str, Kind] = {"bridge": bridge, "vxlan": vxlan, "dummy": dummy, "ifb": ifb}
 """Kind of device -> the module that sends by it. What is not here is a cable (veth)."""
 
 

@@ -29,7 +29,7 @@ def rename(world: World, netns: str, name: str, new: str) -> Commands:
     yield from _row(netns, link, new)
     for port in ports(world, netns, name):
         yield Put((netns, "link", port.name), replace(port, master=new))
-    for table in ("addr", "inet6", "route", "neigh", "proxy", "fdb"):
+    for table in ("addr", "inet6", "route", "neigh", "proxy", "fdb", "vxfdb"):
         for key, row in list(world.table(netns, table).items()):
             yield from _follow(netns, table, key, row, name, new)
     if link.peer is not None:

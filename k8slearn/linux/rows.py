@@ -25,6 +25,16 @@ class Netns:
     """Does the machine's kernel speak IPv6? False is a kernel that was booted with ``ipv6.disable=1``."""
 
 
+class PortVlan(NamedTuple):
+    """A port (or the bridge itself) in a VLAN, as ``bridge vlan`` lists it."""
+
+    vid: int
+    pvid: bool = False
+    """Frames that come in without a tag are in this VLAN."""
+    untagged: bool = False
+    """Frames of this VLAN leave without their tag (``Egress Untagged``)."""
+
+
 class Port(NamedTuple):
     """The switches of a bridge's port beside `Link.hairpin`, as ``bridge -d link`` lists them."""
 
@@ -36,6 +46,8 @@ class Port(NamedTuple):
     bcast_flood: bool = True
     isolated: bool = False
     """Isolated ports do not talk to each other."""
+    vlans: tuple[PortVlan, ...] | None = None
+    """The VLANs it is in, while its bridge filters; None: nobody said, so the bridge's ``vlan_default_pvid``."""
 
 
 NEW_PORT = Port()
@@ -217,8 +229,40 @@ class Fdb:
     bridge: str
     mac: str
     port: str
+    """The bridge's own name: the MAC is the machine's (``bridge fdb add MAC dev BRIDGE self``)."""
     state: str = "learned"
-    """``learned`` or ``permanent``."""
+    """``learned`` (``dynamic``: it ages), ``static`` (it does not), ``permanent`` (``local``: it is the machine's
+    own, frames for it go up)."""
+    vlan: int = 0
+    updated: float = 0.0
+    """The second of the logical clock at which it was written or its owner was last heard."""
+
+
+class Remote(NamedTuple):
+    """One far end of a VXLAN forwarding entry."""
+
+    dst: str
+    """Underlay address of the machine; ``0.0.0.0``: nowhere."""
+    port: int = 0
+    """UDP port; 0: the device's own."""
+    vni: int = 0
+    """0: the device's own."""
+    via: str = ""
+    """The underlay device to leave by; empty: routing decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class VxlanFdb:
+    """A VXLAN device's memory of a MAC: on which machines. The MAC of all zeros stands for every MAC that is not
+    listed, and for broadcasts (head-end replication: one copy for each remote)."""
+
+    dev: str
+    mac: str
+    remotes: tuple[Remote, ...]
+    state: str = "learned"
+    """``learned`` (it ages) or ``permanent``."""
+    updated: float = 0.0
+    """The second of the logical clock at which it was written or its owner was last heard."""
 
 
 class Tuple(NamedTuple):
@@ -290,3 +334,37 @@ class Bridge:
     """Shows IPv4 frames to iptables even while the sysctl of the namespace says no."""
     nf_call_ip6tables: int = 0
     nf_call_arptables: int = 0
+    vlans: tuple[PortVlan, ...] | None = None
+    """The VLANs of the bridge's own device (``bridge vlan add dev br0 self``); None: ``vlan_default_pvid``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vxlan:
+    """``ip link add type vxlan id 1 local A dev eth0 dstport 8472 nolearning``."""
+
+    id: int
+    """The VNI: 24 bits that tell the networks on one underlay apart."""
+    local: str = ""
+    """Source address of outer packets; empty: routing chooses."""
+    remote: str = ""
+    """Default destination (or multicast ``group``); empty: none."""
+    port: int = 8472
+    """UDP destination port, and the port that it listens on."""
+    port_range: tuple[int, int] = (0, 0)
+    """Source ports, by the flow's hash; (0, 0): ``net.ipv4.ip_local_port_range``."""
+    learning: bool = True
+    ageing: int = 300
+    """Seconds."""
+    ttl: int = 0
+    """0: the machine's default."""
+    ttl_inherit: bool = False
+    tos: int = 0
+    """1: ``inherit``."""
+    df: str = "unset"
+    """Don't-fragment bit of the outer packet: ``unset``, ``set`` or ``inherit``."""
+    limit: int = 0
+    """``maxaddress``; 0: no limit."""
+    udp_csum: bool = True
+    udp_zero_csum6_tx: bool = False
+    udp_zero_csum6_rx: bool = False
+    localbypass: bool = True

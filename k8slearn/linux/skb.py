@@ -10,7 +10,7 @@ Left out: queues and their lengths: a wire takes every packet, in order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -20,7 +20,7 @@ from zlib import crc32
 from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Draw, Frame
+from k8slearn.trace import Draw, Frame, Walk
 
 
 @dataclass(slots=True)
@@ -62,6 +62,8 @@ class Skb:
     """How long a packet may be on the way that routing chose; 0: as long as the device takes."""
     longest: int = 0
     """It came in fragments and was put together: the longest of them (the kernel's `frag_max_size`)."""
+    host: bool = False
+    """It came in with a MAC of this machine (PACKET_HOST), whatever its header says by now."""
 
 
 @dataclass(slots=True)
@@ -141,6 +143,12 @@ class Net:
         if self.recording:
             for name in names:
                 self.count((netns, "nstat", name))
+    mark: int = 0
+    """The mark of the frame that a device is given right now: a tunnel's outer packet takes it over."""
+    seen: dict[tuple[str, str, Packet], int] = field(default_factory=dict)
+    """(namespace, bridge port, frame) -> how often, since the wires were last quiet: a loop of bridges shows here."""
+    redirected: dict[tuple[str, str, Packet], Callable[[], Walk[None]]] = field(default_factory=dict)
+    """(namespace, ifb, frame) -> what to do with it once the ifb lets it go."""
 
     learned: dict[Key, Any] = field(default_factory=dict)
     """What a rule's conditions remember next (a recent list, a bucket, a set): key -> row, None where it goes."""

@@ -14,10 +14,10 @@ from dataclasses import replace
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, World
 from k8slearn.linux.device import find, refused
-from k8slearn.linux.rows import Bridge, Link, Port
+from k8slearn.linux.rows import Bridge, Link
 
 DEFAULT = Bridge()
-PORT_SETTINGS = ("hairpin", *Port._fields)
+PORT_SETTINGS = ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated")
 """Switches of a port, in no order."""
 SECONDS = {"hello_time": (100, 1000), "max_age": (600, 4000)}
 """Timers of spanning tree: the range that 802.1D allows, in hundredths of a second."""
@@ -30,7 +30,7 @@ def settings(link: Link) -> Bridge:
 
 def port_settings(link: Link) -> dict[str, bool]:
     """The switches of a port by name."""
-    return {"hairpin": link.hairpin, **link.port._asdict()}
+    return {name: link.hairpin if name == "hairpin" else getattr(link.port, name) for name in PORT_SETTINGS}
 
 
 def set_bridge(world: World, netns: str, name: str, wanted: Mapping[str, int]) -> Commands:
@@ -54,7 +54,7 @@ def with_settings(spec: Bridge, wanted: Mapping[str, int]) -> Bridge:
             raise refused("Numerical result out of range")
     if wanted.get("group_fwd_mask", 0) & 0x7:
         raise refused("Invalid argument")
-    return replace(spec, **wanted)
+    return replace(spec, **wanted)  # type: ignore[arg-type]
 
 
 def set_port(world: World, netns: str, name: str, wanted: Mapping[str, bool]) -> Commands:
@@ -64,7 +64,7 @@ def set_port(world: World, netns: str, name: str, wanted: Mapping[str, bool]) ->
         if wanted:
             raise refused("Operation not supported")
         return
-    port = link.port._replace(**{field: on for field, on in wanted.items() if field != "hairpin"})
+    port = link.port._replace(**{field: on for field, on in wanted.items() if field != "hairpin"})  # type: ignore[arg-type]
     changed = replace(link, port=port, hairpin=wanted.get("hairpin", link.hairpin))
     if changed != link:
         yield Put((netns, "link", name), changed)

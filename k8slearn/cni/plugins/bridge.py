@@ -104,7 +104,9 @@ def _cable(args: Args, config: Config, netns: str) -> Any:
     if config.hairpin:
         yield from link.set_hairpin(world, node, host, True)
     cable = Cable(link.find(world, node, host), link.find(world, netns, args.ifname), netns)
-    yield Put((node, "fdb", (config.bridge, cable.pod.mac)), Fdb(config.bridge, cable.pod.mac, host))
+    yield Put(
+        (node, "fdb", (config.bridge, cable.pod.mac)), Fdb(config.bridge, cable.pod.mac, host, updated=world.clock)
+    )
     return cable
 
 

@@ -1,0 +1,131 @@
+"""The forwarding table of a bridge (``bridge fdb``): behind which port is a MAC.
+
+A bridge writes an entry when a frame comes in (its **sender** is behind that port) and reads it when a frame must go
+out. There are three kinds::
+
+    kind                       who writes it        ages   a sender seen elsewhere   frames for it
+    learned (dynamic)          every frame          yes    moves the entry           go out of its port
+    static                     a person             no     moves the entry           go out of its port
+    permanent (local)          a person, the port   no     stays, and is warned of   go up to the machine
+
+Every MAC of a port is ``permanent`` by itself, and so is the bridge's: these are derived from the link rows. An entry
+that was not heard of for ``ageing_time`` (300 s) is gone: the next frame for it is flooded (br_fdb.c).
+
+Left out: sticky and offloaded entries, entries that a control plane learned (``extern_learn``), a limit of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from k8slearn.journal import Commands, Key, Put, Remove, Table, World
+from k8slearn.linux import switch
+from k8slearn.linux.device import find, ports, refused
+from k8slearn.linux.rows import Fdb, Link
+from k8slearn.trace import Because
+
+NO_MAC = "00:00:00:00:00:00"
+
+
+def key(netns: str, bridge: str, mac: str, vlan: int = 0) -> Key:
+    """Where the world keeps this entry."""
+    return (netns, "fdb", (bridge, mac, vlan) if vlan else (bridge, mac))
+
+
+def find_entry(world: World, netns: str, device: Link, mac: str, vlan: int = 0) -> Fdb | None:
+    """What the bridge knows of a MAC in a VLAN, or None where it must flood."""
+    port = own_macs(world, netns, device.name).get(mac) or (device.name if mac == device.mac else "")
+    if port:
+        return Fdb(device.name, mac, port, "permanent", vlan)
+    row: Fdb | None = world.get(key(netns, device.name, mac, vlan))
+    return None if row is None or expired(world, device, row) else row
+
+
+def own_macs(world: World, netns: str, bridge: str) -> dict[str, str]:
+    """MAC -> the port that wears it (of two, the older one)."""
+    return world.table(netns, "link").index(_own_macs).get(bridge, {})
+
+
+def _own_macs(links: Table) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for link in sorted(links.values(), key=lambda link: link.index):
+        if link.master:
+            found.setdefault(link.master, {}).setdefault(link.mac, link.name)
+    return found
+
+
+def expired(world: World, device: Link, row: Fdb) -> bool:
+    """Was it not heard of for so long that the bridge has forgotten it (`br_fdb.c: has_expired`)?"""
+    return row.state == "learned" and row.updated + switch.settings(device).ageing_time / 100 <= world.clock
+
+
+def learn(world: World, netns: str, device: Link, port: str, mac: str, vlan: int = 0) -> Iterator[Put]:
+    """A frame from this MAC has come in by this port (`br_fdb.c: br_fdb_update`)."""
+    if switch.settings(device).ageing_time == 0 or is_group(mac) or mac == NO_MAC:
+        return
+    if mac == device.mac or mac in own_macs(world, netns, device.name):
+        return
+    known: Fdb | None = world.get(key(netns, device.name, mac, vlan))
+    if known is not None and known.state == "permanent":
+        return
+    now = world.clock
+    if known is None:
+        yield Put(key(netns, device.name, mac, vlan), Fdb(device.name, mac, port, "learned", vlan, now))
+    elif known.port != port or known.updated != now:
+        yield Put(key(netns, device.name, mac, vlan), replace(known, port=port, updated=now))
+
+
+def is_group(mac: str) -> bool:
+    """Broadcast or multicast: the lowest bit of the first byte."""
+    return mac[1:2] in "13579bdf"
+
+
+def because(netns: str, row: Fdb) -> Because:
+    """The entry as ``bridge fdb`` prints it."""
+    vlan = f" vlan {row.vlan}" if row.vlan else ""
+    state = "" if row.state == "learned" else f" {row.state}"
+    text = f"{row.mac} dev {row.port}{vlan} master {row.bridge}{state}"
+    return Because(key(netns, row.bridge, row.mac, row.vlan), text)
+
+
+# --- what a person writes down ---------------------------------------------------------------------
+
+
+def add(world: World, netns: str, row: Fdb, how: str = "add") -> Commands:
+    """``bridge fdb add|append|replace MAC dev PORT master``. Raises CommandError in the kernel's words."""
+    device = find(world, netns, row.bridge)
+    if row.mac == NO_MAC:
+        raise refused("Invalid argument")
+    where = key(netns, row.bridge, row.mac, row.vlan)
+    own = row.mac == device.mac or row.mac in own_macs(world, netns, row.bridge)
+    known: Fdb | None = world.get(where)
+    there = own or (known is not None and not expired(world, device, known))
+    if how == "add" and there:
+        raise refused("File exists")
+    if not own:
+        yield Put(where, replace(row, updated=world.clock))
+
+
+def delete(world: World, netns: str, row: Fdb) -> Commands:
+    """``bridge fdb del MAC dev PORT master``."""
+    where = key(netns, row.bridge, row.mac, row.vlan)
+    known: Fdb | None = world.get(where)
+    if known is None or known.port != row.port:
+        raise refused("No such file or directory")
+    yield Remove(where)
+
+
+def flush(world: World, netns: str, dev: str, states: tuple[str, ...] = ("learned", "static", "permanent")) -> Commands:
+    """``bridge fdb flush dev DEV``: all that a bridge knows, or what it knows behind one port."""
+    for name, row in list(world.table(netns, "fdb").items()):
+        if dev in (row.bridge, row.port) and row.state in states:
+            yield Remove((netns, "fdb", name))
+
+
+def entries(world: World, netns: str, device: Link) -> list[Fdb]:
+    """Every entry of a bridge that is alive, the newest first, the ports' own MACs last."""
+    rows: list[Fdb] = [row for row in world.table(netns, "fdb").values() if row.bridge == device.name]
+    alive = [row for row in reversed(rows) if not expired(world, device, row)]
+    own = [Fdb(device.name, port.mac, port.name, "permanent") for port in ports(world, netns, device.name)]
+    return [*alive, *own]

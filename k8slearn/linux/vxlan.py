@@ -1,0 +1,147 @@
+"""VXLAN: an Ethernet between machines, inside UDP packets (RFC 7348).
+
+A VXLAN device looks like a port of one big switch. What it sends goes to the machine where the destination's MAC is,
+wrapped into an IP packet to that machine; there the kernel's own UDP socket unwraps it::
+
+    flannel.1 ── which machine has the MAC? ── outer IP | UDP 8472 | VNI | Ethernet | inner IP
+                 (`bridge fdb show dev flannel.1`)           │ OUTPUT, POSTROUTING, eth0, wire,
+    flannel.1 ── VNI known? ── learn ────────────────────────┘ PREROUTING, INPUT, UDP port
+
+The table (`vxlan_fdb`) is filled in three ways: a person or flannel writes it, what comes in teaches it (``learning``),
+and the MAC of all zeros stands for all the rest: one copy to each of its remotes (**head-end replication**), broadcasts
+too. Without it, what is unknown is dropped. The headers cost 50 bytes (IPv6: 70): the inner MTU is that much smaller.
+
+The outer packet belongs to the namespace where the device was made, its `Link.home`, wherever the device lives.
+A remote that is one of the machine's own addresses never sees a packet: the frame is handed over (`encap_bypass`).
+
+Left out: ``l2miss``/``l3miss`` notices, ``proxy`` and ``rsc``, multicast groups as underlay, ``external`` devices
+(collect metadata), GBP, GPE, checksums, next hop groups, the ICMP that a bridge port answers for a path too narrow.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from k8slearn.linux import fdb, fib, path, sysctl, tunnel
+from k8slearn.linux.fib import Found
+from k8slearn.linux.rows import Link, Remote, Vxlan, VxlanFdb
+from k8slearn.linux.skb import Net, Skb
+from k8slearn.linux.vxlan_fdb import ALL, HEADER, because, find_entry, learn, settings
+from k8slearn.linux.vxlan_link import ANYWHERE, listening
+from k8slearn.packet import Packet
+from k8slearn.trace import Because, Step, Walk
+
+
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+    """The device sends a frame: to the machine that the MAC is on, or to all (`vxlan_core.c: vxlan_xmit`)."""
+    mark, world = net.mark, net.world
+    row = find_entry(world, netns, device, frame.eth_dst) or find_entry(world, netns, device, ALL)
+    if row is None:
+        says = f"{device.name}: no machine is known for {frame.eth_dst}, and none for all the rest"
+        why = path.link_because(netns, device)
+        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="NO_TX_TARGET")
+        return
+    for remote in (*row.remotes[1:], row.remotes[0]):
+        yield from _to(net, netns, device, frame, remote, because(netns, row, remote), mark)
+
+
+def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because, mark: int) -> Walk[None]:
+    """One copy to one machine (`vxlan_xmit_one`)."""
+    spec, home = settings(device), device.home or netns
+    if remote.dst in ANYWHERE or tunnel.nested(frame):
+        says = "nowhere to send it to" if remote.dst in ANYWHERE else "dead loop on virtual device"
+        yield Step(netns, "drop", f"{device.name}: {says}", frame, frame, why, device.name, reason="RECURSION_LIMIT")
+        return
+    via = remote.via or (device.lower[1] if device.lower is not None else "")
+    found = fib.lookup(net.world, home, remote.dst, src=spec.local, oif=via, mark=mark if home == netns else 0)
+    if found.kind == "local":
+        yield from _bypass(net, netns, device, frame, remote, why)
+        return
+    circular = (found.dev, home) == (device.name, netns)
+    if found.kind != "unicast" or circular:
+        says = f"the way to {remote.dst} is {device.name} itself" if circular else f"no route to {remote.dst}"
+        yield Step(home, "drop", f"{device.name}: {says}", frame, frame, found.because or why, device.name)
+        return
+    outer = _outer(net, home, spec, frame, remote, found)
+    says = f"{device.name}: {frame.eth_dst} is on {remote.dst}: wrapped into UDP for it"
+    yield Step(netns, "transmit", says, frame, outer, why, device.name)
+    yield from tunnel.send(net, home, outer, found, mark if home == netns else 0, device.name)
+
+
+def _outer(net: Net, home: str, spec: Vxlan, frame: Packet, remote: Remote, found: Found) -> Packet:
+    src = spec.local or fib.source_for(net.world, home, found, remote.dst)
+    hops = int(sysctl.read(net.world, home, "net.ipv4.ip_default_ttl") or 64)
+    return Packet(
+        "udp",
+        src,
+        remote.dst,
+        _source_port(spec, frame),
+        remote.port or spec.port,
+        vni=remote.vni or spec.id,
+        ttl=(frame.ttl if spec.ttl_inherit and frame.proto != "arp" else spec.ttl) or hops,
+        inner=frame,
+        size=frame.size + HEADER["ip6" if ":" in remote.dst else "ip"],
+        df=spec.df == "set" or (spec.df == "inherit" and frame.proto != "arp" and frame.df),
+    )
+
+
+def _source_port(spec: Vxlan, frame: Packet) -> int:
+    """One for each flow, so that routers on the way can spread flows (`udp_flow_src_port`)."""
+    low, high = spec.port_range if spec.port_range != (0, 0) else (32768, 60999)
+    flow = (frame.proto, frame.src, frame.dst, frame.sport, frame.dport, frame.eth_src, frame.eth_dst)
+    return low + crc32(repr(flow).encode()) % (high - low + 1)
+
+
+def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because) -> Walk[None]:
+    """The machine is this one: the frame is handed to its device, nothing is wrapped (`encap_bypass_if_local`)."""
+    spec, home = settings(device), device.home or netns
+    there = listening(net.world, home, remote.port or spec.port, remote.vni or spec.id)
+    if there is None or not spec.localbypass:
+        says = f"{device.name}: {remote.dst} is this machine, which has no such VXLAN"
+        yield Step(netns, "drop", says, frame, frame, why, device.name)
+        return
+    scope, near = there
+    says = f"{device.name}: {remote.dst} is this machine: handed to {near.name}"
+    yield Step(netns, "transmit", says, frame, frame, why, device.name)
+    yield from learn(net.world, scope, near, frame.eth_src, "127.0.0.1")
+    if not near.master and not fdb.is_group(frame.eth_dst):
+        frame = frame._replace(eth_dst=near.mac)  # PACKET_HOST, whatever its header says
+    net.wire.append((scope, near.name, frame))
+
+
+# --- what comes in ---------------------------------------------------------------------------------
+
+
+def receive(net: Net, skb: Skb) -> Walk[None]:
+    """A UDP packet for a VXLAN socket (`vxlan_rcv`): unwrap it, and in by the device of its VNI."""
+    outer, inner = skb.packet, skb.packet.inner
+    there = listening(net.world, skb.netns, outer.dport, outer.vni)
+    if inner is None or there is None:
+        says = f"no VXLAN device here has VNI {outer.vni}" if inner is not None else "no VXLAN header"
+        reason = "VXLAN_VNI_NOT_FOUND" if inner is not None else "VXLAN_INVALID_HDR"
+        yield Step(skb.netns, "drop", f"UDP port {outer.dport}: {says}", outer, outer, None, skb.iif, reason=reason)
+        return
+    scope, device = there
+    says = f"{device.name}: unwrapped, from {outer.src}"
+    yield Step(scope, "receive", says, outer, inner, path.link_because(scope, device), device.name)
+    known = find_entry(net.world, scope, device, inner.eth_src)
+    refused = _not_from(settings(device), device, inner, known, outer.src)
+    if refused:
+        yield Step(scope, "drop", refused[0], inner, inner, None, device.name, reason=refused[1])
+        return
+    yield from learn(net.world, scope, device, inner.eth_src, outer.src)
+    net.wire.append((scope, device.name, inner))
+
+
+def _not_from(spec: Vxlan, device: Link, inner: Packet, known: VxlanFdb | None, src: str) -> tuple[str, str] | None:
+    """Why a frame is not believed: it is one's own that came back, or its sender lives elsewhere by decree."""
+    if inner.eth_src == device.mac:
+        return f"{device.name}: its own frame has come back", "LOCAL_MAC"
+    if not spec.learning:
+        return None
+    if fdb.is_group(inner.eth_src) or inner.eth_src == ALL:
+        return f"{inner.eth_src} is no sender's MAC", "MAC_INVALID_SOURCE"
+    if known is not None and known.state == "permanent" and known.remotes[0].dst != src:
+        says = f"{inner.eth_src} is on {known.remotes[0].dst} for good, and this came from {src}"
+        return says, "VXLAN_ENTRY_EXISTS"
+    return None

@@ -1,0 +1,108 @@
+"""VXLAN devices: how a person makes and changes one, and which of them takes what comes in.
+
+A device is known by its **VNI** and its UDP port; two of one machine may not share both. It remembers the namespace
+that it was made in (`Link.home`): there its outer packets travel and there its UDP socket is, while the device is up.
+
+Left out: VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their underlay device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from k8slearn.journal import Commands, Put, Remove, Table, World
+from k8slearn.linux import fib, ip, link
+from k8slearn.linux.device import error, find
+from k8slearn.linux.rows import Link, Remote, Vxlan, VxlanFdb
+from k8slearn.linux.vxlan_fdb import ALL, headroom, key, settings
+
+ANYWHERE = ("", "0.0.0.0", "::")
+Place = tuple[str, Link]
+"""(namespace, device)"""
+
+
+def is_open(world: World, home: str, port: int) -> bool:
+    """Has the kernel a VXLAN socket on this UDP port here? It has while a device of the port is up."""
+    vnis = (vni for number, vni in _here(world, home) if number == port)
+    return any(device.up for vni in vnis for _, device in _at(world, home, port, vni))
+
+
+def listening(world: World, home: str, port: int, vni: int) -> Place | None:
+    """(namespace, device): the one that is up and takes this VNI from this port of its home."""
+    return next((place for place in _at(world, home, port, vni) if place[1].up), None)
+
+
+def _here(world: World, home: str) -> dict[tuple[int, int], list[tuple[str, str]]]:
+    return world.table(home, "link").index(_by_port)
+
+
+def _by_port(links: Table) -> dict[tuple[int, int], list[tuple[str, str]]]:
+    found: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for row in links.values():
+        if isinstance(row.spec, Vxlan) and not row.home:
+            found.setdefault((row.spec.port, row.spec.id), []).append(("", row.name))
+    return found
+
+
+def _at(world: World, home: str, port: int, vni: int) -> list[Place]:
+    rows = _here(world, home).get((port, vni), ())
+    links = ((scope or home, fib.link(world, scope or home, name)) for scope, name in rows)
+    return [(scope, link) for scope, link in links if link is not None]
+
+
+# --- what a person writes down ---------------------------------------------------------------------
+
+
+def add(
+    world: World, netns: str, name: str, spec: Vxlan, dev: str = "", mtu: int = 0, mac: str = "", home: str = ""
+) -> Commands:
+    """``ip link add NAME type vxlan id N ... [dev DEV]``; `home` where it is made for another namespace."""
+    underlay = home or netns
+    lower = find(world, underlay, dev) if dev else None
+    _check(world, underlay, spec, lower)
+    room = lower.mtu - headroom(spec) if lower is not None else 65535
+    below = (underlay, dev) if dev else None
+    fields = {"spec": spec, "lower": below, "home": home if home != netns else ""}
+    yield from link.add(
+        world, netns, name, "vxlan", min(mtu or (max(room, 68) if lower else 1500), room), mac, **fields
+    )
+    if spec.remote:
+        row = VxlanFdb(name, ALL, (Remote(spec.remote, via=dev),), "permanent", world.clock)
+        yield Put(key(netns, name, ALL), row)
+
+
+def _check(world: World, home: str, spec: Vxlan, lower: Link | None) -> None:
+    """`vxlan_config_validate`, in its order."""
+    if spec.local and spec.remote and ip.bits(spec.local) != ip.bits(spec.remote):
+        raise error("Local and remote address must be from the same family.")
+    if spec.local and ip.is_multicast(spec.local):
+        raise error("Local address cannot be multicast.")
+    if _at(world, home, spec.port, spec.id):
+        raise error("A VXLAN device with the specified VNI already exists.")
+
+
+def change(world: World, netns: str, name: str, **fields: object) -> Commands:
+    """``ip link set NAME type vxlan ...``: remote, local, learning, ageing, ttl, tos; the rest is for ever."""
+    device = find(world, netns, name)
+    spec = settings(device)
+    if fields.get("id", spec.id) != spec.id:
+        raise error("Cannot change VNI.")
+    if "port" in fields:
+        raise error("Cannot change port.")
+    changed = replace(spec, **fields)  # type: ignore[arg-type]
+    yield Put((netns, "link", name), replace(device, spec=changed))
+    if changed.remote != spec.remote:
+        yield from _change_default(world, netns, device, spec, changed)
+
+
+def _change_default(world: World, netns: str, device: Link, before: Vxlan, after: Vxlan) -> Commands:
+    """The entry for all the rest follows the default remote (`vxlan_changelink`)."""
+    where = key(netns, device.name, ALL)
+    row: VxlanFdb | None = world.get(where)
+    via = device.lower[1] if device.lower is not None else ""
+    kept = tuple(r for r in row.remotes if r.dst != before.remote) if row is not None else ()
+    remotes = (*kept, Remote(after.remote, via=via)) if after.remote not in ANYWHERE else kept
+    if remotes:
+        yield Put(where, VxlanFdb(device.name, ALL, remotes, "permanent", world.clock))
+    else:
+        yield Remove(where)
