@@ -24,7 +24,7 @@ from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Frame, Step, Walk
+from k8slearn.trace import Step, Walk
 
 SWITCHES = {"ip": ("iptables", "nf_call_iptables"), "ip6": ("ip6tables", "nf_call_ip6tables")}
 """Family -> the end of the sysctl's name, and the setting of a bridge."""
@@ -131,7 +131,8 @@ def pass_up(net: Net, skb: Skb, device: Link) -> Walk[None]:
         if inside is None and not device.promisc:
             return
         frame = inside or frame
-    net.frames.append(Frame(skb.netns, device.name, "in", net.time, frame))
+    if net.recording:
+        net.record(skb.netns, device, "in", frame)
     if not skb.host and not fdb.is_group(frame.eth_dst):
         if not device.promisc:
             says = f"{frame.eth_dst} is not {device.name}'s MAC: for another host"

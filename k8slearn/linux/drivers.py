@@ -38,13 +38,16 @@ class Driver(NamedTuple):
     carrier: str = ""
     """Whose carrier is its own: ``peer``, ``ports``, ``lower``; empty: nobody asks, and ``state`` is UNKNOWN."""
     tso_max_size: int = 524280
+    tx: int = 14
+    """Bytes that it counts beyond the IP packet when it sends: the Ethernet header, or nothing."""
+    rx: int = 14
 
 
 DRIVERS: Mapping[str, Driver] = {
     "loopback": Driver("loopback", ("LOOPBACK",), 0, 0),
     "veth": Driver(carrier="peer"),
-    "bridge": Driver(carrier="ports"),
-    "vxlan": Driver(),
+    "bridge": Driver(carrier="ports", rx=0),
+    "vxlan": Driver(tx=0, rx=0),
     "dummy": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0),
     "ifb": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0, txqlen=32, qdisc="pfifo_fast"),
 }

@@ -43,7 +43,7 @@ from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Frame, Step, Walk
+from k8slearn.trace import Because, Step, Walk
 
 NOBODY = "00:00:00:00:00:00"
 """lo's MAC, on both ends."""
@@ -86,7 +86,7 @@ def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
         yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
         return
     if net.recording:
-        net.frames.append(Frame(netns, dev, "in", net.time, frame))
+        net.record(netns, link, "in", frame)
     if link.master:
         yield from bridge.handle_frame(net, netns, link, frame)
     else:
@@ -328,7 +328,7 @@ def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     if net.world.table(netns, "qdisc") and not (yield from qdisc.dequeue(net, netns, link.name, frame)):
         return
     if net.recording:
-        net.frames.append(Frame(netns, link.name, "out", net.time, frame))
+        net.record(netns, link, "out", frame)
     kind = KINDS.get(link.kind)
     if kind is not None:
         yield from kind.transmit(net, netns, link, frame)

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from k8slearn.journal import Command, Key, Put, Remove, World
-from k8slearn.linux.rows import Connection, Tuple
+from k8slearn.linux.drivers import DRIVERS
+from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.packet import Packet
 from k8slearn.trace import Draw, Frame, Walk
 
@@ -167,6 +168,12 @@ class Net:
         """One more of what ``nstat`` calls ``IpNAME`` in IPv4 and ``Ip6NAME`` in IPv6 (`name6` where that differs)."""
         if self.recording:
             self.count((skb.netns, "nstat", f"Ip6{name6 or name}" if ":" in skb.packet.dst else f"Ip{name}"))
+
+    def record(self, netns: str, link: Link, direction: str, frame: Packet) -> None:
+        """A frame crosses a device: captures see it, and the device counts it (``ip -s link``)."""
+        self.frames.append(Frame(netns, link.name, direction, self.time, frame))
+        way = "rx" if direction == "in" else "tx"
+        self.count((netns, "counter", ("link", link.name, way)), frame.size + getattr(DRIVERS[link.kind], way))
 
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""

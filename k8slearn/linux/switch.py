@@ -19,6 +19,7 @@ from k8slearn.linux.rows import Bridge, Link
 DEFAULT = Bridge()
 PORT_SETTINGS = ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated")
 """Switches of a port, in no order."""
+SWITCHES = ("nf_call_iptables", "nf_call_ip6tables", "nf_call_arptables", "vlan_filtering", "mcast_snooping")
 SECONDS = {"hello_time": (100, 1000), "max_age": (600, 4000)}
 """Timers of spanning tree: the range that 802.1D allows, in hundredths of a second."""
 
@@ -52,8 +53,9 @@ def with_settings(spec: Bridge, wanted: Mapping[str, int]) -> Bridge:
     for name, (low, high) in SECONDS.items():
         if name in wanted and not low <= wanted[name] <= high:
             raise refused("Numerical result out of range")
-    if wanted.get("group_fwd_mask", 0) & 0x7:
+    if wanted.get("group_fwd_mask", 0) & 0x7 or wanted.get("vlan_default_pvid", 0) >= 4095:
         raise refused("Invalid argument")
+    wanted = {name: min(value, 1) if name in SWITCHES else value for name, value in wanted.items()}
     return replace(spec, **wanted)  # type: ignore[arg-type]
 
 

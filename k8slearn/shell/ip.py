@@ -46,6 +46,8 @@ def program(process: Process) -> Running:
     found = match(name, OBJECTS)
     if found is None:
         raise CommandError(f'Object "{name}" is unknown, try "ip help".\n', 1)
+    if options.statistics and not "link".startswith(name):
+        not_modelled(f"ip -s {name}: counters")
     if options.netns:
         process = replace(process, netns=_netns(process, options.netns))
     return (yield from found(process, options, words))

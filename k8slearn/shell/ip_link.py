@@ -4,7 +4,7 @@ Flags are partly a person's (UP), partly the device's (LOWER_UP: it has a carrie
 the ``@``; when it lives in another namespace only its index is known (``eth0@if5``), and the namespace by the name
 that this machine gave it (``link-netns``) or by a number of this namespace's own (``link-netnsid``).
 
-Left out: ``-s`` (nobody counts bytes here), alternative names, the mode of a link.
+Left out: ``-s -s``, alternative names, the mode of a link.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from k8slearn.linux.device import carrier, lower_of, operstate, peer_of
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.program import Running
 from k8slearn.linux.rows import Link
+from k8slearn.shell.ip_counters import counters, counters_text
 from k8slearn.shell.ip_details import detail_fields, detail_text
-from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, wrong
+from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, not_modelled, wrong
 from k8slearn.shell.process import Process
 
 BROADCAST = {"loopback": "00:00:00:00:00:00", "ether": "ff:ff:ff:ff:ff:ff"}
@@ -52,10 +53,12 @@ def show(process: Process, options: Options, words: Words) -> Running:
         word = words.take()
         if not filter_word(process, wanted, word, words):
             dev_word(wanted, word, words)
+    if options.statistics > 1:
+        not_modelled("ip -s -s link: errors of each kind")
     rows = [link_fields(process, options, link, True) for link in chosen(process, wanted)]
     if options.brief:
         return answer(options, [brief_fields(row) for row in rows] if options.json else rows, brief_text)
-    return answer(options, rows, lambda row: head_text(row) + hardware_text(process, row))
+    return answer(options, rows, lambda row: head_text(row) + hardware_text(process, row) + counters_text(row))
 
 
 def filter_word(process: Process, wanted: Filter, word: str, words: Words) -> bool:
@@ -108,7 +111,7 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
             row["link_netnsid"] = netns_ids(process.world, process.netns)[elsewhere]
         row |= detail_fields(process.world, process.netns, link, mode) if options.details else {}
     row |= {"ifalias": link.alias} if link.alias else {}
-    return row
+    return row | ({"stats64": counters(process.world, process.netns, link)} if options.statistics else {})
 
 
 def hardware_fields(link: Link) -> Fields:
@@ -118,6 +121,8 @@ def hardware_fields(link: Link) -> Fields:
 
 def _other_end(process: Process, link: Link) -> Fields:
     """The device behind the ``@``: a cable's far end, or what a vlan stands on; abroad only its index is known."""
+    if link.home:
+        return {"link_index": link.index}  # rtnetlink.c: nla_put_iflink() says something wherever a namespace follows
     below = DRIVERS[link.kind].carrier == "lower"
     far = lower_of(process.world, link) if below else peer_of(process.world, link)
     if far is None:

@@ -55,8 +55,11 @@ def add(process: Process, options: Options, words: Words) -> Running:
     if kind not in KINDS:
         raise CommandError("Error: Unknown device type.\n", 2)
     netns = wanted.pop("netns", process.netns)
-    yield from KINDS[kind].add(process, netns, wanted, words)
-    return Result()
+    try:
+        yield from KINDS[kind].add(process, netns, wanted, words)
+    except CommandError as error:
+        raise CommandError(words.notes + error.stderr, error.exit_code) from None
+    return Result("", words.notes)
 
 
 def delete(process: Process, options: Options, words: Words) -> Running:

@@ -4,7 +4,7 @@ iproute2 takes any prefix of a command (``ip a s``), reads its arguments as pair
 either text or JSON out of the same fields. So do we: a tool makes dicts in iproute2's JSON form, and the text is
 written from those.
 
-Left out: ``-batch``, ``-stats``, colours, and the long usage texts.
+Left out: ``-batch``, colours, and the long usage texts.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Options:
     pretty: bool = False
     color: bool = False
     netns: str = ""
+    statistics: int = 0
+    """How often ``-s`` was said."""
 
 
 class Words:
@@ -42,6 +44,8 @@ class Words:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.left = list(words)
+        self.notes = ""
+        """What the tool says on its standard error though all goes well."""
 
     def __bool__(self) -> bool:
         return bool(self.left)
@@ -51,13 +55,13 @@ class Words:
             raise CommandError('Command line is not complete. Try option "help"\n', 255)
         return self.left.pop(0)
 
-    def number(self, complaint: str) -> int:
+    def number(self, complaint: str, end: str = "\n\n") -> int:
         """The next word as a number; `complaint` is iproute2's: ``"metric" value is invalid``."""
         word = self.take()
         try:
             return int(word, 0)
         except ValueError:
-            wrong(word, complaint)
+            wrong(word, complaint, end)
 
 
 def wrong(word: str, complaint: str, end: str = "\n\n") -> NoReturn:
@@ -113,17 +117,25 @@ FLAGS = {
     "-color": ("color", True),
     "-netns": ("netns", None),
     "-pretty": ("pretty", True),
+    "-statistics": ("statistics", 1),
 }
 REFUSED = {
     "-family": "",
-    "-statistics": "counters",
     "-batch": "",
     "-force": "",
     "-all": "",
     "-resolve": "",
     "-human": "",
 }
-ALIASES = {"-br": "-brief", "-n": "-netns", "-p": "-pretty", "-s": "-statistics", "-c": "-color", "-a": "-all"}
+ALIASES = {
+    "-stats": "-statistics",
+    "-br": "-brief",
+    "-n": "-netns",
+    "-p": "-pretty",
+    "-s": "-statistics",
+    "-c": "-color",
+    "-a": "-all",
+}
 
 
 def parse_options(words: Words, tool: str) -> Options:
@@ -138,6 +150,8 @@ def parse_options(words: Words, tool: str) -> Options:
         if row is None:
             raise CommandError(f'Option "{word}" is unknown, try "{tool} -help".\n', 255)
         field, value = row
+        if field == "statistics":
+            value = found.get(field, 0) + 1
         found[field] = value if value is not None else (words.left.pop(0) if words else "(null)")
     return Options(**found)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from k8slearn.journal import Commands, World
 from k8slearn.linux.rows import Link
 from k8slearn.shell.iproute import Fields, Words
-from k8slearn.shell.links import bridge, bridge_slave, plain, veth
+from k8slearn.shell.links import bridge, bridge_slave, plain, veth, vxlan
 from k8slearn.shell.links.words import Change, Wanted
 from k8slearn.shell.process import Process
 
@@ -39,6 +39,7 @@ class Kind(Protocol):
 KINDS: Mapping[str, Kind] = {
     "veth": veth,
     "bridge": bridge,
+    "vxlan": vxlan,
     "dummy": plain.of("dummy"),
     "ifb": plain.of("ifb"),
 }

@@ -80,9 +80,9 @@ def _settings(words: Words) -> dict[str, int]:
 
 def _value(name: str, words: Words) -> int:
     complaint = f"invalid {'default pvid' if name == 'vlan_default_pvid' else name}"
-    value = words.number(complaint)
+    value = words.number(complaint, "\n")
     if not 0 <= value < 1 << WORDS[name]:
-        wrong(str(value), complaint)
+        wrong(str(value), complaint, "\n")
     return value
 
 
