@@ -38,6 +38,8 @@ class Driver(NamedTuple):
     carrier: str = ""
     """Whose carrier is its own: ``peer``, ``ports``, ``lower``; empty: nobody asks, and ``state`` is UNKNOWN."""
     tso_max_size: int = 524280
+    cost: int = 100
+    """Of a port of this kind, in spanning tree: what its speed is worth (br_if.c: port_cost)."""
     tx: int = 14
     """Bytes that it counts beyond the IP packet when it sends: the Ethernet header, or nothing."""
     rx: int = 14
@@ -45,7 +47,7 @@ class Driver(NamedTuple):
 
 DRIVERS: Mapping[str, Driver] = {
     "loopback": Driver("loopback", ("LOOPBACK",), 0, 0),
-    "veth": Driver(carrier="peer"),
+    "veth": Driver(carrier="peer", cost=2),
     "bridge": Driver(carrier="ports", rx=0),
     "vxlan": Driver(tx=0, rx=0),
     "dummy": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0),

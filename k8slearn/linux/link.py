@@ -22,6 +22,7 @@ from k8slearn.linux.device import (
     carrier,
     error,
     find,
+    lower_of,
     next_index,
     operstate,
     peer_of,
@@ -29,7 +30,8 @@ from k8slearn.linux.device import (
     refused,
 )
 from k8slearn.linux.drivers import DRIVERS
-from k8slearn.linux.rows import NEW_PORT, Link
+from k8slearn.linux.rows import NEW_PORT, Link, Vxlan
+from k8slearn.linux.vxlan_fdb import headroom
 
 __all__ = [
     "add_bridge",
@@ -126,6 +128,11 @@ def _forget(world: World, netns: str, link: Link) -> Commands:
     for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
         yield Put(key(netns, port.name), replace(port, master="", hairpin=False, port=NEW_PORT))
     yield from sysctl.forget(world, netns, link.name)
+    for upper in list(world.table(netns, "link").values()):
+        if upper.kind == "vxlan" and upper.lower == (netns, link.name):
+            yield from _forget(world, netns, upper)
+    if link.home:
+        yield Remove((link.home, "upper", ("", netns, link.name)))
     yield Remove(key(netns, link.name))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
@@ -196,7 +203,9 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
         return
     if link.master:
         yield from set_nomaster(world, netns, name)
-    yield Put(key(netns, name), replace(link, master=bridge, hairpin=False, port=NEW_PORT))
+    taken = {port.port.number for port in ports(world, netns, bridge)}
+    number = next(n for n in range(1, 1024) if n not in taken)
+    yield Put(key(netns, name), replace(link, master=bridge, hairpin=False, port=NEW_PORT._replace(number=number)))
     yield from _follow_ports(world, netns, bridge)
     yield from addrconf.settle(world, netns)
 
@@ -231,6 +240,9 @@ def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
         raise error("mtu less than device minimum.")
     if driver.max_mtu and mtu > driver.max_mtu:
         raise error("mtu greater than device maximum.")
+    below = lower_of(world, link) if link.kind == "vxlan" else None
+    if below is not None and isinstance(link.spec, Vxlan) and mtu > below.mtu - headroom(link.spec):
+        raise refused("Invalid argument")
     yield Put(key(netns, name), replace(link, mtu=mtu, mtu_pinned=True))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
@@ -275,12 +287,17 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
         raise CommandError(f'Error: argument "{target}" is wrong: Invalid "netns" value\n\n', 255)
     if world.get(key(target, name)) is not None:
         raise error("An interface with the same name exists in the target netns.")
+    known = [row for row in world.table(netns, "vxfdb").values() if row.dev == name and row.state != "learned"]
     yield from _forget(world, netns, link)
     free = link.index not in {other.index for other in world.table(target, "link").values()}
     index = link.index if free else next_index(world, target)
-    yield Put(
-        key(target, name), replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False)
-    )
+    home = (link.home or netns) if link.kind == "vxlan" else ""
+    arrived = replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False)
+    yield Put(key(target, name), replace(arrived, home=home if home != target else ""))
+    if home and home != target:
+        yield Put((home, "upper", ("", target, name)), link.kind)
+    for row in known:
+        yield Put((target, "vxfdb", (name, row.mac)), row)
     peer = peer_of(world, link)
     if peer is not None and link.peer is not None:
         yield Put(key(*link.peer), replace(peer, peer=(target, name)))

@@ -14,7 +14,22 @@ from k8slearn.linux import link
 from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
-TABLES = ("link", "addr", "inet6", "route", "rule", "neigh", "proxy", "fdb", "vxfdb", "sysctl", "chain", "conntrack", "socket")
+TABLES = (
+    "link",
+    "addr",
+    "inet6",
+    "route",
+    "rule",
+    "neigh",
+    "proxy",
+    "fdb",
+    "vxfdb",
+    "upper",
+    "sysctl",
+    "chain",
+    "conntrack",
+    "socket",
+)
 INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.all.", "net.ipv4.conf.default.")
 
 

@@ -57,6 +57,7 @@ LOCAL_ERRORS = {
 
 
 LONGEST = 65535
+LO = Link("lo", "loopback", NOBODY, 1)
 SLACK = 4
 """A device takes frames that are longer than its MTU by a VLAN tag (`dev.c: is_skb_forwardable`)."""
 
@@ -305,7 +306,7 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
         return
     back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
     if net.recording:
-        net.frames.append(Frame(skb.netns, "lo", "in", net.time, back.packet._replace(eth_src=NOBODY, eth_dst=NOBODY)))
+        net.record(skb.netns, LO, "in", back.packet._replace(eth_src=NOBODY, eth_dst=NOBODY))
     yield Step(skb.netns, "receive", "lo: back to this machine", skb.packet, skb.packet, None, "lo")
     yield from ip_receive(net, back)
 

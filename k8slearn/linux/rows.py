@@ -46,6 +46,8 @@ class Port(NamedTuple):
     bcast_flood: bool = True
     isolated: bool = False
     """Isolated ports do not talk to each other."""
+    number: int = 0
+    """Its number among the ports of its bridge, from 1; 0: it is no port."""
     vlans: tuple[PortVlan, ...] | None = None
     """The VLANs it is in, while its bridge filters; None: nobody said, so the bridge's ``vlan_default_pvid``."""
 
@@ -260,7 +262,7 @@ class VxlanFdb:
     mac: str
     remotes: tuple[Remote, ...]
     state: str = "learned"
-    """``learned`` (it ages) or ``permanent``."""
+    """``learned`` (it ages), ``static`` or ``permanent``."""
     updated: float = 0.0
     """The second of the logical clock at which it was written or its owner was last heard."""
 

@@ -144,6 +144,7 @@ class Net:
         if self.recording:
             for name in names:
                 self.count((netns, "nstat", name))
+
     mark: int = 0
     """The mark of the frame that a device is given right now: a tunnel's outer packet takes it over."""
     seen: dict[tuple[str, str, Packet], int] = field(default_factory=dict)
@@ -172,8 +173,9 @@ class Net:
     def record(self, netns: str, link: Link, direction: str, frame: Packet) -> None:
         """A frame crosses a device: captures see it, and the device counts it (``ip -s link``)."""
         self.frames.append(Frame(netns, link.name, direction, self.time, frame))
-        way = "rx" if direction == "in" else "tx"
-        self.count((netns, "counter", ("link", link.name, way)), frame.size + getattr(DRIVERS[link.kind], way))
+        ways = ("tx", "rx") if link.kind == "loopback" else ("rx",) if direction == "in" else ("tx",)
+        for way in ways:
+            self.count((netns, "counter", ("link", link.name, way)), frame.size + getattr(DRIVERS[link.kind], way))
 
     def count(self, key: Key, size: int = 0) -> None:
         """One packet of `size` bytes more."""

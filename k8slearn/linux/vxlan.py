@@ -141,7 +141,7 @@ def _not_from(spec: Vxlan, device: Link, inner: Packet, known: VxlanFdb | None, 
         return None
     if fdb.is_group(inner.eth_src) or inner.eth_src == ALL:
         return f"{inner.eth_src} is no sender's MAC", "MAC_INVALID_SOURCE"
-    if known is not None and known.state == "permanent" and known.remotes[0].dst != src:
+    if known is not None and known.state != "learned" and known.remotes[0].dst != src:
         says = f"{inner.eth_src} is on {known.remotes[0].dst} for good, and this came from {src}"
         return says, "VXLAN_ENTRY_EXISTS"
     return None

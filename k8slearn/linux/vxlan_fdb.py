@@ -129,8 +129,8 @@ def delete_entry(world: World, netns: str, dev: str, mac: str, remote: Remote | 
         yield Put(key(netns, dev, mac), replace(row, remotes=remotes))
 
 
-def forget(world: World, netns: str, dev: str, states: tuple[str, ...] = ("learned", "permanent")) -> Commands:
-    """The device goes down (what it learned is forgotten) or away, or somebody flushes it."""
+def flush(world: World, netns: str, dev: str, states: tuple[str, ...]) -> Commands:
+    """``bridge fdb flush dev VXLAN``: every entry in one of these states."""
     for name, row in list(world.table(netns, "vxfdb").items()):
         if row.dev == dev and row.state in states:
             yield Remove((netns, "vxfdb", name))

@@ -23,8 +23,15 @@ Place = tuple[str, Link]
 
 def is_open(world: World, home: str, port: int) -> bool:
     """Has the kernel a VXLAN socket on this UDP port here? It has while a device of the port is up."""
-    vnis = (vni for number, vni in _here(world, home) if number == port)
-    return any(device.up for vni in vnis for _, device in _at(world, home, port, vni))
+    near = world.table(home, "link").index(_ports)
+    far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
+    return port in near or any(
+        link is not None and link.up and isinstance(link.spec, Vxlan) and link.spec.port == port for link in far
+    )
+
+
+def _ports(links: Table) -> set[int]:
+    return {row.spec.port for row in links.values() if isinstance(row.spec, Vxlan) and row.up and not row.home}
 
 
 def listening(world: World, home: str, port: int, vni: int) -> Place | None:
@@ -32,22 +39,26 @@ def listening(world: World, home: str, port: int, vni: int) -> Place | None:
     return next((place for place in _at(world, home, port, vni) if place[1].up), None)
 
 
-def _here(world: World, home: str) -> dict[tuple[int, int], list[tuple[str, str]]]:
-    return world.table(home, "link").index(_by_port)
-
-
-def _by_port(links: Table) -> dict[tuple[int, int], list[tuple[str, str]]]:
-    found: dict[tuple[int, int], list[tuple[str, str]]] = {}
-    for row in links.values():
-        if isinstance(row.spec, Vxlan) and not row.home:
-            found.setdefault((row.spec.port, row.spec.id), []).append(("", row.name))
+def _at(world: World, home: str, port: int, vni: int) -> list[Place]:
+    found: list[Place] = [(home, link) for link in world.table(home, "link").index(_by_port).get((port, vni), ())]
+    for place in world.table(home, "upper").index(_moved):
+        link = fib.link(world, *place)
+        if link is not None and isinstance(link.spec, Vxlan) and (link.spec.port, link.spec.id) == (port, vni):
+            found.append((place[0], link))
     return found
 
 
-def _at(world: World, home: str, port: int, vni: int) -> list[Place]:
-    rows = _here(world, home).get((port, vni), ())
-    links = ((scope or home, fib.link(world, scope or home, name)) for scope, name in rows)
-    return [(scope, link) for scope, link in links if link is not None]
+def _by_port(links: Table) -> dict[tuple[int, int], list[Link]]:
+    found: dict[tuple[int, int], list[Link]] = {}
+    for row in links.values():
+        if isinstance(row.spec, Vxlan) and not row.home:
+            found.setdefault((row.spec.port, row.spec.id), []).append(row)
+    return found
+
+
+def _moved(rows: Table) -> list[tuple[str, str]]:
+    """(namespace, device) of those that were made here and live elsewhere."""
+    return [(name[1], name[2]) for name, kind in rows.items() if kind == "vxlan" and isinstance(name, tuple)]
 
 
 # --- what a person writes down ---------------------------------------------------------------------

@@ -82,7 +82,7 @@ def _row(process: Process, bridge: Link) -> str:
 def _macs(process: Process, bridge: str) -> str:
     found = ports(process.world, process.netns, bridge)
     rows: list[Fdb] = [row for row in process.world.table(process.netns, "fdb").values() if row.bridge == bridge]
-    numbers = {port.name: number for number, port in enumerate(found, 1)}
+    numbers = {port.name: port.port.number for port in found}
     lines = [(numbers[port.name], port.mac, "yes") for port in found]
     lines += [(numbers[row.port], row.mac, "no") for row in rows if row.port in numbers]
     return "".join(f"{number:>3}\t{mac}\t{local}\t\t{0:>7.2f}\n" for number, mac, local in sorted(lines))

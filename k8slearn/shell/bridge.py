@@ -16,6 +16,7 @@ from k8slearn.shell import bridge_fdb, bridge_vlan
 from k8slearn.shell.bridge_fdb import device
 from k8slearn.shell.ip_link import flags, full_name, link_fields
 from k8slearn.shell.iproute import Fields, Options, Words, answer, choose, match, not_modelled, parse_options
+from k8slearn.shell.links.bridge_slave import cost as port_cost
 from k8slearn.shell.links.bridge_slave import fields as port_fields
 from k8slearn.shell.links.bridge_slave import state as port_state
 from k8slearn.shell.process import Process
@@ -30,7 +31,7 @@ Command = Callable[[Process, Options, Words], Running]
 
 
 def program(process: Process) -> Running:
-    """Run ``bridge``. A failure that ``ip`` ends with 1 or 2, ``bridge`` ends with 255."""
+    """Run ``bridge``. A failure that ``ip`` ends with 2, ``bridge`` ends with 255."""
     words = Words(process.argv)
     if process.argv[:1] and process.argv[0] in ("-V", "-Version"):
         return Result(VERSION)
@@ -49,7 +50,7 @@ def program(process: Process) -> Running:
     try:
         return (yield from choose(words, commands, "show", tool)(process, options, words))
     except CommandError as error:
-        raise CommandError(error.stderr, 255 if error.exit_code in (1, 2) else error.exit_code) from None
+        raise CommandError(error.stderr, 255 if error.exit_code == 2 else error.exit_code) from None
 
 
 def show_links(process: Process, options: Options, words: Words) -> Running:
@@ -70,7 +71,11 @@ def _link_fields(process: Process, options: Options, link: Link) -> Fields:
     whole = link_fields(process, Options(), link, False)
     row: Fields = {n: whole[n] for n in ("ifindex", "link", "link_index", "ifname") if n in whole}
     row |= {"flags": flags(process.world, process.netns, link), "mtu": link.mtu, "master": link.master}
-    row |= {"state": port_state(process.world, process.netns, link), "priority": 32, "cost": 2}
+    row |= {
+        "state": port_state(process.world, process.netns, link),
+        "priority": 32,
+        "cost": port_cost(process.world, link),
+    }
     if options.details:
         settings = port_fields(process.world, process.netns, link)
         row |= {name: settings[SAME.get(name, name)] for name in DETAILS}

@@ -58,7 +58,8 @@ def show(process: Process, options: Options, words: Words) -> Running:
         elif word != "state":
             garbage("dev", word)
     links = sorted(process.world.table(process.netns, "link").values(), key=lambda link: link.index)
-    rows = [row for link in links if bridge in ("", link.name, link.master) for row in _entries(process, link)]
+    links = [link for link in links if not bridge or bridge == (link.name if link.kind == "bridge" else link.master)]
+    rows = [row for link in links for row in _entries(process, link)]
     rows = [row for row in rows if dev in ("", row["ifname"]) and state in ("", row["state"] or "dynamic")]
     rows = [row for row in rows if vlan in ("", str(row.get("vlan", "")))]
     return answer(options, [_shown(options, row, not dev) for row in rows], _text)
@@ -249,7 +250,7 @@ def _write(how: str) -> Writing:
         if "master" in told.flags or link.kind != "vxlan":
             yield from fdb.add(world, netns, _row(process, told, link), how)
         if "self" in told.flags and link.kind == "vxlan":
-            if told.remote is None or not told.remote.dst or told.state == "static":
+            if told.remote is None or not told.remote.dst:
                 raise CommandError("RTNETLINK answers: Invalid argument\n", 255)
             yield from vxlan_fdb.add_entry(world, netns, link.name, told.mac, told.remote, told.state, how)
         return Result()
@@ -279,7 +280,7 @@ def flush(process: Process, options: Options, words: Words) -> Running:
     link = device(process, told.dev, "bridge device")
     states = (told.state,) if told.state else ("learned", "static", "permanent")
     if link.kind == "vxlan" and "master" not in told.flags:
-        yield from vxlan_fdb.forget(process.world, process.netns, link.name, states)
+        yield from vxlan_fdb.flush(process.world, process.netns, link.name, states)
     elif link.kind == "bridge" or ("master" in told.flags and link.master):
         yield from fdb.flush(process.world, process.netns, link.name, states)
     else:

@@ -9,7 +9,7 @@ Left out: ``-s -s``, alternative names, the mode of a link.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Table, World
@@ -56,9 +56,18 @@ def show(process: Process, options: Options, words: Words) -> Running:
     if options.statistics > 1:
         not_modelled("ip -s -s link: errors of each kind")
     rows = [link_fields(process, options, link, True) for link in chosen(process, wanted)]
+    if options.json and (wanted.group or wanted.up):
+        rows = _with_gaps(process, wanted, rows)
     if options.brief:
         return answer(options, [brief_fields(row) for row in rows] if options.json else rows, brief_text)
     return answer(options, rows, lambda row: head_text(row) + hardware_text(process, row) + counters_text(row))
+
+
+def _with_gaps(process: Process, wanted: Filter, rows: list[Fields]) -> list[Fields]:
+    """``up`` and ``group`` are filters of the tool's own: in JSON it leaves an empty object for what they hide."""
+    shown = {row["ifname"]: row for row in rows}
+    every = chosen(process, replace(wanted, group="", up=False))
+    return [shown.get(link.name, {}) for link in every]
 
 
 def filter_word(process: Process, wanted: Filter, word: str, words: Words) -> bool:

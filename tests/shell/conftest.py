@@ -113,6 +113,8 @@ BLUR = (
     (r'_timer":[\d.]+', '_timer":T'),
     (r'"num_([tr])x_queues":\d+', r'"num_\1x_queues":N'),
     (r"(_timer) +\d+\.\d\d", r"\1 T"),
+    (r"used \d+/\d+", "used N/N"),
+    (r'"used":\d+,"updated":\d+', '"used":N,"updated":N'),
     (r"# (Generated|Completed)(.*) on .*", r"# \1\2"),
 )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, World
 from k8slearn.linux import switch
-from k8slearn.linux.device import carrier, ports
+from k8slearn.linux.device import carrier, lower_of
+from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link
 from k8slearn.shell.iproute import Fields, Words, garbage, not_modelled
 from k8slearn.shell.links.bridge import bridge_id, words_of
@@ -57,11 +58,18 @@ def state(world: World, netns: str, link: Link) -> str:
     return "forwarding" if bridge is not None and bridge.up and carrier(world, netns, link) else "disabled"
 
 
+def cost(world: World, link: Link) -> int:
+    """A VXLAN device is as fast as what it stands on; who knows no speed is slow."""
+    below = lower_of(world, link)
+    return DRIVERS[(below or link).kind].cost
+
+
 def fields(world: World, netns: str, link: Link) -> Fields:
     bridge: Link = world.get((netns, "link", link.master))
-    number = [port.name for port in ports(world, netns, link.master)].index(link.name) + 1
+    number = link.port.number
     mine: Fields = {
         "state": state(world, netns, link),
+        "cost": cost(world, link),
         "id": f"0x{0x8000 + number:x}",
         "no": f"0x{number:x}",
         "designated_port": 0x8000 + number,

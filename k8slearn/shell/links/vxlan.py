@@ -72,9 +72,17 @@ def _given(process: Process, words: Words) -> Given:
                 if field in found:
                     garbage(word, str(value))
                 found[field] = value
+            _one_family(found)
         else:
             raise CommandError(f'vxlan: unknown command "{word}"?\n', 1)
     return found
+
+
+def _one_family(given: Given) -> None:
+    """The first address says which family the other must be of."""
+    ends = [given[field] for field in given if field in ("local", "remote")]
+    if len(ends) == 2 and ip.bits(ends[0]) != ip.bits(ends[1]):
+        expected("inet6 address" if ":" in ends[0] else "inet address", ends[1])
 
 
 def _number(field: str, complaint: str, most: int) -> Callable[[Process, Words], Given]:
@@ -94,8 +102,8 @@ def _address(field: str) -> Callable[[Process, Words], Given]:
             address = ip.canonical(word)
         except ValueError:
             expected("any valid address", word)
-        if field == "remote" and ip.is_multicast(address):
-            wrong(word, "invalid remote address", "\n")
+        if field and ip.is_multicast(address):
+            wrong(word, f"invalid {field} address", "\n")
         return {field: address}
 
     return read
@@ -179,7 +187,8 @@ def fields(world: World, netns: str, link: Link) -> Fields:
 def text(fields: Fields) -> str:
     words = [word for name, value in fields.items() for word in _words(name, value)]
     if "ttl" not in fields:
-        words[words.index("ageing") :] = ["ttl", "inherit", *words[words.index("ageing") :]]
+        at = words.index("df" if "df" in words else "ageing")
+        words[at:at] = ["ttl", "inherit"]
     return "".join(f"{word} " for word in words)
 
 
