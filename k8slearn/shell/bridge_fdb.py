@@ -18,6 +18,7 @@ from k8slearn.linux import fdb, ip, vxlan_fdb
 from k8slearn.linux.device import ports
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Fdb, Link, Remote, VxlanFdb
+from k8slearn.shell.ip_link import netns_ids
 from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, garbage, not_modelled, wrong
 from k8slearn.shell.links.words import MAC
 from k8slearn.shell.process import Process
@@ -115,6 +116,7 @@ def _remote(process: Process, link: Link, row: VxlanFdb, remote: Remote) -> Fiel
     found: Fields = {"mac": row.mac, "ifname": link.name, "dst": remote.dst}
     found |= ({"port": remote.port} if remote.port else {}) | ({"vni": remote.vni} if remote.vni else {})
     found |= {"viaIf": remote.via} if remote.via else {}
+    found |= {"linkNetNsId": netns_ids(process.world, process.netns)[link.home]} if link.home else {}
     state = "" if row.state == "learned" else row.state
     return found | {"used": age, "updated": age, "flags": ["self"], "state": state}
 
@@ -123,6 +125,7 @@ def _text(row: Fields) -> str:
     words = [row["mac"], *(("dev", row["ifname"]) if "ifname" in row else ())]
     words += [word for name in ("dst", "vlan", "port", "vni") if name in row for word in (name, str(row[name]))]
     words += ["via", row["viaIf"]] if "viaIf" in row else []
+    words += ["link-netnsid", str(row["linkNetNsId"])] if "linkNetNsId" in row else []
     words += ["used", f"{row['used']}/{row['updated']}"] if "used" in row else []
     words += [*row["flags"], *(("master", row["master"]) if "master" in row else ())]
     return " ".join(words) + f" {row['state']}\n"
