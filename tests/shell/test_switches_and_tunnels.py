@@ -22,13 +22,14 @@ ip -n h2 link set lo up
 """
 
 
-def ends(first: str, second: str = "", second_id: int = 1, second_port: int = 8472) -> str:
+def ends(first: str, second: str = "", vni: int = 1, port: int = 8472) -> str:
     """A VXLAN device on each host, with further settings."""
+    second = second or first
     return (
         HOSTS
         + f"""
     ip -n h1 link add vx address 02:00:00:00:02:01 type vxlan id 1 local 192.168.0.1 dstport 8472 {first}
-    ip -n h2 link add vx address 02:00:00:00:02:02 type vxlan id {second_id} local 192.168.0.2 dstport {second_port} {second or first}
+    ip -n h2 link add vx address 02:00:00:00:02:02 type vxlan id {vni} local 192.168.0.2 dstport {port} {second}
     ip -n h1 link set vx up
     ip -n h2 link set vx up
     ip -n h1 addr add 10.9.0.1/24 dev vx
