@@ -150,8 +150,8 @@ def _next_match(net: Net, skb: Skb, here: _Place) -> Line | None:
 
 def _policy(net: Net, skb: Skb, base: _Place, hook: str) -> Walk[bool]:
     """No rule decided: the built-in chain's policy does."""
-    if net.recording:
-        net.count((skb.netns, "counter", (*base.name, 0)), skb.packet.size)
+    if net.recording and net.world.get(counter := (skb.netns, "counter", (*base.name, 0))) is not None:
+        net.count(counter, skb.packet.size)
     if base.chain.policy != DROP:
         return True
     _, table, name = base.name

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from k8slearn.errors import CommandError
 from k8slearn.linux import iptables as language
 from k8slearn.linux.iptables import VERSION, fail
+from k8slearn.linux.iptables.parse import NO_FILTER
 from k8slearn.linux.iptables.words import HINT
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rules import BUILT_IN, Rule
@@ -85,7 +86,7 @@ def _rules(tables: Tables, line: Line) -> list[Rule]:
         check_chain_name(line.chain, tables.family, exists=True)
     if line.command == "D" and line.extra:
         return []
-    rules = language.parse_rules(tuple(line.rule), "", tables.family)
+    rules = language.parse_rules(tuple(line.rule), "", tables.family, tables.table)
     for rule in rules:
         check_rule(rule, tables, line.chain, "" if line.command in "DC" else DOING[line.command])
     return rules
@@ -198,6 +199,9 @@ def _delete_chain(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
             raise CommandError(busy, 4)
     for name in names:
         yield from tables.remove(name)
+    for name in BUILT_IN[tables.table] if not line.chain else ():
+        if not tables.get(name).rules and tables.get(name).policy == "ACCEPT":
+            yield from tables.count(name, tables.counters(name), [])
     told = [line.chain] if line.chain else mine
     return "".join(f"Deleting chain `{name}'\n" for name in told if "-v" in line.flags)
 
@@ -238,8 +242,10 @@ def _policy(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
     if line.extra not in ("ACCEPT", "DROP"):
         raise CommandError("iptables: Bad policy name. Run `dmesg' for more information.\n")
     if tables.table == "nat" and line.extra == "DROP":
-        raise fail('\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n')
-    yield from tables.put(line.chain, tables.get(line.chain).rules, tables.counters(line.chain), line.extra)
+        raise fail(NO_FILTER)
+    yield from tables.put(
+        line.chain, tables.get(line.chain).rules, [NOTHING, *tables.counters(line.chain)[1:]], line.extra
+    )
     return ""
 
 
@@ -249,7 +255,8 @@ def _zero(tables: Tables, line: Line, rules: list[Rule]) -> Doing:
         counters = tables.counters(name)
         if at is not None and tables.world.get(tables.key(name)) is None:
             raise CommandError(NO_RULE)
-        new = [NOTHING if at in (None, place) else counter for place, counter in enumerate(counters)]
+        zero = [counter and NOTHING for counter in counters]
+        new = [zero[n] if at in (None, n) else counter for n, counter in enumerate(counters)]
         yield from tables.count(name, counters, new)
     return ""
 

@@ -80,20 +80,10 @@ def _check_ports(rule: Rule, protocol: str, named: bool) -> None:
             raise fail(only if named else needs)
         if match.module in ("tcp", "udp") and match.option and _protocol(rule) != match.module:
             raise fail(f"{match.module.upper()} match requires '-p {match.module}'")
-    for option, value in rule.options:
-        known = (*PORTS, "icmp", "ipv6-icmp") if option == "--to-ports" else PORTS
-        if _has_port(option, value) and _protocol(rule) not in known:
-            raise fail("Need TCP, UDP, SCTP or DCCP with port specification")
 
 
 def _protocol(rule: Rule) -> str:
     return next((match.value for match in rule.matches if match.option == "-p" and not match.module), "")
-
-
-def _has_port(option: str, value: str) -> bool:
-    if option not in ("--to-destination", "--to-source"):
-        return option == "--to-ports"
-    return "]:" in value or value.startswith(":") or value.count(":") == 1
 
 
 def _objection(rule: Rule, tables: Tables, chain: str, protocol: str) -> str:

@@ -35,7 +35,8 @@ def specification(chains: Sequence[tuple[str, Chain, list[Counter]]], verbose: b
     """``-S``."""
     lines = []
     for name, chain, counters in chains if not only else ():
-        counted = f" -c {counters[0][0]} {counters[0][1]}" if verbose else ""
+        packets, size = counters[0] or (0, 0)
+        counted = f" -c {packets} {size}" if verbose else ""
         lines.append(f"-P {name} {chain.policy}{counted}" if chain.policy else f"-N {name}")
     for name, chain, counters in chains:
         for number, rule in enumerate(chain.rules, 1):
@@ -46,7 +47,8 @@ def specification(chains: Sequence[tuple[str, Chain, list[Counter]]], verbose: b
 
 
 def _with_counters(rule: Rule, counter: Counter) -> str:
-    words = (matches_text(rule), f"-c {counter[0]} {counter[1]}", target_text(rule))
+    packets, size = counter or (0, 0)
+    words = (matches_text(rule), f"-c {packets} {size}", target_text(rule))
     return " ".join(word for word in words if word)
 
 
@@ -59,7 +61,7 @@ def listing(chains: Sequence[tuple[str, Chain, int, list[Counter]]], how: Listin
 
 
 def _chain(name: str, chain: Chain, references: int, counters: list[Counter], how: Listing) -> str:
-    packets, size = (_short(value, how.exact).strip() for value in counters[0])
+    packets, size = (_short(value, how.exact).strip() for value in counters[0] or (0, 0))
     told = f" {packets} packets, {size} bytes" if how.verbose else ""
     about = f"policy {chain.policy}{told}" if chain.policy else f"{references} references"
     columns = "num  " if how.numbers else ""
@@ -86,7 +88,7 @@ def _short(number: int, exact: bool) -> str:
 def _row(rule: Rule, number: int, counter: Counter, how: Listing) -> str:
     plain = {match.option: match for match in rule.matches if not match.module}
     line = f"{number:<4} " if how.numbers else ""
-    line += "".join(f"{_short(value, how.exact)} " for value in counter) if how.verbose else ""
+    line += "".join(f"{_short(value, how.exact)} " for value in counter or (0, 0)) if how.verbose else ""
     name = "CT" if rule.target == "NOTRACK" else rule.target
     line += f"{name:<9} {_protocol(plain.get('-p'), how)} {_fragment(plain.get('-f'))} "
     if how.verbose:

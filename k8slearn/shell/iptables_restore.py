@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World, drive
 from k8slearn.linux.iptables import VERSION, fail
+from k8slearn.linux.iptables.words import split
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rules import BUILT_IN, Chain, Rule
 from k8slearn.shell.iptables import as_ip6tables, perform
 from k8slearn.shell.iptables_check import check_chain_name, jumps, objection_to_jumps
 from k8slearn.shell.iptables_line import read_line
-from k8slearn.shell.iptables_tables import NOTHING, Counter, Tables
+from k8slearn.shell.iptables_tables import NOTHING, Counter, Tables, forget_lists
 from k8slearn.shell.process import Process
 
 FLAGS = {"-n", "--noflush", "-t", "--test", "-w", "--wait", "-v", "--verbose", "-c", "--counters"}
@@ -105,9 +106,7 @@ class Restoring:
         if self.table not in BUILT_IN:
             raise located(fail(f"iptables-restore: line {number} table name '{self.table}' invalid"), number)
         for name in [] if self.keep else self.tables.names():
-            if name in BUILT_IN[self.table]:
-                self.apply(self.tables.put(name, (), [NOTHING], "ACCEPT"))
-            else:
+            if self.draft.get(self.tables.key(name)) is not None:
                 self.apply(self.tables.remove(name))
 
     @property
@@ -167,7 +166,7 @@ class Restoring:
         self.reach()
         table, self.table = self.table, ""
         self.written = []
-        for rows in ("chain", "counter"):
+        for rows in ("chain", "counter", "xt"):
             before, after = self.world.table(self.netns, rows), self.draft.table(self.netns, rows)
             mine = [k for k in (*before, *after) if isinstance(k, tuple) and k[:2] == (self.family, table)]
             for key in dict.fromkeys(mine):
@@ -175,6 +174,8 @@ class Restoring:
                     yield Remove((self.netns, rows, key))
                 elif before.get(key) != after[key]:
                     yield Put((self.netns, rows, key), after[key])
+
+        yield from forget_lists(self.world, self.netns)
 
     def reach(self) -> None:
         """What the kernel finds when it follows every jump: from the first wrong rule on it refuses each one."""
@@ -192,25 +193,6 @@ class Restoring:
             if words := objection_to_jumps(tables, new):
                 refused.append(f"line {number}: {doing} failed ({words}): rule in chain {chain}\n")
         raise CommandError(f"iptables-restore {VERSION}: \n{''.join(refused)}", 4)
-
-
-def split(line: str) -> list[str]:
-    """xshared.c: add_param_to_argv(): blanks part words, double quotes keep them together, ``\\`` frees the next."""
-    words: list[str] = []
-    word, inside, open_word, escaped = "", False, False, False
-    for letter in line:
-        if escaped:
-            word, escaped = word + letter, False
-        elif inside and letter == "\\":
-            escaped = True
-        elif letter == '"':
-            inside, open_word = not inside, True
-        elif letter in " \t\n" and not inside:
-            words += [word] if word or open_word else []
-            word, open_word = "", False
-        else:
-            word += letter
-    return [*words, word] if word or open_word else words
 
 
 def located(error: CommandError, number: int) -> CommandError:

@@ -47,6 +47,8 @@ class Extension(NamedTuple):
     """Option -> the option that must stand beside it."""
     apart: tuple[frozenset[str], ...] = ()
     """Sets of options of which only one may be said."""
+    not_with: Mapping[str, tuple[str, ...]] = {}
+    """Option -> options that must not stand beside it."""
     complete: Callable[[Told, Given], Told] = lambda told, given: told
     """The last look: refuses what does not fit together, and adds what iptables prints though nobody said it."""
     aliases: Mapping[str, str] = {}
@@ -54,7 +56,7 @@ class Extension(NamedTuple):
     called: Mapping[str, str] = {}
     """Option -> its long name, where complaints use that."""
     once: Mapping[str, str] = {}
-    """Option -> the old extensions' own complaint about a second one."""
+    """Option -> the old extensions' own complaint about a second one; options with one complaint are as one."""
 
 
 def check(name: str, extension: Extension, told: Told) -> None:
@@ -67,9 +69,10 @@ def check(name: str, extension: Extension, told: Told) -> None:
         partner = extension.also.get(option)
         if partner is not None and partner not in told:
             raise fail(f'{name}: option "{option}" also requires "{partner}".\n')
-        for group in extension.apart:
+        groups = [group for group in extension.apart if option in group]
+        for group in (*groups, extension.not_with.get(option, ())):
             other = next((o for o in extension.options if o in group and o != option and o in told), None)
-            if option in group and other is not None:
+            if other is not None:
                 pair = [extension.called.get(word, word) for word in (option, other)]
                 raise fail(f'{name}: option "{pair[0]}" cannot be used together with "{pair[1]}".\n')
 

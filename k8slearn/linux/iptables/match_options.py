@@ -25,14 +25,26 @@ SYN = "FIN,SYN,RST,ACK SYN"
 
 
 def _ports_complete(told: Told, given: Given) -> Told:
-    """All ports is no condition."""
-    return {option: said for option, said in told.items() if said != Said(ALL_PORTS) and said.value != "NONE NONE"}
+    """All ports is no condition, and a range that reaches to an end is turned round where ``!`` stands before it."""
+    whole = (Said(ALL_PORTS), Said("NONE NONE"))
+    return {option: _turned(said) for option, said in told.items() if said not in whole}
+
+
+def _turned(said: Said) -> Said:
+    low, colon, high = said.value.partition(":")
+    if not said.negated or not colon or said.value == ALL_PORTS:
+        return said
+    if low == "0":
+        return _one_or_more(int(high) + 1, 65535)
+    return _one_or_more(0, int(low) - 1) if high == "65535" else said
+
+
+def _one_or_more(low: int, high: int) -> Said:
+    return Said(f"{low}:{high}" if low != high else str(low))
 
 
 def _tcp_complete(told: Told, given: Given) -> Told:
     if "--syn" in told:
-        if "--tcp-flags" in told:
-            raise fail("Only one of `--syn' or `--tcp-flags'  allowed")
         told = {**told, "--tcp-flags": Said(SYN, told["--syn"].negated)}
         del told["--syn"]
     return _ports_complete(told, given)
@@ -95,12 +107,12 @@ CONNTRACK = {
         f"--ct{side}": Option(read=values.host_and_mask, negatable=True)
         for side in ("origsrc", "origdst", "replsrc", "repldst")
     },
-    "--ctstatus": Option(read=values.some_of(STATUSES, 'Bad ctstatus "{}"'), negatable=True),
-    "--ctexpire": Option(read=values.span(values.ALL_BITS), negatable=True),
     **{
         f"--ct{side}port": Option(read=values.conntrack_ports, negatable=True)
         for side in ("origsrc", "origdst", "replsrc", "repldst")
     },
+    "--ctstatus": Option(read=values.some_of(STATUSES, 'Bad ctstatus "{}"'), negatable=True),
+    "--ctexpire": Option(read=values.span(values.ALL_BITS), negatable=True),
     "--ctdir": Option(
         read=values.one_of(("ORIGINAL", "REPLY"), 'conntrack: Bad value for "--ctdir" option: "{}"', upper=True)
     ),
@@ -123,6 +135,7 @@ MATCHES: Mapping[str, Extension] = {
             "--every": Option(read=values.positive, negatable=True),
             "--packet": Option(read=values.u32),
         },
+        needs=("--mode",),
         also={"--every": "--packet", "--packet": "--every"},
         complete=_statistic_complete,
     ),
@@ -173,6 +186,7 @@ MATCHES: Mapping[str, Extension] = {
             "--rdest": flag(),
         },
         also={"--reap": "--seconds"},
+        not_with={"--rttl": ("--set", "--remove")},
         apart=(frozenset(RECENT),),
         complete=_recent_complete,
     ),

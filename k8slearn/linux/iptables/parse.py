@@ -8,8 +8,7 @@ Left out: warnings (``weird character in interface``); options that a table mark
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
@@ -22,7 +21,7 @@ from k8slearn.linux.iptables.match_options import NOT_MODELLED as OTHER_MATCHES
 from k8slearn.linux.iptables.target_options import NOT_MODELLED as OTHER_TARGETS
 from k8slearn.linux.iptables.target_options import TARGETS
 from k8slearn.linux.iptables.values import Given
-from k8slearn.linux.iptables.words import HINT, fail
+from k8slearn.linux.iptables.words import HINT, fail, split
 from k8slearn.linux.rules import Match, Rule
 
 PROTOCOL_MATCHES = {"tcp": "tcp", "udp": "udp", "sctp": "sctp", "icmp": "icmp", "ipv6-icmp": "icmp6"}
@@ -32,6 +31,7 @@ COMMANDS = (
     *("--new-chain", "--delete-chain", "--rename-chain", "--policy", "--table", "--verbose", "--wait", "--exact"),
     *("--version", "--help", "--numeric", "--modprobe", "--line-numbers", "--set-counters", "--ipv4", "--ipv6"),
 )
+NO_FILTER = '\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n'
 ONCE = {"-s", "-d", "-i", "-o", "-p", "-j", "-f"}
 
 
@@ -42,10 +42,7 @@ def parse_rule(line: str, because: str = "", family: str = "ip") -> Rule:
     `family` is ``ip`` or ``ip6``. Equal text gives the same object, so that a rule on 5,000 nodes is one value.
     CommandError names what is not understood.
     """
-    try:
-        return parse_words(tuple(shlex.split(line)), because, family)
-    except ValueError:
-        raise fail(f"a quotation mark without its partner in: {line}") from None
+    return parse_words(tuple(split(line)), because, family)
 
 
 def parse_words(words: tuple[str, ...], because: str = "", family: str = "ip") -> Rule:
@@ -56,10 +53,12 @@ def parse_words(words: tuple[str, ...], because: str = "", family: str = "ip") -
     return rules[0]
 
 
-def parse_rules(words: tuple[str, ...], because: str = "", family: str = "ip") -> list[Rule]:
-    """Every rule that the words make: ``-s A,B`` makes two."""
+def parse_rules(words: tuple[str, ...], because: str = "", family: str = "ip", table: str = "") -> list[Rule]:
+    """Every rule that the words make for this table: ``-s A,B`` makes two."""
     parser = _Parser(list(words), family)
     parser.read()
+    if (table, parser.jump) == ("nat", "DROP"):
+        raise fail(NO_FILTER)
     return parser.rules(because)
 
 
@@ -223,11 +222,13 @@ class _Parser:
     def extension_option(self, loaded: _Loaded, name: str, attached: str | None) -> None:
         option = loaded.extension.options[name]
         value = self.extension_value(loaded, name, option, attached)
-        if name in loaded.told and name not in ("--rsource", "--rdest"):
-            raise fail(loaded.extension.once.get(name) or f'{loaded.name}: option "{name}" can only be used once.\n')
+        complaint = loaded.extension.once.get(name) or f'{loaded.name}: option "{name}" can only be used once.\n'
+        twins = [o for o in loaded.told if o == name or loaded.extension.once.get(o) == complaint]
+        if twins and name not in ("--rsource", "--rdest"):
+            raise fail(complaint)
         if self.negated and not option.negatable:
             raise fail(f'{loaded.name}: option "{name}" cannot be inverted.\n')
-        read = option.read(value, Given(loaded.name, name, self.family))
+        read = option.read(value, Given(loaded.name, name, self.family, self.protocol))
         loaded.told.pop(name, None)
         loaded.told[name] = Said(read, self.negated)
 
@@ -246,7 +247,11 @@ class _Parser:
     def rules(self, because: str) -> list[Rule]:
         said = [(loaded, loaded.finish()) for loaded in self.loaded if loaded is not self.target]
         options = self.target.finish() if self.target is not None else {}
-        extended = tuple(match for loaded, told in said for match in _matches(loaded.name, told, MATCHES))
+        extended: list[Match] = []
+        for loaded, told in said:
+            again = bool(extended) and extended[-1].module == loaded.name
+            extended += [Match(loaded.name, "", "")] if again or not told else []
+            extended += [Match(loaded.name, option, what.value, what.negated) for option, what in told.items()]
         target = tuple((option, told.value) for option, told in options.items())
         alternatives = [plain.networks(*network, self.family) for network in self.networks]
         out = []
@@ -255,9 +260,3 @@ class _Parser:
             mine.sort(key=lambda match: plain.ORDER.index(match.option))
             out.append(Rule((*mine, *extended), self.jump, target, self.goto, because))
         return out
-
-
-def _matches(name: str, told: Told, known: Mapping[str, Extension]) -> list[Match]:
-    """An extension's conditions; the first of them, or an empty one, says that it begins here."""
-    found = [Match(name, option, said.value, said.negated) for option, said in told.items()]
-    return found or [Match(name, "", "")]

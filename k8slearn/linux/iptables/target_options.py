@@ -46,6 +46,9 @@ def _reject_complete(told: Told, given: Given) -> Told:
 # --- addresses and ports to translate to -------------------------------------------------------
 
 
+PORTS = ("tcp", "udp", "sctp", "dccp", "icmp", "ipv6-icmp")
+
+
 def _nat_address(value: str, given: Given) -> str:
     """``[FIRST[-LAST]][:PORT[-PORT]]``; IPv6 has square brackets around its addresses where a port follows."""
     addresses, colon, port = _halves(value, given.family)
@@ -74,7 +77,9 @@ def _halves(value: str, family: str) -> tuple[str, str, str]:
 
 
 def _nat_ports(value: str, given: Given) -> str:
-    """``80``, ``80-90``."""
+    """``80``, ``80-90``; the protocol must be one that has ports."""
+    if given.protocol not in PORTS:
+        raise fail("Need TCP, UDP, SCTP or DCCP with port specification")
     span, slash, _ = value.partition("/")
     if slash and given.extension == "DNAT":
         raise fail("DNAT: a port that counts as the first (80-90/1000) is not modelled here")
@@ -143,6 +148,8 @@ def _connmark_complete(told: Told, given: Given) -> Told:
     if form is None and move is None:
         raise fail("CONNMARK target: No operation specified")
     if form is not None:
+        if any(mask in told for mask in ("--nfmask", "--ctmask", "--mask")):
+            raise fail(f"CONNMARK: masks beside {form} are not modelled here")
         return {"--set-xmark": Said(_xmark(form, told[form].value, CONNMARKS))}
     usual = told.get("--mask", Said(f"0x{ALL_BITS:x}"))
     masks = {option: told.get(option, usual) for option in ("--nfmask", "--ctmask")}
@@ -177,7 +184,8 @@ def _nflog_complete(told: Told, given: Given) -> Told:
 def _tcpmss_complete(told: Told, given: Given) -> Told:
     if not told:
         raise fail("TCPMSS target: At least one parameter is required")
-    return {"--clamp-mss-to-pmtu": Said()} if "--clamp-mss-to-pmtu" in told else told
+    last = list(told)[-1]
+    return {last: told[last]}
 
 
 def _set_complete(told: Told, given: Given) -> Told:

@@ -41,23 +41,20 @@ def matches_text(rule: Rule) -> str:
 
 
 def instances(rule: Rule) -> list[list[Match]]:
-    """The conditions, those of one ``-m`` together: a module that stands there twice is two."""
+    """The conditions, those of one ``-m`` together. An empty one says that a module begins, where that would not be
+    seen otherwise."""
     out: list[list[Match]] = []
-    seen: set[str] = set()
     for match in rule.matches:
-        new = not out or out[-1][0].module != match.module or (match.module and _follows(match, seen))
-        if new:
+        if not out or out[-1][-1].module != match.module or (match.module and _begins(match, out[-1])):
             out.append([])
-            seen = set()
         out[-1].append(match)
-        seen.add(match.option)
-    return out
+    return [[match for match in one if match.option] or one for one in out]
 
 
-def _follows(match: Match, seen: set[str]) -> bool:
-    """Does another ``-m`` begin here? Options are kept in the order of their table, each once."""
-    order = list(MATCHES[match.module].options)
-    return not match.option or "" in seen or any(order.index(o) >= order.index(match.option) for o in seen)
+def _begins(match: Match, before: list[Match]) -> bool:
+    """Does another ``-m`` begin here? Its options are kept in the order of their table, each once."""
+    order = ["", *MATCHES[match.module].options]
+    return order.index(match.option) <= order.index(before[-1].option)
 
 
 def target_text(rule: Rule) -> str:

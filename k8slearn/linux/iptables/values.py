@@ -26,6 +26,8 @@ class Given(NamedTuple):
     extension: str
     option: str
     family: str
+    protocol: str = ""
+    """What ``-p`` has said so far."""
 
 
 Reader = Callable[[str, Given], str]
@@ -148,7 +150,7 @@ def some_of_lower(order: Sequence[str], words: str) -> Reader:
 def port_number(value: str, *protocols: str) -> int | None:
     """A port as a number or a service's name."""
     found = within(value, 0, 65535)
-    return found if found is not None else names.service(value, *protocols)
+    return names.service(value, *protocols) if found is None else found
 
 
 def a_port(value: str, *protocols: str) -> int:
@@ -161,8 +163,9 @@ def a_port(value: str, *protocols: str) -> int:
 def ports(value: str, given: Given) -> str:
     """``--dport 80``, ``--dport 1000:2000``, ``--dport :80``; a service's name becomes its number."""
     low_text, colon, high_text = value.partition(":")
-    low = a_port(low_text, given.extension) if low_text or not colon else 0
-    high = (a_port(high_text, given.extension) if high_text else 65535) if colon else low
+    known = ("sctp",) if given.extension == "sctp" else ()
+    low = a_port(low_text, *known) if low_text or not colon else 0
+    high = (a_port(high_text, *known) if high_text else 65535) if colon else low
     if low > high:
         raise fail("invalid portrange (min > max)")
     return str(low) if low == high else f"{low}:{high}"
