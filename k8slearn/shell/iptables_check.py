@@ -51,7 +51,7 @@ def check_rule(rule: Rule, tables: Tables, chain: str, doing: str) -> None:
         raise fail(f"Can't use -o with {chain}\n")
     protocol = plain["-p"].value if "-p" in plain else ""
     inverted = bool(protocol) and plain["-p"].negated
-    _check_ports(rule, "" if inverted else protocol, bool(protocol))
+    _check_ports(rule, "" if inverted else protocol)
     for name in ipset.names_in(rule):
         found: ipset.IpSet | None = tables.world.get((tables.netns, "ipset", name))
         if found is None:
@@ -71,13 +71,11 @@ def refused(doing: str, words: str, chain: str) -> CommandError:
     return CommandError(f"iptables {VERSION}:  {doing} failed ({words}): rule in chain {chain}\n", 4)
 
 
-def _check_ports(rule: Rule, protocol: str, named: bool) -> None:
+def _check_ports(rule: Rule, protocol: str) -> None:
     """Ports need a protocol that has them."""
     for match in rule.matches:
         if match.module == "multiport" and protocol not in MULTIPORT:
-            only = "multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP"
-            needs = "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'"
-            raise fail(only if named else needs)
+            raise fail("multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP")
         if match.module in ("tcp", "udp") and match.option and _protocol(rule) != match.module:
             raise fail(f"{match.module.upper()} match requires '-p {match.module}'")
 

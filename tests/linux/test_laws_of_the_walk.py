@@ -14,6 +14,7 @@ from k8slearn.linux import fib, ip
 from k8slearn.linux.iptables import parse_rule, rule_text, save
 from k8slearn.linux.program import Result
 from k8slearn.linux.rows import Route
+from k8slearn.linux.rules import Chain
 
 addresses = st.integers(0, 0xFFFFFFFF).map(ip.text)
 networks = st.tuples(addresses, st.integers(0, 32)).map(lambda a: ip.network_of(*a))
@@ -90,7 +91,9 @@ def test_what_iptables_save_prints_iptables_restore_reads(lines: list[str]) -> N
         running = shell.run(target, "node:x", "iptables-restore", stdin=source or save(world, "node:x"))
         assert drive(running, target.apply) == Result()
     assert save(again, "node:x") == save(world, "node:x")
-    assert again.table("node:x", "chain") == world.table("node:x", "chain")
+    assert {k: c for k, c in again.table("node:x", "chain").items() if c != Chain((), "ACCEPT")} == {
+        k: c for k, c in world.table("node:x", "chain").items() if c != Chain((), "ACCEPT")
+    }
 
 
 def test_the_kernel_keeps_a_probability_in_31_bits() -> None:

@@ -25,22 +25,16 @@ SYN = "FIN,SYN,RST,ACK SYN"
 
 
 def _ports_complete(told: Told, given: Given) -> Told:
-    """All ports is no condition, and a range that reaches to an end is turned round where ``!`` stands before it."""
+    """All ports is no condition, and a range from 0 on is turned round where ``!`` stands before it."""
     whole = (Said(ALL_PORTS), Said("NONE NONE"))
     return {option: _turned(said) for option, said in told.items() if said not in whole}
 
 
 def _turned(said: Said) -> Said:
     low, colon, high = said.value.partition(":")
-    if not said.negated or not colon or said.value == ALL_PORTS:
+    if not said.negated or not colon or low != "0" or said.value == ALL_PORTS:
         return said
-    if low == "0":
-        return _one_or_more(int(high) + 1, 65535)
-    return _one_or_more(0, int(low) - 1) if high == "65535" else said
-
-
-def _one_or_more(low: int, high: int) -> Said:
-    return Said(f"{low}:{high}" if low != high else str(low))
+    return Said(f"{int(high) + 1}:65535" if high != "65534" else "65535")
 
 
 def _tcp_complete(told: Told, given: Given) -> Told:
@@ -59,15 +53,16 @@ PORTS_ONCE = {
 
 
 def _statistic_complete(told: Told, given: Given) -> Told:
-    if "--mode" not in told or told["--mode"].value == "random":
-        if "--probability" not in told:
-            raise fail("--probability must be specified when using random mode")
-        return {"--mode": Said("random"), "--probability": told["--probability"]}
-    if "--every" not in told:
+    """A chance for each packet, or every nth of them."""
+    nth = told.get("--mode", Said("random")).value == "nth"
+    if not nth and "--probability" not in told:
+        raise fail("--probability must be specified when using random mode")
+    if nth and "--every" not in told and "--packet" not in told:
         raise fail("--every and --packet must be specified when using nth mode")
-    if int(told.get("--packet", Said("0")).value) >= int(told["--every"].value):
+    if int(told.get("--packet", Said("0")).value) >= int(told.get("--every", Said("1")).value):
         raise fail("the --packet p must be 0 <= p <= n-1")
-    return {option: said for option, said in told.items() if option != "--probability"}
+    mine = ("--mode", "--every", "--packet") if nth else ("--mode", "--probability")
+    return {option: what for option, what in told.items() if option in mine}
 
 
 RECENT = ("--set", "--rcheck", "--update", "--remove")

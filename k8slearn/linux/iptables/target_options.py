@@ -177,6 +177,12 @@ def _quiet(option: str, usual: str) -> Callable[[Told, Given], Told]:
     return lambda told, given: {o: said for o, said in told.items() if (o, said.value) != (option, usual)}
 
 
+def _ct_complete(told: Told, given: Given) -> Told:
+    """The last zone counts; zone 0 is where every connection is."""
+    zones = [option for option in told if option.startswith("--zone")]
+    return {o: what for o, what in told.items() if o not in zones[:-1] and (o, what.value) != ("--zone", "0")}
+
+
 def _nflog_complete(told: Told, given: Given) -> Told:
     return {o: said for o, said in told.items() if said.value != "0" or o == "--nflog-size"}
 
@@ -229,7 +235,7 @@ TARGETS: Mapping[str, Extension] = {
             "--ctevents": Option(read=values.some_of_lower(EVENTS, 'Unknown event type "{}"')),
             **{option: Option(read=_zone) for option in ("--zone-orig", "--zone-reply", "--zone")},
         },
-        complete=_quiet("--zone", "0"),
+        complete=_ct_complete,
     ),
     "NOTRACK": Extension(),
     "LOG": Extension(

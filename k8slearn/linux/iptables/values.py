@@ -173,6 +173,10 @@ def ports(value: str, given: Given) -> str:
 
 def many_ports(value: str, given: Given) -> str:
     """multiport's list: 15 ports at most, a range counts as two."""
+    if given.protocol not in ("tcp", "udp", "udplite", "sctp", "dccp"):
+        only = "multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP"
+        needs = "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'"
+        raise fail(only if given.protocol else needs)
     out: list[str] = []
     room = 15
     for word in value.split(","):
