@@ -8,10 +8,10 @@
                           └──── local process ────┘
 
 At each hook the tables run in the order of `HOOKS` (the kernel's priorities). A rule whose matches all hold decides
-by its target (`matches.py`, `targets.py`). The syntax is in `iptables.py`, connections in `conntrack.py`. IPv4 and
+by its target (`matches.py`, `targets.py`). The syntax is in `iptables`, connections in `conntrack.py`. IPv4 and
 IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
 
-Left out: the security table, nftables' own tables, counters, ebtables.
+Left out: nftables' own tables, ebtables, conntrack zones.
 """
 
 from __future__ import annotations

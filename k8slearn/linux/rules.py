@@ -1,9 +1,9 @@
 """Rules and chains: what a person types, a component writes and a packet meets.
 
 A table (raw, mangle, nat, filter) has chains, a chain has rules, a rule has conditions and a target. These are the
-values; `iptables.py` reads and prints them, `netfilter.py` lets packets meet them.
+values; `iptables` reads and prints them, `netfilter.py` lets packets meet them.
 
-Left out: counters, and nftables' own expressions.
+Left out: nftables' own expressions. Counters are rows beside the chains (``shell/iptables_tables.py``).
 """
 
 from __future__ import annotations

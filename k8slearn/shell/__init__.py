@@ -8,7 +8,7 @@ for byte.
 
 `run` is the way in; the table of programs is in `process.py`.
 
-Left out: pipes and redirections, options that show what the world does not hold (counters, IPv6, queues), and
+Left out: pipes and redirections, options that show what the world does not hold (queues), and
 tools that watch packets go by (a trace says more): each is refused in a sentence, never ignored.
 """
 
