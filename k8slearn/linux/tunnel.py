@@ -9,7 +9,7 @@ Left out: what only one kind of tunnel does (`vxlan`, ...).
 
 from __future__ import annotations
 
-from k8slearn.linux import netfilter, path
+from k8slearn.linux import netfilter, path, pmtu
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -31,6 +31,7 @@ def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -
     """The outer packet leaves the machine the way that routing `found`; `by` is the tunnel's name."""
     yield Step(home, "send", f"{by}: {outer}", outer, outer, found.because, found.dev)
     skb = Skb(home, outer, "", found.dev, via=found.via, mark=mark)
+    skb.mtu = pmtu.mtu(net.world, home, found, outer.dst)
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return
     if skb.packet.dst != outer.dst or skb.mark != mark:

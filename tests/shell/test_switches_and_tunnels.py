@@ -104,6 +104,12 @@ PORTS = "bridge -n h1 fdb show br br0\n"
 
 SCENES = {
     "as flannel does it": ends("nolearning dev u1", "nolearning dev u2") + FLANNEL + VX + TABLES,
+    "an outer packet that is too long is cut up": ends("nolearning")
+    + FLANNEL
+    + "ip netns exec h1 ping -c 1 -W 1 -s 1460 10.9.0.2\n",
+    "an outer packet that must not be cut up": ends("nolearning df set")
+    + FLANNEL
+    + "ip netns exec h1 ping -c 1 -W 1 -s 1460 10.9.0.2\nip netns exec h1 ping -c 1 -W 1 -s 1400 10.9.0.2\n",
     "without an entry": ends("nolearning") + "\n" + VX,
     "no entry for the peer": ends("nolearning") + "ip -n h1 neigh add 10.9.0.2 lladdr 02:00:00:00:02:02 dev vx\n" + VX,
     "the entry names nobody": ends("nolearning") + FLANNEL.replace("dst 192.168.0.2", "dst 192.168.0.77") + VX + TABLES,
