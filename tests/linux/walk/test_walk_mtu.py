@@ -6,6 +6,8 @@ import pytest
 
 from .lab import boxes
 
+pytestmark = pytest.mark.root
+
 ROUTED = """
 ip netns add a
 ip netns add r

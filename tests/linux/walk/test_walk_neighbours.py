@@ -6,6 +6,8 @@ import pytest
 
 from .lab import boxes
 
+pytestmark = pytest.mark.root
+
 BRIDGED = """
 ip netns add a
 ip netns add s
@@ -46,8 +48,8 @@ ip -n b route add 10.1.0.50/32 dev d0
 NOBODY, WRONG = "02:00:00:00:00:99", "02:00:00:00:00:0c"
 
 
-@pytest.mark.parametrize("state", ["permanent", "reachable", "stale"])
-@pytest.mark.parametrize("mac", [NOBODY, WRONG])
+@pytest.mark.parametrize("state", ["permanent", pytest.param("reachable", marks=pytest.mark.slow), "stale"])
+@pytest.mark.parametrize("mac", [pytest.param(NOBODY, marks=pytest.mark.slow), WRONG])
 def test_a_wrong_entry_loses_packets_without_a_word(state: str, mac: str) -> None:
     with boxes(BRIDGED) as pair:
         assert pair.check("a", "10.1.0.3").outcome == "connected"

@@ -9,6 +9,8 @@ import pytest
 from .lab import Boxes, boxes
 from .test_walk_mtu import NARROW, ROUTED
 
+pytestmark = pytest.mark.root
+
 LINES4 = [
     *("10.2.0.2", "-s 1472 -M do 10.2.0.2", "-s 1472 -M do 10.2.0.2", "-s 3000 -M do 10.2.0.2"),
     *("-s 1472 -M dont 10.2.0.2", "-s 2000 10.2.0.2", "-s 4 10.2.0.2", "-s 16 10.2.0.2", "-s 1472 -M want 10.2.0.2"),
