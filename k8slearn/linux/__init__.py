@@ -11,6 +11,7 @@ table                 name                                        value
 ``addr``              ``("eth0", "192.168.64.11/24")``            `rows.Address`
 ``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
 ``neigh``             ``("eth0", "192.168.64.12")``               `rows.Neighbour`
+``pmtu``              ``"10.244.2.7"``                            `rows.PathMtu`
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`

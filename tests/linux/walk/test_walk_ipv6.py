@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .lab import boxes
+from .test_walk_neighbours import BRIDGED
 
 pytestmark = pytest.mark.root
 
@@ -139,3 +140,23 @@ def test_the_counters_of_every_box_go_up_as_in_the_kernel() -> None:
         pair.counted("a r b", "a", B, ttl=1)
         pair.do("ip netns exec r sysctl -w net.ipv6.conf.all.forwarding=0")
         pair.counted("a r b", "a", B)
+
+
+SIX_OVER_BRIDGE = """
+ip -n a addr add fd00:1::2/64 dev e0
+ip -n b addr add fd00:1::3/64 dev e0
+ip -n c addr add fd00:1::4/64 dev e0
+"""
+
+
+@pytest.mark.parametrize("shown", [0, 1])
+def test_neighbour_discovery_crosses_a_bridge_and_its_firewall_may_stop_it(shown: int) -> None:
+    with boxes(BRIDGED + SIX_OVER_BRIDGE) as pair:
+        pair.serve("b", "udp", 53, "::")
+        pair.do(f"ip netns exec s sysctl -w net.bridge.bridge-nf-call-ip6tables={shown}")
+        assert pair.check("a", "fd00:1::3", "udp", 53).answer == "fd00:1::2"
+        assert pair.check("a", "fd00:1::4", "udp", 53).outcome == "refused"
+        assert pair.check("a", "fd00:1::99").outcome == "unreachable"
+        pair.do("ip netns exec s ip6tables -A FORWARD -p ipv6-icmp -j DROP")
+        pair.do("ip -n a neigh flush dev e0\nip -n b neigh flush dev e0")
+        pair.check("a", "fd00:1::3", "udp", 53)
