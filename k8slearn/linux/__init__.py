@@ -19,5 +19,5 @@ table                 name                                        value
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ====================  ==========================================  ==========================
 
-Left out (so far): IPv6, policy routing, VLANs, tunnels, nftables, traffic control, fragmentation.
+Left out (so far): policy routing, VLANs, tunnels, nftables, traffic control.
 """

@@ -21,6 +21,7 @@ TABLES = (
     "route",
     "rule",
     "neigh",
+    "pmtu",
     "proxy",
     "fdb",
     "vxfdb",
