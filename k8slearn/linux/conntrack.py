@@ -132,7 +132,7 @@ def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Conne
         elif row.replied or before != "SYN_SENT" or state != "SYN_SENT":
             until = clock + _kept(net, netns, proto, state, row.replied)
     else:
-        assured = assured or (proto == "sctp" and state == "ESTABLISHED" and before == "COOKIE_ECHOED" and reply)
+        assured = assured or (proto == "sctp" and state == "ESTABLISHED" and before == "COOKIE_ECHOED")
         until = clock + timeout(net.world, netns, proto, state)
     fin = state != "SYN_RECV" and (row.fin or state == "FIN_WAIT")
     return Connection(

@@ -64,29 +64,29 @@ SCTP = _table(
     },
     {
         # before                  - CL CW CE ES SS SR SA HS
-        (False, "INIT"): "         CW CW CW CE ES CL CL SA CW",
-        (False, "INIT-ACK"): "     CL CL CW CE ES CL CL SA CL",
-        (False, "ABORT"): "        CL CL CL CL CL CL CL CL CL",
-        (False, "SHUTDOWN"): "     CL CL CW CE SS SS SR SA CL",
-        (False, "SHUTDOWN-ACK"): " SA CL CW CE ES SA SA SA SA",
-        (False, "COOKIE-ECHO"): "  CL CL CE CE ES CL CL SA CL",
-        (False, "COOKIE-ACK"): "   CL CL CW CE ES CL CL SA CL",
-        (False, "SHUTDOWN-COMPLETE"): "CL CL CW CE ES SS SR CL CL",
+        (False, "INIT"): "         CL CL CW CE ES CL CL SA CW",
+        (False, "INIT-ACK"): "     x CL CW CE ES SS SR SA CL",
         (False, "HEARTBEAT"): "    HS CL CW CE ES SS SR SA HS",
         (False, "HEARTBEAT-ACK"): "CL CL CW CE ES SS SR SA HS",
-        (True, "INIT"): "          x CL CW CE ES CL CL SA HS",
-        (True, "INIT-ACK"): "      x CW CW CE ES CL CL SA x",
-        (True, "ABORT"): "         x CL CL CL CL CL CL CL CL",
-        (True, "SHUTDOWN"): "      x CL CW CE SR SS SR SA HS",
-        (True, "SHUTDOWN-ACK"): "  x CL CW CE ES SA SA SA HS",
-        (True, "COOKIE-ECHO"): "   x CL CW CE ES CL CL SA HS",
-        (True, "COOKIE-ACK"): "    x CL CW ES ES CL CL SA HS",
-        (True, "SHUTDOWN-COMPLETE"): "x CL CW CE ES SS SR CL HS",
+        (False, "ABORT"): "        x CL CL CL CL CL CL CL CL",
+        (False, "SHUTDOWN"): "     x CL CW CE SS SS SR SA CL",
+        (False, "SHUTDOWN-ACK"): " SA CL CW CE ES SA SA SA SA",
+        (False, "COOKIE-ECHO"): "  x CL CE CE ES SS SR SA CL",
+        (False, "COOKIE-ACK"): "   x CL CW ES ES SS SR SA CL",
+        (False, "SHUTDOWN-COMPLETE"): "x CL CW CE ES SS SR CL CL",
+        (True, "INIT"): "          x CL CW CE ES SS SR SA HS",
+        (True, "INIT-ACK"): "      x CW CW CE ES SS SR SA HS",
         (True, "HEARTBEAT"): "     x CL CW CE ES SS SR SA HS",
         (True, "HEARTBEAT-ACK"): " x CL CW CE ES SS SR SA ES",
+        (True, "ABORT"): "         x CL CL CL CL CL CL CL HS",
+        (True, "SHUTDOWN"): "      x CL CW CE SR SS SR SA HS",
+        (True, "SHUTDOWN-ACK"): "  x CL CW CE ES SA SA SA HS",
+        (True, "COOKIE-ECHO"): "   x CL CE CE ES SS SR SA HS",
+        (True, "COOKIE-ACK"): "    x CL CW ES ES SS SR SA HS",
+        (True, "SHUTDOWN-COMPLETE"): "x CL CW CE ES SS SR CL HS",
     },
 )
-"""(is a reply, chunk) -> state before -> state after (`nf_conntrack_proto_sctp.c`)."""
+"""(is a reply, chunk) -> state before -> state after (`nf_conntrack_proto_sctp.c`; as Linux 6.18 answers)."""
 
 TIMEOUTS = {
     **{("tcp", state): f"tcp_timeout_{state.lower()}" for state in TCP[False, "RST"] if state},
@@ -118,8 +118,7 @@ def first(proto: str, flags: str, loose: bool = True) -> str:
         found = TCP.get((False, KINDS.get(flags, "")), {}).get("", INVALID)
         return INVALID if found == "ESTABLISHED" and not loose else found
     if proto == "sctp":
-        found = SCTP.get((False, flags), {}).get("", INVALID)
-        return INVALID if found == "CLOSED" else found
+        return SCTP.get((False, flags), {}).get("", INVALID)
     return INVALID if proto in ("icmp", "icmp6") and flags not in ASKS else ""
 
 
@@ -129,7 +128,7 @@ def after(row: Connection, flags: str, reply: bool) -> str:
     if proto == "tcp":
         return _tcp(row, KINDS.get(flags, ""), reply)
     if proto == "sctp":
-        return row.state if flags == "DATA" else SCTP.get((reply, flags), {}).get(row.state, INVALID)
+        return row.state if flags in ("DATA", "SACK") else SCTP.get((reply, flags), {}).get(row.state, INVALID)
     return ""
 
 

@@ -15,7 +15,7 @@ from k8slearn.linux.rows import Netns
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
 from k8slearn.shell.conntrack import text_of
-from tests.linux.boxes import ROUTER, Boxes, boxes, entries, tcp_packet
+from tests.linux.boxes import CHUNKS, ROUTER, Boxes, boxes, entries, sctp_packet, tcp_packet
 
 pytestmark = pytest.mark.root
 
@@ -89,3 +89,20 @@ def test_any_tcp_packets_lead_to_the_state_that_the_kernel_has(router: Boxes, se
         sent.append((side, flags))
         real = entries(router, "r", f"-p tcp --orig-port-src {port}") + entries(router, "r", f"-p tcp --dport {port}")
         assert ours.lines() == [" ".join(one.split()) for one in real], " ".join(a + b for a, b in sent)
+
+
+@pytest.mark.parametrize("seed", seeds(200))
+def test_any_sctp_chunks_lead_to_the_state_that_the_kernel_has(router: Boxes, seed: int) -> None:
+    """This kernel cannot speak SCTP, but its conntrack can track it."""
+    rng, ours, port, sent = Random(seed), Ours(), 25000 + seed, list[str]()
+    raw = {name: router.socket(name, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) for name in "cs"}
+    router.run("r", "sysctl -qw net.netfilter.nf_conntrack_checksum=0")
+    script = ("cINIT", "sINIT-ACK", "cCOOKIE-ECHO", "sCOOKIE-ACK")[: rng.choice((1, 2, 3, 4, 4, 4))]
+    for n in range(8):
+        word = script[n] if n < len(script) else rng.choice("cs") + rng.choice([*CHUNKS])
+        ends = (C, S, port, 80) if word[0] == "c" else (S, C, 80, port)
+        raw[word[0]].sendto(sctp_packet(*ends, word[1:]), (ends[1], 0))
+        ours.forward(Packet("sctp", *ends, word[1:]))
+        sent.append(word)
+        real = entries(router, "r", f"-p sctp --orig-port-src {port}") + entries(router, "r", f"-p sctp --dport {port}")
+        assert ours.lines() == [" ".join(one.split()) for one in real], " ".join(sent)
