@@ -14,7 +14,7 @@ from k8slearn.linux import conntrack
 from k8slearn.linux.rows import Netns
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.shell.conntrack import text_of
+from k8slearn.shell.conntrack_text import text_of
 from tests.linux.boxes import CHUNKS, ROUTER, Boxes, boxes, entries, sctp_packet, tcp_packet
 
 pytestmark = pytest.mark.root

@@ -11,6 +11,7 @@ import pytest
 
 from k8slearn.journal import Put
 from k8slearn.linux.rows import Socket
+from tests.linux.boxes import MACHINE, Rows, boxes
 
 pytestmark = pytest.mark.root
 
@@ -122,3 +123,50 @@ def test_the_milliseconds_are_those_of_the_retries(served: Any) -> None:
     for line in ("curl -sS -m 1 http://10.0.0.2:88/", "curl -sS http://10.0.0.77/"):
         real, ours = (int(re.findall(r"(\d+) m", m.run(line).stderr)[0]) for m in (served.real, served.ours))
         assert abs(real - ours) < 200
+
+
+LISTEN = """
+import socket as s, sys, time
+held = []
+for family, kind, address, port, only in (
+    (s.AF_INET, 1, "0.0.0.0", 80, None), (s.AF_INET, 1, "127.0.0.1", 6443, None), (s.AF_INET6, 1, "::", 8080, 0),
+    (s.AF_INET6, 1, "::", 81, 1), (s.AF_INET6, 1, "::1", 443, 1), (s.AF_INET, 2, "0.0.0.0", 53, None),
+    (s.AF_INET6, 2, "::", 54, 0), (s.AF_INET6, 2, "::1", 55, 1),
+):
+    one = s.socket(family, kind)
+    held.append(one)
+    if only is not None:
+        one.setsockopt(s.IPPROTO_IPV6, s.IPV6_V6ONLY, only)
+    one.bind((address, port))
+    if kind == 1:
+        one.listen(4096)
+print("ready", flush=True)
+time.sleep(600)
+"""
+OPTIONS = "-ltn -ltnH -lun -ltun -4ltn -6ltn -6lun -tan -uan -lt -lSn -tn"
+LISTENING = (
+    *(("tcp", "0.0.0.0", 80, False), ("tcp", "127.0.0.1", 6443, False), ("tcp", "::", 8080, False)),
+    *(("tcp", "::", 81, True), ("tcp", "::1", 443, True), ("udp", "0.0.0.0", 53, False)),
+    *(("udp", "::", 54, False), ("udp", "::1", 55, True)),
+)
+
+
+def test_listeners_of_both_families_are_listed_as_ss_lists_them() -> None:
+    """The kernel's order is its hash's: lines are compared as a set, the header's place apart."""
+    ours = Rows(ipv6=True)
+    for proto, address, port, only in LISTENING:
+        row = Socket(proto, address, port, "python3", "r", v6only=only)
+        ours.world.apply(Put((MACHINE, "socket", (proto, address, port)), row))
+    with boxes("b") as there:
+        there.script("b: ip link set lo up")
+        command = ["ip", "netns", "exec", there.real["b"], "python3", "-c", LISTEN]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+            for options in OPTIONS.split():
+                said, want = ours.run(f"ss {options}").stdout, there.run("b", f"ss {options}").stdout
+                assert (options, sorted(said.splitlines())) == (options, sorted(want.splitlines()))
+        finally:
+            server.kill()
+            server.wait()
