@@ -264,10 +264,17 @@ def attempt(question: list[str], ears: Ears) -> dict[str, str | None]:
 
 
 def converse(sock: socket.socket, address: str, port: int) -> bytes:
-    """Connect, ask, and read what comes back, all within the client's patience."""
+    """Connect, ask, and read what comes back, all within the client's patience.
+
+    connect(2) waits in the kernel: one that is polled would also hear of errors that a connection survives (SO_ERROR).
+    """
     until = time.monotonic() + PATIENCE
-    sock.settimeout(PATIENCE)
-    sock.connect(named(address, port))
+    seconds, rest = divmod(PATIENCE, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(seconds), int(rest * 1e6)))
+    try:
+        sock.connect(named(address, port))
+    except BlockingIOError:
+        raise TimeoutError from None
     sock.sendall(f"GET {PAGE} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
     said = b""
     while not said.endswith(b"}"):

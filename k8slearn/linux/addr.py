@@ -35,7 +35,9 @@ def parse(dev: str, cidr: str, broadcast: str = "", scope: str = "") -> Address:
         host = ip.canonical(cidr.partition("/")[0])
     except ValueError:
         raise CommandError(f'Error: any valid prefix is expected rather than "{cidr}".\n', 1) from None
-    if broadcast == "+":
+    if broadcast == "+" and prefix > 30:
+        broadcast = ""
+    elif broadcast == "+":
         broadcast = ip.text(base | ~ip.mask(prefix) & 0xFFFFFFFF)
     own = scope if scope and ":" not in host else ip.scope(host)
     return Address(dev, host, prefix, own, broadcast)

@@ -21,6 +21,8 @@ from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+NOBODY = "0.0.0.0"
+"""The sender of a question from a machine without an address."""
 USABLE = ("REACHABLE", "STALE", "PERMANENT", "DELAY", "PROBE", "NOARP")
 
 
@@ -58,7 +60,7 @@ def _asker(net: Net, skb: Skb, dev: str, address: str) -> str:
     own = announce < 2 and fib.local_address(world, netns, src) is not None
     if own and (not announce or _together(net, netns, dev, src, address)):
         return src
-    return fib.select_source(world, netns, dev, address)
+    return fib.select_source(world, netns, dev, address) or NOBODY
 
 
 def _together(net: Net, netns: str, dev: str, one: str, other: str) -> bool:
@@ -77,7 +79,8 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
         return
     if not _answers(net, netns, link, frame):
         return
-    yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
+    if frame.src != NOBODY:
+        yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
     answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=link.mac, eth_dst=frame.eth_src, size=28)
     because = fib.lookup(net.world, netns, frame.dst).because
     yield Step(netns, "arp", f"{frame.dst} is at {link.mac}", frame, answer, because, link.name)
@@ -86,6 +89,8 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
 
 def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
     world = net.world
+    if frame.src == NOBODY:  # somebody looks whether an address is free (RFC 5227)
+        return fib.lookup(world, netns, frame.dst).kind == "local"
     if fib.source_refused(world, netns, link.name, frame.src):
         return False
     found = fib.lookup(world, netns, frame.dst)

@@ -30,6 +30,7 @@ INIT_TIMES = (0.0, 3.0)
 PATIENCE = 4.5
 """Seconds that a client waits before it calls it a timeout."""
 NEIGHBOUR_TIMEOUT = 3.0
+NOBODY = "0.0.0.0"
 CAPTURED: Key = ("capture", "last", "")
 """Where the world keeps the frames of the last conversation that was recorded: what ``tcpdump`` reads."""
 
@@ -63,6 +64,8 @@ def connect(
     found = fib.lookup(world, netns, dst)
     src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
     src = source if src and source else src
+    if not src and found.kind == "unicast" and ":" not in dst:
+        src = NOBODY  # a machine without an address asks all the same (`inet_select_addr` gives 0)
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return _no_way(netns, dst, port, proto, found, _refusal(world, netns, dst, found))
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)

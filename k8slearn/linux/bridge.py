@@ -269,7 +269,7 @@ def _worth_following(net: Net, port: Link, frame: Packet) -> bool:
         return True
     if frame.proto == "arp" and frame.flags == "who-has":
         return arp.would_answer(net, port.peer[0], frame)
-    return far.mac == frame.eth_dst
+    return frame.eth_dst in (far.mac, arp.BROADCAST)
 
 
 def _out(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:

@@ -76,7 +76,7 @@ def find(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     row = lookup_in(net.world, skb.netns, mine)
     if row is None:
         return (yield from _new(net, skb, mine, hook))
-    reply = mine != row.original
+    reply = mine != row.original or (row.original == row.reply and packet.flags == "echo-reply")
     state = after(row, packet.flags, reply)
     if state == REOPEN:
         yield from _forget(skb.netns, row)

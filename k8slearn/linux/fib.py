@@ -52,8 +52,10 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
     address = addresses.addresses.get(dst)
     if address is not None:
         return Found("local", address.dev, "", None, address, _address_because(netns, address))
-    if dst in addresses.broadcasts or dst == "255.255.255.255":
-        return _broadcast(addresses, dst)
+    if dst in addresses.broadcasts or dst == EVERYBODY:
+        cast = _broadcast(world, netns, addresses, dst)
+        if cast is not None:
+            return cast
     want = ip.number(dst)
     for length, mask, routes in world.table(netns, "route").index(trie.tables).get(PLAIN, ()):
         found = routes.get(want & mask)
@@ -74,9 +76,16 @@ def _next_hop(addresses: trie.Own, route: Route) -> str:
     return "" if route.via in addresses.addresses else route.via
 
 
-def _broadcast(addresses: trie.Own, dst: str) -> Found:
-    cast = addresses.broadcasts.get(dst)
-    return Found("broadcast", cast.dev if cast else "", address=cast)
+EVERYBODY = "255.255.255.255"
+
+
+def _broadcast(world: World, netns: str, addresses: trie.Own, dst: str) -> Found | None:
+    """A network's last address is a broadcast while its link is up (`fib_add_ifaddr`)."""
+    for row in addresses.broadcasts.get(dst, ()):
+        device = link(world, netns, row.dev)
+        if device is not None and device.up:
+            return Found("broadcast", row.dev, address=row)
+    return Found("broadcast") if dst == EVERYBODY else None
 
 
 def _by_rules(world: World, netns: str, flow: Flow) -> Found:
@@ -181,8 +190,10 @@ def _own(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
     address = addresses.addresses.get(flow.dst)
     if address is not None and (not flow.oif or (flow.dst, flow.oif) in addresses.by_device):
         return Found("local", address.dev, "", None, address, _address_because(netns, address)), 32
-    if flow.dst in addresses.broadcasts or flow.dst == "255.255.255.255":
-        return _broadcast(addresses, flow.dst), 32
+    if flow.dst in addresses.broadcasts or flow.dst == EVERYBODY:
+        cast = _broadcast(world, netns, addresses, flow.dst)
+        if cast is not None:
+            return cast, 32
     wide = [row for row in addresses.networks if flow.oif in ("", "lo") and ip.within(flow.dst, row[0])]
     if not wide:
         return None

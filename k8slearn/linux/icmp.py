@@ -97,6 +97,8 @@ IN_IPV6 = {
 }
 """What IPv6 calls an IPv4 message, where the names differ."""
 
+NOBODY, LOOPBACK = "0.0.0.0", "127.0.0.1"
+"""A packet that a machine without an address made: what is said about it stays on lo (`ip_route_output_key`)."""
 PROTO = {"ip": "icmp", "ip6": "icmp6"}
 QUOTED = {"ip": (28, 576), "ip6": (48, 1280)}
 """Family -> (headers before the quoted packet, the longest error)."""
@@ -146,7 +148,8 @@ def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> Walk[None]:
     message = IN_IPV6.get(message, message) if family == "ip6" else message
     headers, longest = QUOTED[family]
     quoted, size = packet._replace(eth_src="", eth_dst=""), min(packet.size + headers, longest)
-    answer = Packet(PROTO[family], src, packet.src, flags=message, inner=quoted, size=size, df=False, mtu=mtu)
+    towards = LOOPBACK if packet.src == NOBODY else packet.src
+    answer = Packet(PROTO[family], src, towards, flags=message, inner=quoted, size=size, df=False, mtu=mtu)
     tracked, state = skb.tracked, skb.state
     if tracked is not None:
         tracked = Tracked(tracked.row, not tracked.reply, "RELATED", True, True, True)
@@ -158,7 +161,7 @@ def _may_tell(net: Net, skb: Skb, message: str) -> bool:
     packet = skb.packet
     if is_error(packet) or (packet.fragment is not None and packet.fragment.offset):
         return False
-    if packet.src in ("0.0.0.0", "::") or ip.is_multicast(packet.src):
+    if packet.src == "::" or ip.is_multicast(packet.src):
         return False
     if packet.eth_dst == "ff:ff:ff:ff:ff:ff" or ip.is_multicast(packet.dst):
         return packet.family == "ip6" and message == "packet-too-big"
@@ -168,8 +171,10 @@ def _may_tell(net: Net, skb: Skb, message: str) -> bool:
 def _speaker(net: Net, skb: Skb) -> str:
     """The address that an error comes from; empty where there is no way back to the sender."""
     packet = skb.packet
+    if packet.src == NOBODY:
+        return LOOPBACK
     back = fib.lookup(net.world, skb.netns, packet.src)
-    if back.kind not in ("unicast", "local"):
+    if back.kind not in ("unicast", "local", "broadcast"):
         return ""
     if fib.local_address(net.world, skb.netns, packet.dst) is not None:
         return packet.dst

@@ -52,6 +52,8 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
 
 
 def _impossible(net: Net, skb: Skb) -> str:
+    if skb.packet.src.startswith("0."):
+        return f"martian source {skb.packet.src}: nobody has that address"
     outsider = ip.is_loopback(skb.packet.dst) and skb.iif != "lo"
     if outsider and not fib.is_set(net.world, skb.netns, skb.iif, "route_localnet"):
         return f"martian destination {skb.packet.dst}: loopback addresses stay inside a machine"

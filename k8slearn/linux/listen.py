@@ -72,13 +72,20 @@ def bind_error(world: World, netns: str, row: Socket) -> str:
     if ip.is_link_local(row.address):
         return "Invalid argument"
     anywhere = row.address in (ANY, ANY6) or ip.is_multicast(row.address)
-    allowed = sysctl.is_on(world, netns, f"net.ipv{6 if six else 4}.ip_nonlocal_bind")
+    allowed = sysctl.is_on(world, netns, f"net.ipv{6 if six else 4}.ip_nonlocal_bind") or _untouched(world, netns, six)
     if not anywhere and not allowed and fib.local_address(world, netns, row.address) is None:
         return "Cannot assign requested address"
     others: Iterable[Socket] = world.table(netns, "socket").values()
     if any((o.proto, o.port) == (row.proto, row.port) and _overlap(o, row) for o in others):
         return "Address already in use"
     return ""
+
+
+def _untouched(world: World, netns: str, six: bool) -> bool:
+    """Before its first IPv4 address a namespace has no routing table, and takes any address for good enough
+    (`fib_frontend.c: __inet_dev_addr_type`)."""
+    rows = [*world.table(netns, "addr").values(), *world.table(netns, "route").values()]
+    return not six and all(":" in getattr(row, "address", "") or ":" in getattr(row, "dst", "") for row in rows)
 
 
 def _overlap(one: Socket, other: Socket) -> bool:

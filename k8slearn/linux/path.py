@@ -191,7 +191,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
     world, netns, packet = net.world, out.netns, out.packet
     found = fib.lookup(world, netns, packet.dst, src=packet.src)
-    if found.kind not in ("unicast", "local"):
+    if not _leads_somewhere(found):
         if found.kind == "none":
             net.stat(netns, "Ip6OutNoRoutes" if packet.family == "ip6" else "IpOutNoRoutes")
         yield Step(netns, "drop", f"no route to {packet.dst}", packet, packet, found.because, reason="IP_OUTNOROUTES")
@@ -199,6 +199,10 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     if _strays(world, netns, packet, found):
         yield _stray(netns, packet, found)
         return "Invalid argument"
+    if found.kind == "broadcast" and packet.proto == "udp":
+        says = f"{packet.dst} is a broadcast address: the socket would need SO_BROADCAST"
+        yield Step(netns, "drop", says, packet, packet, found.because, found.dev)
+        return "Permission denied"
     own = found.kind == "local"
     limit = pmtu.mtu(world, netns, found, packet.dst)
     if packet.size > limit and out.discover == "do":
@@ -224,7 +228,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
 def _reroute(net: Net, skb: Skb) -> Walk[str]:
     """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`)."""
     found = fib.lookup(net.world, skb.netns, skb.packet.dst, src=skb.packet.src, mark=skb.mark)
-    if found.kind not in ("unicast", "local"):
+    if not _leads_somewhere(found):
         says = f"no route to {skb.packet.dst}"
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")
@@ -237,6 +241,10 @@ def _reroute(net: Net, skb: Skb) -> Walk[str]:
     yield Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT")
     yield from output(net, skb)
     return ""
+
+
+def _leads_somewhere(found: Found) -> bool:
+    return found.kind in ("unicast", "local") or (found.kind == "broadcast" and bool(found.dev))
 
 
 def _strays(world: World, netns: str, packet: Packet, found: Found) -> bool:
@@ -283,6 +291,9 @@ def _fragmented(net: Net, skb: Skb, limit: int) -> Walk[None]:
 def send_to_neighbour(net: Net, skb: Skb) -> Walk[None]:
     """The next hop's MAC, then the device (`ip_output.c: ip_finish_output2`)."""
     net.ip_stat(skb, "OutTransmits")
+    if not skb.via and fib.lookup(net.world, skb.netns, skb.packet.dst).kind == "broadcast":
+        yield from transmit(net, skb, arp.BROADCAST)
+        return
     mac = yield from (ndp if ":" in skb.packet.dst else arp).resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
     if mac:
         yield from transmit(net, skb, mac)

@@ -33,7 +33,8 @@ class Own(NamedTuple):
     addresses: dict[str, Address]
     networks: tuple[tuple[str, int, Address], ...]
     """Networks on ``lo``, all of whose addresses are the machine's own: (network, prefix length, row)."""
-    broadcasts: dict[str, Address]
+    broadcasts: dict[str, list[Address]]
+    """Broadcast address -> the rows that make it one, each while its link is up."""
     by_device: dict[tuple[str, str], Address]
     """(address, device) -> row: a link-local address is asked for on its link."""
     widest: int
@@ -48,7 +49,7 @@ def own(addresses: Table) -> Own:
     return Own(
         {a.address: a for a in reversed(rows)},
         networks,
-        {word: a for a in four for word in _broadcasts(a)},
+        {word: [a for a in four if word in _broadcasts(a)] for row in four for word in _broadcasts(row)},
         {(a.address, a.dev): a for a in rows},
         max((prefix for _, prefix, _ in networks), default=-1),
     )

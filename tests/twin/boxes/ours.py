@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, World, drive
-from k8slearn.linux import link, socket
+from k8slearn.linux import link, listen, socket
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Netns, Socket
 from k8slearn.shell.process import Process, execute
@@ -50,11 +49,13 @@ class Ours:
         scope = scope_of(probe.box)
         if self.world.get((scope, "netns", "")) is None:
             return {Answer("unreachable")}
+        attempt = self.attempt(probe)
+        if not attempt.draws:
+            end = attempt.ending
+            who = end.answered_by if probe.proto != "icmp" else _pinged(attempt)
+            return {Answer(end.outcome, who, end.source_seen)}
         found = socket.fates(self.world, scope, probe.address, probe.port, probe.proto)
-        answers = {Answer(fate.outcome, fate.answered_by, fate.source_seen) for fate in found}
-        if probe.proto == "icmp" and len(answers) == 1:
-            answers = {answer._replace(answered_by=self._pinged(probe)) for answer in answers}
-        return answers
+        return {Answer(fate.outcome, fate.answered_by, fate.source_seen) for fate in found}
 
     def attempt(self, probe: Probe) -> Attempt:
         """One attempt on a fork of the world, with all its steps."""
@@ -62,14 +63,14 @@ class Ours:
         walk = socket.connect(fork, scope_of(probe.box), probe.address, probe.port, probe.proto)
         return drive(walk, fork.apply)
 
-    def _pinged(self, probe: Probe) -> str | None:
-        """Which box answered the ping: the place of the step that says so."""
-        attempt = self.attempt(probe)
-        if attempt.ending.outcome != "connected":
-            return None
-        steps: list[Any] = [step for leg in attempt.legs for step in leg.steps if step.what == "deliver"]
-        asked = [step.where for step in steps if step.before.flags == "echo-request"]
-        return str(asked[0]).partition("/")[2] if asked else None
+
+def _pinged(attempt: Attempt) -> str | None:
+    """Which box answered the ping: the place of the step that says so."""
+    if attempt.ending.outcome != "connected":
+        return None
+    steps: list[Any] = [step for leg in attempt.legs for step in leg.steps if step.what == "deliver"]
+    asked = [step.where for step in steps if step.before.flags == "echo-request"]
+    return str(asked[0]).partition("/")[2] if asked else None
 
 
 def scope_of(box: str) -> str:
@@ -78,12 +79,4 @@ def scope_of(box: str) -> str:
 
 def _listen(world: World, scope: str, box: str, proto: str, address: str, port: str) -> Commands:
     """A program that listens, as bind(2) would let it."""
-    row = Socket(proto, address, int(port), "listen", box)
-    rows = [other for other in world.table(scope, "socket").values() if (other.proto, other.port) == (proto, row.port)]
-    if any(other.address in (address, "0.0.0.0") or address == "0.0.0.0" for other in rows):
-        raise CommandError("Address already in use", 98)
-    from k8slearn.linux import fib
-
-    if address != "0.0.0.0" and fib.local_address(world, scope, address) is None:
-        raise CommandError("Cannot assign requested address", 99)
-    yield Put((scope, "socket", (proto, address, row.port)), replace(row))
+    yield from listen.bind(world, scope, Socket(proto, address, int(port), "listen", box))

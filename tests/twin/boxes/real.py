@@ -37,8 +37,10 @@ QUICK = {
     **CALM,
     **{name: value for name, value in sysctl.DEFAULTS.items() if name not in sysctl.CONNTRACK},
     "net.ipv4.neigh.default.retrans_time_ms": "250",
+    "net.ipv4.neigh.default.proxy_delay": "0",
 }
-"""What each box starts with: what the engine takes for granted; and a neighbour is given up after 0.75 s, not 3."""
+"""What each box starts with: what the engine takes for granted;
+a neighbour is given up after 0.75 s, not 3; nobody waits by chance before it answers for another (`proxy_delay`)."""
 Numbered = tuple[int, str]
 
 
