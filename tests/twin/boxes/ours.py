@@ -7,7 +7,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, World, drive
-from k8slearn.linux import link, listen, socket
+from k8slearn.linux import link, socket
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Netns, Socket
 from k8slearn.shell.process import Process, execute
@@ -79,4 +79,4 @@ def scope_of(box: str) -> str:
 
 def _listen(world: World, scope: str, box: str, proto: str, address: str, port: str) -> Commands:
     """A program that listens, as bind(2) would let it."""
-    yield from listen.bind(world, scope, Socket(proto, address, int(port), "listen", box))
+    yield from socket.bind(world, scope, Socket(proto, address, int(port), "listen", box))
