@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -92,7 +91,7 @@ def _remove(world: World, where: str, words: tuple[str, ...]) -> Generator[Comma
 def _append(world: World, where: str, words: tuple[str, ...]) -> Generator[Command, None, None]:
     key = (where, "chain", ("ip", words[2], words[4]))
     chain = world.get(key) or Chain(policy="ACCEPT")
-    yield Put(key, Chain((*chain.rules, iptables.parse_rule(shlex.join(words[5:]))), chain.policy))
+    yield Put(key, Chain((*chain.rules, iptables.parse_words(tuple(words[5:]))), chain.policy))
 
 
 Act = Callable[[World, str, tuple[str, ...]], Any]
