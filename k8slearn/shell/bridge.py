@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from k8slearn.errors import CommandError
 from k8slearn.linux import switch
+from k8slearn.linux.device import by_index
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Link
 from k8slearn.shell import bridge_fdb, bridge_vlan
@@ -69,7 +70,10 @@ def show_links(process: Process, options: Options, words: Words) -> Running:
 
 def _link_fields(process: Process, options: Options, link: Link) -> Fields:
     whole = link_fields(process, Options(), link, False)
-    row: Fields = {n: whole[n] for n in ("ifindex", "link", "link_index", "ifname") if n in whole}
+    row: Fields = {n: whole[n] for n in ("ifindex", "link", "ifname") if n in whole}
+    if "link_index" in whole:  # bridge/link.c looks the index up here, wherever the other end is
+        here = by_index(process.world, process.netns).get(whole["link_index"])
+        row["link"] = here.name if here is not None else f"if{whole['link_index']}"
     row |= {"flags": flags(process.world, process.netns, link), "mtu": link.mtu, "master": link.master}
     row |= {
         "state": port_state(process.world, process.netns, link),

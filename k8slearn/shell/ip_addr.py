@@ -85,6 +85,7 @@ def show(process: Process, options: Options, words: Words) -> Running:
         if found or (bare and not options.family):
             row = link_fields(process, options, link, False)
             row = _as_inet6(row) if options.family == "6" and not (wanted.dev or wanted.picky_family) else row
+            row.pop("ifalias", None)
             row["addr_info"] = [address_fields(address) for address in found]
             rows.append(row)
     if options.brief:

@@ -28,9 +28,14 @@ def neighbours(process: Process, dev: str = "", to: str = "", state: str = "") -
     rows: list[Neighbour] = [
         row
         for row in process.world.table(process.netns, "neigh").values()
-        if dev in ("", row.dev) and (not to or ip.within(row.address, to)) and state in ("", "all", row.state.lower())
+        if dev in ("", row.dev) and (not to or ip.within(row.address, to)) and _wanted(row, state)
     ]
     return sorted(rows, key=lambda row: (links[row.dev].index, ip.number(row.address)))
+
+
+def _wanted(row: Neighbour, state: str) -> bool:
+    """ipneigh.c: who names no state sees all but NOARP."""
+    return row.state != "NOARP" if not state else state in ("all", row.state.lower())
 
 
 def show(process: Process, options: Options, words: Words) -> Running:

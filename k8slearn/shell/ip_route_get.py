@@ -133,6 +133,7 @@ def _fields(world: World, netns: str, asked: Question, found: Found) -> Fields:
     row |= {"gateway": found.via} if found.via else {}
     row["dev"] = "lo" if found.kind == "local" else found.dev
     row |= {"table": found.route.table} if found.route and found.route.table not in ("main", "local") else {}
+    row |= {"table": "local"} if found.kind == "local" and world.table(netns, "rule") else {}
     row |= {} if asked.src else {"prefsrc": _source(world, netns, asked, found)}
     row |= {"flags": []} | ({"mark": asked.mark} if asked.mark else {}) | ({} if asked.iif else {"uid": 0})
     row["cache"] = CACHE.get(found.kind, [])
