@@ -11,7 +11,8 @@ from threading import Thread
 
 import pytest
 
-from k8slearn.journal import Remove
+from k8slearn.journal import Put, Remove
+from k8slearn.linux.rows import Socket
 from tests.linux.boxes import LISTENING, ROUTER, Boxes, Rows, boxes, entries
 
 pytestmark = pytest.mark.root
@@ -24,8 +25,9 @@ class Real:
         self.there = there
         self.open: list[s.socket] = []
         for proto, port in LISTENING:
-            sock = there.socket("s", s.AF_INET, s.SOCK_STREAM if proto == "tcp" else s.SOCK_DGRAM)
-            sock.bind(("0.0.0.0", port))
+            sock = there.socket("s", s.AF_INET6, s.SOCK_STREAM if proto == "tcp" else s.SOCK_DGRAM)
+            sock.setsockopt(s.IPPROTO_IPV6, s.IPV6_V6ONLY, 0)
+            sock.bind(("::", port))
             self.open.append(sock)
             if proto == "tcp":
                 sock.listen()
@@ -51,11 +53,13 @@ class Real:
     def ask(self, proto: str, dst: str, port: int, sport: int, page: str = "/") -> str:
         if proto == "icmp":
             return self.ping(dst, sport)
-        sock = self.there.socket("c", s.AF_INET, s.SOCK_STREAM if proto == "tcp" else s.SOCK_DGRAM)
+        family = s.AF_INET6 if ":" in dst else s.AF_INET
+        sock = self.there.socket("c", family, s.SOCK_STREAM if proto == "tcp" else s.SOCK_DGRAM)
         sock.setsockopt(s.SOL_SOCKET, s.SO_REUSEADDR, 1)
-        sock.settimeout(1)
+        # An ICMPv6 error that comes back while connect() holds the socket counts from the second SYN on.
+        sock.settimeout(2 if ":" in dst else 1)
         try:
-            sock.bind(("10.1.0.2", sport))
+            sock.bind(("fd01::2" if ":" in dst else "10.1.0.2", sport))
             sock.connect((dst, port))
             sock.send(b"GET " + page.encode())
             got, size = 0, int(page.rpartition("/")[2] or 1)
@@ -72,6 +76,8 @@ class Real:
             sock.close()
 
     def ping(self, dst: str, identity: int) -> str:
+        if ":" in dst:
+            return self.ping6(dst, identity)
         sock = self.there.socket("c", s.AF_INET, s.SOCK_RAW, s.IPPROTO_ICMP)
         sock.settimeout(1)
         packet = struct.pack("!BBHHH", 8, 0, 0, identity, 0)
@@ -80,6 +86,19 @@ class Real:
         sock.sendto(packet[:2] + struct.pack("!H", ~total & 0xFFFF) + packet[4:], (dst, 0))
         try:
             sock.recv(100)
+            return "connected"
+        except TimeoutError:
+            return "timeout"
+        finally:
+            sock.close()
+
+    def ping6(self, dst: str, identity: int) -> str:
+        sock = self.there.socket("c", s.AF_INET6, s.SOCK_RAW, s.IPPROTO_ICMPV6)
+        sock.settimeout(1)
+        sock.sendto(struct.pack("!BBHHH", 128, 0, 0, identity, 0), (dst, 0))
+        try:
+            while sock.recv(100)[0] != 129:
+                pass
             return "connected"
         except TimeoutError:
             return "timeout"
@@ -167,3 +186,66 @@ def test_long_answers_find_their_size_or_hang_in_a_black_hole(real: Real) -> Non
             assert (probe, ours.ask(*probe)) == (probe, real.ask(*probe))
     for line in (*FLUSH, "ip link set c0 mtu 1500"):
         real.there.run("r", line)
+
+
+WIRE6 = """
+r: ip addr add fd01::1/64 dev c0 nodad
+r: ip addr add fd02::1/64 dev s0 nodad
+c: ip addr add fd01::2/64 dev eth0 nodad
+s: ip addr add fd02::2/64 dev eth0 nodad
+c: ip -6 route add default via fd01::1
+s: ip -6 route add default via fd02::1
+r: sysctl -w net.ipv6.conf.all.forwarding=1
+"""
+PROBES6 = (
+    ("tcp", "fd02::2", 80, 42001),
+    ("tcp", "fd02::2", 81, 42002),
+    ("udp", "fd02::2", 53, 42003),
+    ("udp", "fd02::2", 54, 42004),
+    ("icmp", "fd02::2", 0, 42005),
+    ("tcp", "fd96::1", 80, 42006),
+    ("udp", "fd96::1", 53, 42007),
+    ("tcp", "fd01::1", 22, 42008),
+    ("tcp", "fd02::2", 8080, 600),
+)
+RULES6 = {
+    "conntrack alone": "-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+    "masquerade": "-t nat -A POSTROUTING -o s0 -j MASQUERADE",
+    "a range of sources": "-t nat -A POSTROUTING -o s0 -j SNAT --to-source fd02::10-fd02::29",
+    "dnat": "-t nat -A PREROUTING -d fd96::1 -j DNAT --to-destination fd02::2",
+    "dnat to a port": "-t nat -A PREROUTING -d fd96::1 -p tcp -j DNAT --to-destination [fd02::2]:8080",
+    "redirect": "-t nat -A PREROUTING -d fd96::1 -p tcp -j REDIRECT --to-ports 22",
+    "reject": "-A FORWARD -p tcp --dport 80 -m conntrack --ctstate NEW -j REJECT",
+}
+FLUSH6 = ("ip6tables -F", "ip6tables -t nat -F")
+
+
+@pytest.fixture(scope="module")
+def real6(real: Real) -> Real:
+    real.there.script(WIRE6 + "r: sysctl -qw net.ipv6.icmp.ratelimit=0")
+    return real
+
+
+@pytest.mark.parametrize("rule", RULES6)
+def test_ipv6_conversations_leave_the_entries_that_the_kernel_has(real6: Real, rule: str) -> None:
+    """The same in IPv6, to a listener on ``::``."""
+    ours = Rows(ipv6=True)
+    for line in filter(None, WIRE6.splitlines()):
+        where, _, command = line.partition(": ")
+        assert ours.run(command, where).exit_code == 0, line
+    for proto, port in LISTENING:
+        row = Socket(proto, "::", port, "python3", "s")
+        ours.world.apply(Put(("node:r/s", "socket", (proto, "::", port)), row))
+    for line in (*FLUSH6, "ip6tables -A FORWARD -m conntrack --ctstate INVALID", f"ip6tables {RULES6[rule]}"):
+        assert real6.there.run("r", line).returncode == 0, line
+        assert ours.run(line).exit_code == 0, line
+    real6.there.run("r", "conntrack -F")
+    for address in range(0x10, 0x2A):
+        real6.there.run("s", f"ip route replace fd02::{address:x} via fd02::1")
+        ours.run(f"ip route replace fd02::{address:x} via fd02::1", "s")
+    for probe in PROBES6:
+        assert (probe, ours.ask(*probe)) == (probe, real6.ask(*probe))
+    patience = time.monotonic() + 2
+    while ours.lines("-f ipv6") != real6.lines("-f ipv6") and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert ours.lines("-f ipv6") == real6.lines("-f ipv6")
