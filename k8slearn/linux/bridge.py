@@ -247,7 +247,9 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]
     ]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
-    for port in reversed(targets):  # the newest port hears it first (br_if.c: new_nbp, list_add_rcu)
+    for port in sorted(
+        targets, key=lambda port: -port.port.number
+    ):  # the newest port hears it first (br_if.c: new_nbp, list_add_rcu)
         if skb.prerouted or _worth_following(net, port, frame):
             yield from _out(net, _copy(skb, frame), device, port)
 

@@ -275,6 +275,8 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
         net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont"))
         return
     client, accepted = net.ends.get(key), net.servers.get(key)
+    if about.flags == "echo-reply" and packet.inner is not None:
+        client = None  # who answered a ping does not hear that the answer was lost (`ping.c: ping_supported`)
     yield Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif)
     if client is not None:
         client.receive(net, packet)
