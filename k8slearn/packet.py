@@ -77,13 +77,19 @@ class Packet(NamedTuple):
             return f"{self.proto.upper()} {self.src} > {self.dst}: fragment from byte {self.fragment.offset}"
         if self.proto in ("icmp", "icmp6"):
             return f"{'ICMP' if self.proto == 'icmp' else 'ICMP6'} {self.src} > {self.dst}: {self.flags}"
+        if self.proto == "ipip":
+            return f"IPIP {self.src} > {self.dst}: ({self.inner})"
         flags = f" [{self.flags}]" if self.flags else ""
+        if self.cipher:
+            flags = f" [WireGuard {self.flags}, cipher]"
         return f"{self.proto.upper()} {self.src}:{self.sport} > {self.dst}:{self.dport}{flags}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, with `text` (as tcpdump would put it) beside the fields."""
         fields = {k: v for k, v in self._asdict().items() if v not in ("", None) and k not in (*_NESTED, *_QUIET)}
         fields |= {k: getattr(self, k) for k, usual in _QUIET.items() if getattr(self, k) != usual}
+        if self.cipher:
+            return {**fields, "cipher": True, "payload": "", "text": str(self)}
         if self.inner is not None:
             fields["inner"] = self.inner.to_dict()
         if self.fragment is not None:

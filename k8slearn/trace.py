@@ -53,6 +53,8 @@ WORDS = {
     "route": "the routing table is asked",
     "neighbour": "the neighbour table is asked for a MAC address",
     "arp": "an ARP question or answer",
+    "encapsulate": "a tunnel puts the packet into another one, or a tag on the frame",
+    "decapsulate": "a tunnel takes the packet out of another one, or a tag off the frame",
     "transmit": "a link takes the packet out of a namespace",
     "receive": "a link brings the packet into a namespace",
     "bridge": "a bridge forwards, floods or keeps a frame",

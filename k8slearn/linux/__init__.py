@@ -17,7 +17,10 @@ table                 name                                        value
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
+``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
+``module``            ``"ipip"`` (of a machine: it is loaded)     True
+``keys``              ``""`` (of a machine)                       how many ``wg genkey`` made
 ====================  ==========================================  ==========================
 
-Left out (so far): policy routing, VLANs, tunnels, nftables, traffic control.
+Left out: sit, gre and IPv6 tunnels, several next hops.
 """

@@ -33,6 +33,11 @@ def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
         why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} lladdr {known.mac} {known.state}")
         yield Step(skb.netns, "neighbour", f"{address} is at {known.mac}", skb.packet, skb.packet, why, dev)
         return known.mac
+    link = fib.link(net.world, skb.netns, dev)
+    if link is not None and not link.arp:
+        why = path.link_because(skb.netns, link)
+        yield Step(skb.netns, "neighbour", f"{dev} asks nobody (NOARP)", skb.packet, skb.packet, why, dev)
+        return link.mac
     waiting = net.held.setdefault((skb.netns, dev, address), [])
     waiting.append(skb)
     if len(waiting) == 1:

@@ -19,7 +19,7 @@ Left out: spanning tree, multicast snooping (a group's frames go to all), ebtabl
 
 from __future__ import annotations
 
-from k8slearn.linux import arp, fdb, fib, frag, netfilter, path, switch, sysctl, vlanfilter
+from k8slearn.linux import arp, fdb, fib, frag, netfilter, path, stack, switch, sysctl, vlanfilter
 from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link
 from k8slearn.linux.skb import Net, Skb
@@ -96,7 +96,7 @@ def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
         yield from _flood(net, skb, device, port)
     else:
         yield from _forward(net, skb, device, port, known)
-    if device.promisc:
+    if device.promisc or stack.hears_all(net.world, skb.netns, device):
         yield from pass_up(net, skb, device)
 
 
@@ -125,16 +125,16 @@ def pass_up(net: Net, skb: Skb, device: Link) -> Walk[None]:
     A promiscuous bridge hears all of it; what was for another host goes no further than to who listens there, and what
     it also takes for its own has lost its connection (`br_nf_local_in`).
     """
-    frame = skb.packet
+    frame, promisc = skb.packet, device.promisc or stack.hears_all(net.world, skb.netns, device)
     if switch.settings(device).vlan_filtering:
         inside = vlanfilter.egress(vlanfilter.of_bridge(device), frame)
-        if inside is None and not device.promisc:
+        if inside is None and not promisc:
             return
         frame = inside or frame
     if net.recording:
         net.record(skb.netns, device, "in", frame)
     if not skb.host and not fdb.is_group(frame.eth_dst):
-        if not device.promisc:
+        if not (yield from path.offer(net, _copy(skb, frame), device)) and not promisc:
             says = f"{frame.eth_dst} is not {device.name}'s MAC: for another host"
             why = path.link_because(skb.netns, device)
             yield Step(skb.netns, "drop", says, frame, frame, why, device.name, reason="OTHERHOST")
@@ -267,7 +267,12 @@ def _worth_following(net: Net, port: Link, frame: Packet) -> bool:
     far = fib.link(net.world, *port.peer)
     if far is None:
         return False
-    if far.master or frame.tag or (fdb.is_group(frame.eth_dst) and frame.proto != "arp"):
+    if (
+        far.master
+        or stack.places(net.world, *port.peer)
+        or frame.tag
+        or (fdb.is_group(frame.eth_dst) and frame.proto != "arp")
+    ):
         return True
     if frame.proto == "arp" and frame.flags == "who-has":
         return arp.would_answer(net, port.peer[0], frame)

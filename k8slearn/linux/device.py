@@ -105,8 +105,8 @@ def operstate(world: World, netns: str, link: Link) -> str:
 
 def _lower_is_down(world: World, netns: str, link: Link) -> bool:
     """link_watch.c default_operstate(): it looks the peer's index up in the link's *own* namespace."""
-    peer = peer_of(world, link)
-    if peer is None or peer.index == link.index:
+    other = peer_of(world, link) or lower_of(world, link)
+    if other is None or other.index == link.index:
         return False
-    lower = by_index(world, netns).get(peer.index)
+    lower = by_index(world, netns).get(other.index)
     return lower is not None and not carrier(world, netns, lower)

@@ -9,6 +9,11 @@ bridge     ether     BROADCAST MULTICAST     a port of it forwards (br_if.c)
 vxlan      ether     BROADCAST MULTICAST     nobody asks
 dummy      ether     BROADCAST NOARP         nobody asks
 ifb        ether     BROADCAST NOARP         nobody asks
+vlan       ether     BROADCAST MULTICAST     the device below has one
+macvlan    ether     BROADCAST MULTICAST     the device below has one
+ipvlan     ether     BROADCAST MULTICAST     the device below has one
+ipip       ipip      NOARP                   nobody asks
+wireguard  none      POINTOPOINT NOARP       nobody asks
 =========  ========  ======================  ===========================================================
 
 What a packet finds in a device of a kind is in the kind's own module (`path.KINDS`).
@@ -51,5 +56,10 @@ DRIVERS: Mapping[str, Driver] = {
     "bridge": Driver(carrier="ports", rx=0),
     "vxlan": Driver(tx=0, rx=0),
     "dummy": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0),
+    "vlan": Driver(min_mtu=0, carrier="lower"),
+    "macvlan": Driver(carrier="lower"),
+    "ipvlan": Driver(carrier="lower"),
+    "ipip": Driver("ipip", ("NOARP",), 0, 0),
+    "wireguard": Driver("none", ("POINTOPOINT", "NOARP"), 0, 2147483552),
     "ifb": Driver(flags=("BROADCAST", "NOARP"), min_mtu=0, max_mtu=0, txqlen=32, qdisc="pfifo_fast"),
 }

@@ -17,7 +17,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World, digest
-from k8slearn.linux import addr, addrconf, neigh, route, sysctl
+from k8slearn.linux import addr, addrconf, neigh, route, stack, sysctl, wireguard_config
 from k8slearn.linux.device import (
     carrier,
     error,
@@ -101,8 +101,11 @@ def add_bridge(world: World, netns: str, name: str, mtu: int = 1500, mac: str = 
 def add(world: World, netns: str, name: str, kind: str, mtu: int = 1500, mac: str = "", **fields: Any) -> Commands:
     """``ip link add NAME type KIND``: a device without a peer, down. `fields` are further fields of its row."""
     _check_name(world, netns, name)
-    own = mac or made_up_mac(netns, name)
-    yield Put(key(netns, name), Link(name, kind, own, next_index(world, netns), mtu=mtu, pinned=bool(mac), **fields))
+    own = "" if DRIVERS[kind].link_type not in ("ether", "loopback") else mac or made_up_mac(netns, name)
+    fields.setdefault("pinned", bool(mac))
+    made = Link(name, kind, own, next_index(world, netns), mtu=mtu, **fields)
+    yield Put(key(netns, name), made)
+    yield from stack.stand(netns, made)
 
 
 def add_loopback(netns: str) -> Commands:
@@ -115,6 +118,8 @@ def delete(world: World, netns: str, name: str) -> Commands:
     link = find(world, netns, name)
     if link.kind == "loopback":
         raise refused("Operation not supported")
+    if link.kind == "ipip" and name == "tunl0":
+        return
     yield from _forget(world, netns, link)
     if link.peer is not None:
         peer = peer_of(world, link)
@@ -123,8 +128,15 @@ def delete(world: World, netns: str, name: str) -> Commands:
 
 
 def _forget(world: World, netns: str, link: Link) -> Commands:
-    """unregister_netdevice(): addresses, routes, neighbours and forwarding entries go before the link itself."""
+    """unregister_netdevice(): what stands on it goes first."""
+    yield from stack.fall(world, netns, link.name)
+    yield from _unlist(world, netns, link)
+
+
+def _unlist(world: World, netns: str, link: Link) -> Commands:
+    """unlist_netdevice(): addresses, routes, neighbours and forwarding entries go before the link itself."""
     yield from _strip(world, netns, link)
+    yield from stack.leave(netns, link)
     for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
         yield Put(key(netns, port.name), replace(port, master="", hairpin=False, port=NEW_PORT))
     yield from sysctl.forget(world, netns, link.name)
@@ -167,8 +179,12 @@ def set_up(world: World, netns: str, name: str) -> Commands:
     link = find(world, netns, name)
     if link.up:
         return
+    stack.ask(world, netns, link, "up", "")
+    if link.kind == "wireguard":
+        link = wireguard_config.opened(world, netns, link)
     yield Put(key(netns, name), replace(link, up=True, opened=True))
     yield from addr.came_up(world, netns, link)
+    yield from stack.felt(world, netns, name, "up")
 
 
 def set_down(world: World, netns: str, name: str) -> Commands:
@@ -177,6 +193,7 @@ def set_down(world: World, netns: str, name: str) -> Commands:
     if not link.up:
         return
     yield Put(key(netns, name), replace(link, up=False))
+    yield from stack.felt(world, netns, name, "down")
     yield from route.drop_device(world, netns, link)
     yield from neigh.drop_device(world, netns, name)
     yield from addrconf.went_down(world, netns, link)
@@ -199,6 +216,7 @@ def set_master(world: World, netns: str, name: str, bridge: str) -> Commands:
         raise refused("Operation not supported")
     if link.kind == "bridge":
         raise error("Can not enslave a bridge to a bridge.")
+    stack.ask(world, netns, link, "master", bridge)
     if link.master == bridge:
         return
     if link.master:
@@ -243,9 +261,11 @@ def set_mtu(world: World, netns: str, name: str, mtu: int) -> Commands:
     below = lower_of(world, link) if link.kind == "vxlan" else None
     if below is not None and isinstance(link.spec, Vxlan) and mtu > below.mtu - headroom(link.spec):
         raise refused("Invalid argument")
+    stack.ask(world, netns, link, "mtu", str(mtu))
     yield Put(key(netns, name), replace(link, mtu=mtu, mtu_pinned=True))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
+    yield from stack.felt(world, netns, name, "mtu")
     yield from addrconf.settle(world, netns)
 
 
@@ -254,9 +274,11 @@ def set_mac(world: World, netns: str, name: str, mac: str) -> Commands:
     link = find(world, netns, name)
     if int(mac[:2], 16) & 1 or mac == NO_MAC:
         raise refused("Cannot assign requested address")
+    stack.ask(world, netns, link, "mac", mac)
     yield Put(key(netns, name), replace(link, mac=mac.lower(), pinned=True))
     if link.master:
         yield from _follow_ports(world, netns, link.master)
+    yield from stack.felt(world, netns, name, "mac")
 
 
 def set_hairpin(world: World, netns: str, name: str, on: bool) -> Commands:
@@ -281,6 +303,7 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
     link = find(world, netns, name)
     if target == netns:
         return
+    stack.ask(world, netns, link, "netns", target)
     if link.kind == "loopback":
         raise error("The interface netns is immutable.")
     if world.get((target, "netns", "")) is None:
@@ -288,13 +311,16 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
     if world.get(key(target, name)) is not None:
         raise error("An interface with the same name exists in the target netns.")
     known = [row for row in world.table(netns, "vxfdb").values() if row.dev == name and row.state != "learned"]
-    yield from _forget(world, netns, link)
+    yield from _unlist(world, netns, link)
     free = link.index not in {other.index for other in world.table(target, "link").values()}
     index = link.index if free else next_index(world, target)
-    home = (link.home or netns) if link.kind == "vxlan" else ""
+    home = (link.home or netns) if link.kind in ("vxlan", *stack.TUNNELS) else ""
     arrived = replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False)
-    yield Put(key(target, name), replace(arrived, home=home if home != target else ""))
-    if home and home != target:
+    arrived = replace(arrived, home=home if home != target else "")
+    yield Put(key(target, name), arrived)
+    yield from stack.stand(target, arrived)
+    yield from stack.carried(world, netns, name, (target, name))
+    if link.kind == "vxlan" and home != target:
         yield Put((home, "upper", ("", target, name)), link.kind)
     for row in known:
         yield Put((target, "vxfdb", (name, row.mac)), row)

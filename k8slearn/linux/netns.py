@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import link
+from k8slearn.linux import ipip, link, stack
 from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
-TABLES = (
+TABLES: tuple[str, ...] = (
     "link",
     "addr",
     "inet6",
@@ -62,6 +62,8 @@ def add(world: World, machine: str, name: str, title: str = "") -> Commands:
     root: Netns | None = world.get(key(machine))
     yield Put(key(netns), Netns(title or name, machine, root is not None and root.ipv6))
     yield from link.add_loopback(netns)
+    if world.get((machine, "module", "ipip")) is not None:
+        yield from ipip.born(world, netns)
     for setting, value in list(world.table(machine, "sysctl").items()):
         if str(setting).startswith(INHERITED):
             yield Put((netns, "sysctl", setting), value)
@@ -72,8 +74,9 @@ def delete(world: World, machine: str, name: str) -> Commands:
     netns = scope(machine, name)
     if not exists(world, netns):
         raise CommandError(f'Cannot remove namespace file "/run/netns/{name}": No such file or directory\n', 1)
+    yield from stack.fall(world, netns, "")
     for row in list(world.table(netns, "link").values()):
-        if row.kind != "loopback":
+        if row.kind != "loopback" and world.get(link.key(netns, row.name)) is not None:
             yield from link.delete(world, netns, row.name)
     for table in TABLES:
         for left in list(world.table(netns, table)):

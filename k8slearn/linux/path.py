@@ -32,11 +32,13 @@ from k8slearn.linux import (
     ifb,
     ip6_input,
     ip_input,
+    kinds,
     ndp,
     netfilter,
     pmtu,
     qdisc,
     socket,
+    stack,
     vxlan,
 )
 from k8slearn.linux.fib import Found
@@ -81,23 +83,35 @@ def run(net: Net) -> Walk[None]:
 def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
     """A frame has come in by a device (`dev.c: __netif_receive_skb_core`)."""
     link = fib.link(net.world, netns, dev)
-    if link is None:
-        return
+    if link is not None:
+        yield from arrive(net, Skb(netns, frame, dev), link)
+
+
+def arrive(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """The same once the device is known; tunnels and uppers hand their packets up here too."""
+    netns, dev, frame = skb.netns, link.name, skb.packet
     if not link.up:
         yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
         return
     if net.recording:
         net.record(netns, link, "in", frame)
+    if link.master and frame.tag and (yield from kinds.UPPERS["vlan"].take(net, skb, link)):
+        return
     if link.master:
         yield from bridge.handle_frame(net, netns, link, frame)
     else:
-        yield from receive_up(net, Skb(netns, frame, dev), link)
+        yield from receive_up(net, skb, link)
 
 
 def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The frame is not for a bridge (any more): ARP, or IP if the MAC is ours."""
     frame = skb.packet
-    if frame.proto == "arp":
+    if (yield from offer(net, skb, link)):
+        return
+    if frame.tag:
+        says = f"no vlan on {link.name} has the id {frame.tag}: for another host"
+        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name)
+    elif frame.proto == "arp":
         yield from arp.receive(net, skb.netns, link, frame)
     elif (
         frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff")
@@ -110,6 +124,14 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
         says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
         why = link_because(skb.netns, link)
         yield Step(skb.netns, "drop", says, frame, frame, why, link.name, reason="OTHERHOST")
+
+
+def offer(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+    """Is the frame for a device that stands on this one (`stack.ORDER` says who is asked first)?"""
+    for kind in stack.kinds(net.world, skb.netns, link.name):
+        if (yield from kinds.UPPERS[kind].take(net, skb, link)):
+            return True
+    return False
 
 
 def ip_receive(net: Net, skb: Skb) -> Walk[None]:
@@ -183,6 +205,8 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
             yield from pmtu.learn(net, skb)
         elif skb.packet.flags in ndp.MESSAGES:
             yield from ndp.receive(net, skb)
+    for tunnel in kinds.TUNNELS.get(skb.packet.proto, ()):
+        if (yield from tunnel.receive(net, skb)):
             return
     yield from socket.receive(net, skb)
 
@@ -190,7 +214,7 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
     world, netns, packet = net.world, out.netns, out.packet
-    found = fib.lookup(world, netns, packet.dst, src=packet.src)
+    found = fib.lookup(world, netns, packet.dst, src=packet.src, mark=out.mark)
     if not _leads_somewhere(found):
         if found.kind == "none":
             net.stat(netns, "Ip6OutNoRoutes" if packet.family == "ip6" else "IpOutNoRoutes")
@@ -213,7 +237,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
         packet = packet._replace(df=False)
     yield Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev)
     skb = Skb(netns, packet, "", "lo" if own else found.dev, tracked=out.tracked, state=out.state, via=found.via)
-    skb.mtu, mark = limit, skb.mark
+    skb.mtu, skb.mark, mark = limit, out.mark, out.mark
     net.ip_stat(skb, "OutRequests")
     if packet.proto in ("icmp", "icmp6"):
         icmp.count(net, netns, packet, "Out")
@@ -222,7 +246,8 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     if skb.packet.dst != packet.dst or skb.mark != mark:
         return (yield from _reroute(net, skb))
     yield from output(net, skb)
-    return ""
+    words, net.errno = net.errno, ""
+    return words
 
 
 def _reroute(net: Net, skb: Skb) -> Walk[str]:
@@ -291,7 +316,11 @@ def _fragmented(net: Net, skb: Skb, limit: int) -> Walk[None]:
 def send_to_neighbour(net: Net, skb: Skb) -> Walk[None]:
     """The next hop's MAC, then the device (`ip_output.c: ip_finish_output2`)."""
     net.ip_stat(skb, "OutTransmits")
-    if not skb.via and fib.lookup(net.world, skb.netns, skb.packet.dst).kind == "broadcast":
+    link = fib.link(net.world, skb.netns, skb.oif)
+    if link is not None and link.kind in kinds.BARE:
+        yield from enter(net, skb, link)
+        return
+    if not skb.via and fib.is_broadcast(net.world, skb.netns, skb.packet.dst):
         yield from transmit(net, skb, arp.BROADCAST)
         return
     mac = yield from (ndp if ":" in skb.packet.dst else arp).resolve(net, skb, skb.oif, skb.via or skb.packet.dst)
@@ -322,6 +351,31 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
     yield from ip_receive(net, back)
 
 
+def enter(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """A tunnel takes the bare IP packet: there is no Ethernet header and no neighbour to ask (``NOARP``)."""
+    packet = skb.packet = skb.packet._replace(eth_src="", eth_dst="")
+    if not link.up:
+        yield Step(skb.netns, "drop", f"{link.name} is down", packet, packet, link_because(skb.netns, link), link.name)
+        return
+    if net.world.table(skb.netns, "qdisc") and not (yield from qdisc.dequeue(net, skb.netns, link.name, packet)):
+        return
+    if net.recording:
+        net.record(skb.netns, link, "out", packet)
+    yield from nested(net, skb.netns, link, packet, kinds.BARE[link.kind].transmit(net, skb, link))
+
+
+def nested(net: Net, netns: str, link: Link, frame: Packet, sending: Walk[None]) -> Walk[None]:
+    """Devices that send by devices that send by devices: at some depth the kernel stops it (`dev_xmit_recursion`)."""
+    if net.depth > RECURSION_LIMIT:
+        says = f"Dead loop on virtual device {link.name}, fix it urgently!"
+        why = link_because(netns, link)
+        yield Step(netns, "drop", says, frame, frame, why, link.name, "", "RECURSION_LIMIT")
+        return
+    net.depth += 1
+    yield from sending
+    net.depth -= 1
+
+
 def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
     """Put the Ethernet header on and hand the frame to the device."""
     link = fib.link(net.world, skb.netns, skb.oif)
@@ -343,7 +397,7 @@ def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
         net.record(netns, link, "out", frame)
     kind = KINDS.get(link.kind)
     if kind is not None:
-        yield from kind.transmit(net, netns, link, frame)
+        yield from nested(net, netns, link, frame, kind.transmit(net, netns, link, frame))
     elif link.peer is not None:
         yield from _veth(net, netns, link, link.peer, frame)
 
@@ -372,8 +426,9 @@ class Kind(Protocol):
         """The device sends a frame."""
 
 
-KINDS: Mapping[str, Kind] = {"bridge": bridge, "vxlan": vxlan, "dummy": dummy, "ifb": ifb}
+KINDS: Mapping[str, Kind] = {"bridge": bridge, "vxlan": vxlan, "dummy": dummy, "ifb": ifb, **kinds.UPPERS}
 """Kind of device -> the module that sends by it. What is not here is a cable (veth)."""
+RECURSION_LIMIT = 8
 
 
 def link_because(netns: str, link: Link) -> Because:

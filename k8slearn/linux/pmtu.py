@@ -18,7 +18,7 @@ Left out: ``tcp_mtu_probing``, ``ip_forward_use_pmtu=1``, ``ip_no_pmtu_disc=3``.
 from __future__ import annotations
 
 from k8slearn.journal import Put, World
-from k8slearn.linux import fib, sysctl
+from k8slearn.linux import fib, stack, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import PathMtu, Tuple
 from k8slearn.linux.skb import Net, Skb
@@ -84,6 +84,8 @@ def _believed(net: Net, skb: Skb, inner: Packet) -> bool:
     """Is there a socket that sent it, and may the path be learned at all (``ip_no_pmtu_disc``)?"""
     if skb.packet.family == "ip" and sysctl.is_on(net.world, skb.netns, "net.ipv4.ip_no_pmtu_disc"):
         return False
+    if inner.proto == "ipip":
+        return bool(stack.tunnels(net.world, skb.netns, "ipip"))
     if inner.proto == "udp":
         rows = net.world.table(skb.netns, "socket").values()
         if any(row.proto == "udp" and row.port == inner.sport for row in rows):

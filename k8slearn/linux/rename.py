@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from k8slearn.journal import Commands, Put, Remove, World
+from k8slearn.linux import stack
 from k8slearn.linux.device import error, find, ports, refused
 from k8slearn.linux.rows import Link
 
@@ -27,6 +28,7 @@ def rename(world: World, netns: str, name: str, new: str) -> Commands:
     if not new or len(new) > 15 or "/" in new:
         raise error("Attribute failed policy validation.")
     yield from _row(netns, link, new)
+    yield from stack.carried(world, netns, name, (netns, new))
     for port in ports(world, netns, name):
         yield Put((netns, "link", port.name), replace(port, master=new))
     for table in ("addr", "inet6", "route", "neigh", "proxy", "fdb", "vxfdb"):
@@ -39,8 +41,11 @@ def rename(world: World, netns: str, name: str, new: str) -> Commands:
 
 
 def _row(netns: str, link: Link, new: str) -> Commands:
+    renamed = replace(link, name=new)
     yield Remove((netns, "link", link.name))
-    yield Put((netns, "link", new), replace(link, name=new))
+    yield from stack.leave(netns, link)
+    yield Put((netns, "link", new), renamed)
+    yield from stack.stand(netns, renamed)
 
 
 def _follow(netns: str, table: str, key: Hashable, row: Any, name: str, new: str) -> Commands:

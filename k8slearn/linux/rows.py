@@ -370,3 +370,79 @@ class Vxlan:
     udp_zero_csum6_tx: bool = False
     udp_zero_csum6_rx: bool = False
     localbypass: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Vlan:
+    """``ip link add link eth0 name eth0.10 type vlan id 10``."""
+
+    id: int
+    """1 to 4094; 0 is a tag without a VLAN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Macvlan:
+    """``ip link add link eth0 name mv0 type macvlan mode bridge``."""
+
+    mode: str = "vepa"
+    """``private``, ``vepa``, ``bridge`` or ``passthru``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ipvlan:
+    """``ip link add link eth0 name ipvl0 type ipvlan mode l2``. All ipvlans of one device have one mode."""
+
+    mode: str = "l3"
+    """``l2``, ``l3`` or ``l3s``."""
+    flag: str = "bridge"
+    """``bridge``, ``private`` or ``vepa``: may they talk to each other directly?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ipip:
+    """``ip link add tunl1 type ipip local A remote B``; an empty address is ``any``."""
+
+    local: str = ""
+    remote: str = ""
+    ttl: int = 0
+    """The outer packet's; 0: as the inner one has it (``inherit``)."""
+    proto: str = "any"
+    """What may be inside: ``ipip``, or ``any`` (IPv4 all the same: MPLS is left out)."""
+    pmtudisc: bool = True
+    """Has every outer packet the don't-fragment bit, or only those whose inner one has it?"""
+    errors: int = 0
+    """ICMP errors that came for outer packets and that no inner sender has heard of yet."""
+    errors_until: float = 0.0
+    """The second of the logical clock at which those are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One peer of a WireGuard device, as ``wg show`` lists it. Keys are base64 text."""
+
+    public_key: str
+    preshared_key: str = ""
+    endpoint: tuple[str, int] | None = None
+    """Where its outer packets go: set by a person, or where its last authentic packet came from."""
+    allowed_ips: tuple[str, ...] = ()
+    """Networks that are behind it: who sends there sends to it, and it may send from there only."""
+    keepalive: int = 0
+    """Seconds; 0: off."""
+    handshake: float = -1.0
+    """The second of the logical clock of the last handshake; below 0: there was none."""
+    session: str = ""
+    """The session keys that the handshake agreed on, by a name that both ends derive."""
+    initiator: bool = False
+    """Did this end begin that handshake?"""
+    upcoming: str = ""
+    """Session keys that it asked for and has not used yet: they count when its first data comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wireguard:
+    """A WireGuard device: its key, its port and its peers, in the order in which they were added."""
+
+    private_key: str = ""
+    port: int = 0
+    fwmark: int = 0
+    peers: tuple[Peer, ...] = ()

@@ -79,6 +79,8 @@ class Outgoing:
     discover: str = "want"
     """Path MTU discovery, as ``ping -M`` names it: `do` never fragments, `want` fragments what is longer than the path
     is known to take, `dont` lets every router fragment (the kernel's own ICMP)."""
+    mark: int = 0
+    """The mark that it is born with (WireGuard's fwmark; a tunnel hands the inner packet's on)."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,14 @@ class Net:
     """Packets that wait for the MAC of (namespace, device, address)."""
     pieces: dict[tuple[str, ...], list[Packet]] = field(default_factory=dict)
     """Fragments that wait for the rest of their packet, by place and identification."""
+    staged: dict[tuple[str, str, str], list[Packet]] = field(default_factory=dict)
+    """Packets that wait for a WireGuard handshake of (namespace, device, peer)."""
+    pending: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """The session that such a handshake will make."""
+    depth: int = 0
+    """How many devices are sending by one another just now."""
+    errno: str = ""
+    """What a device said to the socket whose packet it would not send."""
     attempt: int = 0
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""

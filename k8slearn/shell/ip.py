@@ -22,6 +22,7 @@ from k8slearn.shell import (
     ip_route_get,
     ip_route_set,
     ip_rule,
+    ip_tunnel,
 )
 from k8slearn.shell.iproute import Options, Words, choose, match, not_modelled, parse_options
 from k8slearn.shell.process import Process
@@ -93,7 +94,7 @@ OBJECTS: dict[str, Command] = {
     "neighbor": _object("ip neigh", "show", ip_neigh.COMMANDS),
     "neighbour": _object("ip neigh", "show", ip_neigh.COMMANDS),
     "link": _object("ip link", "show", {**ip_link_set.COMMANDS, **ip_link.COMMANDS}),
-    "tunnel": _unknown_here("tunnel"),
+    "tunnel": _object("ip tunnel", "show", ip_tunnel.COMMANDS),
     "tuntap": _unknown_here("tuntap"),
     "monitor": _unknown_here("monitor"),
     "xfrm": _unknown_here("xfrm"),

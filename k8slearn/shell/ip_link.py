@@ -16,10 +16,11 @@ from k8slearn.journal import Table, World
 from k8slearn.linux.device import carrier, lower_of, operstate, peer_of
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.program import Running
-from k8slearn.linux.rows import Link
+from k8slearn.linux.rows import Ipip, Link
 from k8slearn.shell.ip_counters import counters, counters_text
 from k8slearn.shell.ip_details import detail_fields, detail_text
 from k8slearn.shell.iproute import Fields, Options, Words, answer, garbage, not_modelled, wrong
+from k8slearn.shell.links import HARDWARE
 from k8slearn.shell.process import Process
 
 BROADCAST = {"loopback": "00:00:00:00:00:00", "ether": "ff:ff:ff:ff:ff:ff"}
@@ -125,17 +126,20 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
 
 def hardware_fields(link: Link) -> Fields:
     """The device's own address and the one that all hear."""
+    special = HARDWARE.get(link.kind)
+    if special is not None:
+        return special(link)
     return {"address": link.mac, "broadcast": BROADCAST[DRIVERS[link.kind].link_type]}
 
 
 def _other_end(process: Process, link: Link) -> Fields:
     """The device behind the ``@``: a cable's far end, or what a vlan stands on; abroad only its index is known."""
-    if link.home:
+    if link.home and link.kind == "vxlan":
         return {"link_index": link.index}  # rtnetlink.c: nla_put_iflink() says something wherever a namespace follows
-    below = DRIVERS[link.kind].carrier == "lower"
+    below = DRIVERS[link.kind].carrier == "lower" or link.kind == "ipip"
     far = lower_of(process.world, link) if below else peer_of(process.world, link)
     if far is None:
-        return {}
+        return {"link": None} if link.kind == "ipip" else {}
     where = link.lower if below else link.peer
     return {"link": far.name} if where is not None and where[0] == process.netns else {"link_index": far.index}
 
@@ -144,7 +148,7 @@ def related_netns(link: Link) -> str:
     """The namespace where a link has its other side: a cable's far end, the device below, a tunnel's home."""
     if link.peer is not None:
         return link.peer[0]
-    if link.home:
+    if link.home and link.kind != "wireguard":  # wireguard.c has no get_link_net()
         return link.home
     return link.lower[0] if link.lower is not None and DRIVERS[link.kind].carrier == "lower" else ""
 
@@ -152,8 +156,8 @@ def related_netns(link: Link) -> str:
 def flags(world: World, netns: str, link: Link) -> list[str]:
     """What stands between ``<`` and ``>``, in iproute2's order."""
     running = carrier(world, netns, link)
-    peer = peer_of(world, link)
-    born = DRIVERS[link.kind].flags
+    other = _seen(world, netns, link)
+    born = _born(link)
     words = {
         "NO-CARRIER": link.up and not running,
         "LOOPBACK": "LOOPBACK" in born,
@@ -165,9 +169,21 @@ def flags(world: World, netns: str, link: Link) -> list[str]:
         "PROMISC": link.promisc,
         "UP": link.up,
         "LOWER_UP": link.up and running,
-        "M-DOWN": link.peer is not None and link.peer[0] == netns and peer is not None and not peer.up,
+        "M-DOWN": other is not None and not other.up,
     }
     return [word for word, is_so in words.items() if is_so]
+
+
+def _born(link: Link) -> tuple[str, ...]:
+    """A tunnel with a remote address has that one end only (`ip_tunnel.c: ip_tunnel_bind_dev`)."""
+    remote = isinstance(link.spec, Ipip) and link.spec.remote
+    return (*DRIVERS[link.kind].flags, *(("POINTOPOINT",) if remote else ()))
+
+
+def _seen(world: World, netns: str, link: Link) -> Link | None:
+    """The device behind the ``@`` where it is in the same namespace."""
+    where = link.peer or (link.lower if DRIVERS[link.kind].carrier == "lower" else None)
+    return (peer_of(world, link) or lower_of(world, link)) if where is not None and where[0] == netns else None
 
 
 def netns_ids(world: World, netns: str) -> dict[str, int]:
@@ -192,7 +208,7 @@ def brief_fields(row: Fields) -> Fields:
 
 def full_name(row: Fields) -> str:
     """``eth0@if5``: the device and its other end."""
-    far = row.get("link") or (f"if{row['link_index']}" if "link_index" in row else "")
+    far = f"if{row['link_index']}" if "link_index" in row else row.get("link", "") or ("NONE" if "link" in row else "")
     return f"{row['ifname']}@{far}" if far else str(row["ifname"])
 
 
@@ -212,7 +228,9 @@ def hardware_text(process: Process, row: Fields) -> str:
     """The second line of a link: its MAC, and in which namespace its other end is."""
     if "link_type" not in row:
         return ""
-    words = f"    link/{row['link_type']} {row['address']} brd {row['broadcast']}"
+    words = f"    link/{row['link_type']} "
+    if "address" in row:
+        words += f"{row['address']} {'peer' if 'link_pointtopoint' in row else 'brd'} {row['broadcast']}"
     if "link_netnsid" in row:
         name = netns_name(process, row["link_netnsid"])
         words += f" link-netns {name}" if name else f" link-netnsid {row['link_netnsid']}"
@@ -222,7 +240,7 @@ def hardware_text(process: Process, row: Fields) -> str:
 
 def brief_text(row: Fields) -> str:
     """``ip -br link``: name, state, MAC and flags."""
-    return f"{full_name(row):<16} {row['operstate']:<14} {row['address']} <{','.join(row['flags'])}> \n"
+    return f"{full_name(row):<16} {row['operstate']:<14} {row.get('address', '')} <{','.join(row['flags'])}> \n"
 
 
 COMMANDS = {"show": show, "list": show, "lst": show}

@@ -103,7 +103,8 @@ def choose(words: Words, table: Mapping[str, T], default: str, tool: str) -> T:
     word = words.take() if words else default
     found = match(word, table)
     if found is None:
-        raise CommandError(f'Command "{word}" is unknown, try "{tool} help".\n', 255)
+        stop = "" if tool == "ip tunnel" else "."
+        raise CommandError(f'Command "{word}" is unknown, try "{tool} help"{stop}\n', 255)
     return found
 
 

@@ -78,6 +78,7 @@ PROGRAMS: Mapping[str, str] = {
     "timeout": "wrappers:timeout",
     "traceroute": "small:traceroute",
     "true": "small:true",
+    "wg": "wg:program",
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""

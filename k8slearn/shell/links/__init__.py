@@ -9,13 +9,13 @@ Left out: kinds of device that are not in the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from k8slearn.journal import Commands, World
 from k8slearn.linux.rows import Link
 from k8slearn.shell.iproute import Fields, Words
-from k8slearn.shell.links import bridge, bridge_slave, plain, veth, vxlan
+from k8slearn.shell.links import bridge, bridge_slave, ipip, ipvlan, macvlan, plain, veth, vlan, vxlan, wireguard
 from k8slearn.shell.links.words import Change, Wanted
 from k8slearn.shell.process import Process
 
@@ -42,6 +42,13 @@ KINDS: Mapping[str, Kind] = {
     "vxlan": vxlan,
     "dummy": plain.of("dummy"),
     "ifb": plain.of("ifb"),
+    "vlan": vlan,
+    "macvlan": macvlan,
+    "ipvlan": ipvlan,
+    "ipip": ipip,
+    "wireguard": wireguard,
 }
+HARDWARE: Mapping[str, Callable[[Link], Fields]] = {"ipip": ipip.hardware, "wireguard": wireguard.hardware}
+"""Kind -> what stands where others have their MAC."""
 SLAVES: Mapping[str, Kind] = {"bridge": bridge_slave}
 """Kind of a master -> what its ports have to say (``bridge_slave``)."""

@@ -152,7 +152,7 @@ SETTINGS: Mapping[str, Callable[[Process, Words], Given]] = {
     "group": _group,
     "remote": _address("remote"),
     "local": _address("local"),
-    "dev": lambda process, words: {"dev": lower(process, words.take())},
+    "dev": lambda process, words: {"dev": lower(process, words.take(), 255)},
     **dict.fromkeys(("ttl", "hoplimit"), _ttl),
     **dict.fromkeys(("tos", "dsfield"), _tos),
     "df": _df,

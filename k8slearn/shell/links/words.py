@@ -113,10 +113,10 @@ def free_name(process: Process, netns: str, kind: str, taken: str = "") -> str:
     return next(name for name in names if name not in links and name != taken)
 
 
-def lower(process: Process, name: str) -> str:
+def lower(process: Process, name: str, code: int = 1) -> str:
     """The device that another one shall stand on, by name. Raises CommandError where there is none."""
     if name not in process.world.table(process.netns, "link"):
-        raise CommandError(f'Cannot find device "{name}"\n', 255)
+        raise CommandError(f'Cannot find device "{name}"\n', code)
     return name
 
 
