@@ -88,6 +88,13 @@ def _broadcast(world: World, netns: str, addresses: trie.Own, dst: str) -> Found
     return Found("broadcast") if dst == EVERYBODY else None
 
 
+def is_broadcast(world: World, netns: str, dst: str) -> bool:
+    """Is this an address that every host of a link takes?"""
+    addresses = world.table(netns, "addr").index(trie.own)
+    known = dst in addresses.broadcasts or dst == EVERYBODY
+    return known and _broadcast(world, netns, addresses, dst) is not None
+
+
 def _by_rules(world: World, netns: str, flow: Flow) -> Found:
     """fib_rules_lookup(): the first rule that takes the packet, and whose table has an answer, decides."""
     changed = world.table(netns, "rule").index(rule.custom)

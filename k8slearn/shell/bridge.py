@@ -71,10 +71,12 @@ def show_links(process: Process, options: Options, words: Words) -> Running:
 def _link_fields(process: Process, options: Options, link: Link) -> Fields:
     whole = link_fields(process, Options(), link, False)
     row: Fields = {n: whole[n] for n in ("ifindex", "link", "ifname") if n in whole}
+    down: list[str] = []
     if "link_index" in whole:  # bridge/link.c looks the index up here, wherever the other end is
         here = by_index(process.world, process.netns).get(whole["link_index"])
         row["link"] = here.name if here is not None else f"if{whole['link_index']}"
-    row |= {"flags": flags(process.world, process.netns, link), "mtu": link.mtu, "master": link.master}
+        down = ["M-DOWN"] if here is not None and not here.up else []
+    row |= {"flags": [*flags(process.world, process.netns, link), *down], "mtu": link.mtu, "master": link.master}
     row |= {
         "state": port_state(process.world, process.netns, link),
         "priority": 32,

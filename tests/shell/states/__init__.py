@@ -83,10 +83,12 @@ STEPS: dict[str, dict[str, str]] = {
         "refusing routes": "ip route add blackhole 10.5.0.0/16\nip route add unreachable 10.6.0.0/16\n"
         "ip route add prohibit 10.7.0.0/16 metric 9",
         "onlink": "ip route add 10.5.0.0/16 via 172.16.0.9 dev v0 onlink",
-        "two metrics": "ip route add 10.5.0.0/16 via 10.0.0.2 metric 10\nip route add 10.5.0.0/16 via 10.0.0.3 metric 20",
+        "two metrics": "ip route add 10.5.0.0/16 via 10.0.0.2 metric 10\n"
+        "ip route add 10.5.0.0/16 via 10.0.0.3 metric 20",
         "route with mtu": "ip route add 10.5.0.0/16 via 10.0.0.2 mtu 1300",
         "other tables": "ip route add default via 10.0.0.2 table 100\nip route add 10.5.0.0/16 dev v0 table 200",
-        "rule by source": "ip rule add from 10.0.0.0/24 lookup 100 pref 1000\nip route add default via 10.0.0.2 table 100",
+        "rule by source": "ip rule add from 10.0.0.0/24 lookup 100 pref 1000\n"
+        "ip route add default via 10.0.0.2 table 100",
         "rule by mark": "ip rule add fwmark 0x10/0xf0 lookup 100 pref 900",
         "rule by device": "ip rule add iif v0 lookup 100\nip rule add oif v0 lookup 101",
         "rule that refuses": "ip rule add to 10.5.0.0/16 prohibit\nip rule add not from 10.6.0.0/16 blackhole pref 7",
@@ -103,7 +105,8 @@ STEPS: dict[str, dict[str, str]] = {
         "pinged, masqueraded": "ip addr add 10.8.0.1/32 dev lo\niptables -t nat -A POSTROUTING -o v0 -j MASQUERADE\n"
         "ping -c 1 -W 1 10.0.0.2",
         "pinged itself": "ping -c 1 -W 1 10.0.0.1",
-        "mangled and marked": "iptables -t mangle -A OUTPUT -j MARK --set-mark 7\niptables -t raw -A PREROUTING -j NOTRACK",
+        "mangled and marked": "iptables -t mangle -A OUTPUT -j MARK --set-mark 7\n"
+        "iptables -t raw -A PREROUTING -j NOTRACK",
     },
     "bridge": {
         "plain": "",
@@ -120,7 +123,6 @@ STEPS: dict[str, dict[str, str]] = {
         "the bridge gone": "ip link del br0",
         "talked": "ping -c 1 -W 1 10.1.0.2",
         "port mtu": "ip link set pa mtu 1400",
-        "rules": RULES,
     },
 }
 """Scene -> state -> what is done to it."""
