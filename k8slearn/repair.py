@@ -226,7 +226,7 @@ def _rules(world: World, journal: Journal, question: Question, attempt: Attempt,
         return
     key = step.because.key
     chain: Chain | None = world.get(key)
-    if chain is None or not isinstance(key[2], tuple):
+    if chain is None or not isinstance(key[2], tuple) or key[2][0] == "nft":
         return
     _, table, name = key[2]
     at = step.because.position

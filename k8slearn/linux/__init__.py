@@ -15,6 +15,7 @@ table                 name                                        value
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
+``nfttable``, …         nftables' own                               see `nft/values.py`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)

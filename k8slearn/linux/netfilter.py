@@ -11,16 +11,18 @@ At each hook the tables run in the order of `HOOKS` (the kernel's priorities). A
 by its target (`matches.py`, `targets.py`). The syntax is in `iptables`, connections in `conntrack.py`. IPv4 and
 IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
 
-Left out: nftables' own tables, ebtables, conntrack zones.
+nftables' base chains (`nft/stages.py`) stand among these tables by their priorities.
+
+Left out: ebtables, conntrack zones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from k8slearn.journal import Key, Table
-from k8slearn.linux import conntrack
+from k8slearn.linux import conntrack, nft
 from k8slearn.linux.ruleindex import Line, lines
 from k8slearn.linux.rules import Chain
 from k8slearn.linux.skb import Net, Skb
@@ -49,6 +51,9 @@ def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
         elif stage == "nat":
             if not (yield from _nat(net, skb, family, hook)):
                 return False
+        elif isinstance(stage, tuple):
+            if not (yield from nft.traverse(net, skb, stage, hook)):
+                return False
         elif not (yield from traverse(net, skb, family, stage, hook)):
             return False
     return True
@@ -62,17 +67,26 @@ def sees_wholes(net: Net, skb: Skb) -> bool:
     return "conntrack" in plan[skb.packet.family, "PREROUTING"]
 
 
-def _plan(chains: Table) -> dict[tuple[str, str], tuple[str, ...]]:
+def _plan(chains: Table) -> Mapping[tuple[str, str], tuple[nft.Stage, ...]]:
     """Which stages have anything to do: empty tables cost nothing, conntrack runs once somebody needs it."""
-    plan: dict[tuple[str, str], tuple[str, ...]] = {}
+    plan: dict[tuple[str, str], tuple[nft.Stage, ...]] = {}
+    mixed = any(isinstance(key, tuple) and key[0] == "nft" for key in chains)
     for family in ("ip", "ip6"):
         mine = {k: c for k, c in chains.items() if isinstance(k, tuple) and k[0] == family}
         busy = {(k[1], k[2]) for k, c in mine.items() if c.rules or c.policy == DROP}
-        tracking = any(k[1] == "nat" for k in mine) or any(
-            m.module in ("conntrack", "state", "connmark") for c in mine.values() for r in c.rules for m in r.matches
+        tracking = (
+            (mixed and nft.tracks(chains, family))
+            or any(k[1] == "nat" for k in mine)
+            or any(
+                m.module in ("conntrack", "state", "connmark")
+                for c in mine.values()
+                for r in c.rules
+                for m in r.matches
+            )
         )
         always = {"conntrack", "confirm", "nat"} if tracking else set()
-        plan |= {(family, h): tuple(s for s in st if s in always or (s, h) in busy) for h, st in HOOKS.items()}
+        own = {(family, h): tuple(s for s in st if s in always or (s, h) in busy) for h, st in HOOKS.items()}
+        plan |= nft.joined(chains, family, own) if mixed else own
     return plan
 
 
@@ -84,8 +98,17 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
         return True
     source = hook in ("POSTROUTING", "INPUT")
     if tracked.info == "NEW" and not tracked.reply and not (tracked.src_done if source else tracked.dst_done):
-        if not (yield from traverse(net, skb, family, "nat", hook)):
-            return False
+        plan = net.world.table(skb.netns, "chain").index(_plan)
+        for stage in plan.get((family, f"nat {hook}"), ("nat",)):
+            if tracked.src_done if source else tracked.dst_done:
+                break
+            walk = (
+                nft.traverse(net, skb, stage, hook)
+                if isinstance(stage, tuple)
+                else traverse(net, skb, family, "nat", hook)
+            )
+            if not (yield from walk):
+                return False
         if source and not tracked.src_done:
             conntrack.null_binding(net, skb)
         tracked.dst_done = tracked.dst_done or not source

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import ipip, link, stack
+from k8slearn.linux import ipip, link, nft, stack
 from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
@@ -78,7 +78,7 @@ def delete(world: World, machine: str, name: str) -> Commands:
     for row in list(world.table(netns, "link").values()):
         if row.kind != "loopback" and world.get(link.key(netns, row.name)) is not None:
             yield from link.delete(world, netns, row.name)
-    for table in TABLES:
+    for table in (*TABLES, *nft.tables_of(world, netns)):
         for left in list(world.table(netns, table)):
             yield Remove((netns, table, left))
     yield Remove(key(netns))

@@ -67,6 +67,7 @@ PROGRAMS: Mapping[str, str] = {
     "kubectl": "kubectl:program",
     "ls": "files:ls",
     "nc": "nc:program",
+    "nft": "nft:program",
     "nsenter": "wrappers:nsenter",
     "ping": "ping:program",
     "printenv": "small:env",
