@@ -64,6 +64,10 @@ class Packet(NamedTuple):
     fragment: Fragment | None = None
     """Which part this is of a packet that was too long for a link; None: all of it."""
 
+    def framed(self, eth_src: str, eth_dst: str) -> Packet:
+        """The packet with another Ethernet header: what ``_replace`` would give, in a third of the time."""
+        return tuple.__new__(Packet, (*self[:_MACS], eth_src, eth_dst, *self[_MACS + 2 :]))
+
     @property
     def family(self) -> str:
         """``ip`` or ``ip6``, as netfilter calls the two."""
@@ -97,6 +101,7 @@ class Packet(NamedTuple):
         return {**fields, "text": str(self)}
 
 
+_MACS = Packet._fields.index("eth_src")
 _NESTED = ("inner", "fragment")
 _QUIET = {"df": True, "mtu": 0, "tag": 0, "vni": 0, "cipher": False, "mss": 0, "sequence": 0}
 """Fields that are said only where they are not as usual."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from k8slearn.journal import World
+from k8slearn.journal import Table, World
 from k8slearn.linux import ip, localtable, rule, sysctl, trie
 from k8slearn.linux.rows import Address, Link, Route, Rule
 from k8slearn.linux.source6 import select_source6
@@ -49,13 +49,34 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
     if ":" in dst or oif or world.table(netns, "rule"):
         return _by_rules(world, netns, Flow(dst, src, iif or "lo", oif, mark))
     addresses = world.table(netns, "addr").index(trie.own)
-    address = addresses.addresses.get(dst)
-    if address is not None:
-        return Found("local", address.dev, "", None, address, _address_because(netns, address))
+    answers = world.table(netns, "route").index(_answers)
+    known = answers.get(dst)
+    if known is not None and known[0] is addresses:
+        return known[1]
     if dst in addresses.broadcasts or dst == EVERYBODY:
         cast = _broadcast(world, netns, addresses, dst)
         if cast is not None:
             return cast
+    found = _plain(world, netns, addresses, dst, src)
+    if len(answers) >= REMEMBERED:
+        answers.clear()
+    answers[dst] = (addresses, found)
+    return found
+
+
+REMEMBERED = 4096
+"""So many answers are kept for each namespace, until an address or a route changes."""
+
+
+def _answers(routes: Table) -> dict[str, tuple[trie.Own, Found]]:
+    return {}
+
+
+def _plain(world: World, netns: str, addresses: trie.Own, dst: str, src: str) -> Found:
+    """Own addresses, then the longest prefix, where nobody has written rules."""
+    address = addresses.addresses.get(dst)
+    if address is not None:
+        return Found("local", address.dev, "", None, address, _address_because(netns, address))
     want = ip.number(dst)
     for length, mask, routes in world.table(netns, "route").index(trie.tables).get(PLAIN, ()):
         found = routes.get(want & mask)

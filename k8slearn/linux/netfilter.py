@@ -40,7 +40,7 @@ HOOKS = {
 
 def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     """Show a packet to every table at a hook; False where it ends here."""
-    family = skb.packet.family
+    family = "ip6" if ":" in skb.packet.dst else "ip"
     for stage in net.world.table(skb.netns, "chain").index(_plan)[family, hook]:
         if stage == "conntrack":
             if not (yield from conntrack.find(net, skb, hook)):

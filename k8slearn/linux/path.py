@@ -380,7 +380,7 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
     """Put the Ethernet header on and hand the frame to the device."""
     link = fib.link(net.world, skb.netns, skb.oif)
     if link is not None:
-        frame = skb.packet._replace(eth_src=link.mac, eth_dst=mac)
+        frame = skb.packet.framed(link.mac, mac)
         net.mark = skb.mark
         yield from hand_over(net, skb.netns, link, frame)
         net.mark = 0
