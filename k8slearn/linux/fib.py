@@ -100,11 +100,11 @@ def _next_hop(addresses: trie.Own, route: Route) -> str:
 EVERYBODY = "255.255.255.255"
 
 
-def _broadcast(world: World, netns: str, addresses: trie.Own, dst: str) -> Found | None:
+def _broadcast(world: World, netns: str, addresses: trie.Own, dst: str, oif: str = "") -> Found | None:
     """A network's last address is a broadcast while its link is up (`fib_add_ifaddr`)."""
     for row in addresses.broadcasts.get(dst, ()):
         device = link(world, netns, row.dev)
-        if device is not None and device.up:
+        if device is not None and device.up and oif in ("", row.dev):
             return Found("broadcast", row.dev, address=row)
     return Found("broadcast") if dst == EVERYBODY else None
 
@@ -148,19 +148,39 @@ def _usual(world: World, netns: str, flow: Flow) -> Found:
 
 
 def _answer(world: World, netns: str, row: Rule, flow: Flow) -> Found | None:
+    """What a rule's table says. Only a way can be suppressed: a refusal stands."""
     found = _table(world, netns, row.table, flow)
-    if found is not None and row.suppress_prefixlength >= 0 and _length(found) <= row.suppress_prefixlength:
-        return None
-    return found
+    if found is None or row.suppress_prefixlength < 0 or found.kind in ("unreachable", "prohibit", "blackhole"):
+        return found
+    return None if _length(found) <= row.suppress_prefixlength else found
 
 
 def _length(found: Found) -> int:
     return ip.network(found.route.dst)[1] if found.route is not None else 128
 
 
-def in_table(world: World, netns: str, table: str, dst: str, oif: str = "") -> Found:
-    """What one table alone says."""
-    return _table(world, netns, table, Flow(dst, oif=oif)) or Found("none")
+def output(world: World, netns: str, dst: str, *, src: str = "", oif: str = "", mark: int = 0) -> Found:
+    """The way of a packet that the machine itself sends (`route.c: ip_route_output_key_hash_rcu`).
+
+    An IPv4 sender that is bound to a device goes out by it even where the tables know no way: as if on the link."""
+    found = lookup(world, netns, dst, src=src, oif=oif, mark=mark)
+    if oif and ":" not in dst and found.kind not in ("unicast", "local", "broadcast", "multicast"):
+        return Found("unicast", oif)
+    return found
+
+
+def address_type(world: World, netns: str, address: str) -> str:
+    """What an address is here: ``unicast``, ``local``, ``broadcast`` or ``multicast`` (`inet_addr_type`)."""
+    if ip.is_multicast(address):
+        return "multicast"
+    custom = ":" in address or "ip" in world.table(netns, "rule").index(rule.custom)
+    found = _table(world, netns, "local" if custom else trie.MERGED, Flow(address))
+    return found.kind if found is not None and found.kind in ("local", "broadcast") else "unicast"
+
+
+def in_table(world: World, netns: str, table: str, dst: str, oif: str = "", src: str = "") -> Found:
+    """What one table alone says. (In IPv6 a device is a must while there is no source.)"""
+    return _table(world, netns, table, Flow(dst, src, oif=oif)) or Found("none")
 
 
 def _table(world: World, netns: str, table: str, flow: Flow) -> Found | None:
@@ -216,10 +236,11 @@ def _own(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
         return _own6(world, netns, flow)
     addresses = world.table(netns, "addr").index(trie.own)
     address = addresses.addresses.get(flow.dst)
-    if address is not None and (not flow.oif or (flow.dst, flow.oif) in addresses.by_device):
+    address = addresses.by_device.get((flow.dst, flow.oif)) if flow.oif else address
+    if address is not None:
         return Found("local", address.dev, "", None, address, _address_because(netns, address)), 32
     if flow.dst in addresses.broadcasts or flow.dst == EVERYBODY:
-        cast = _broadcast(world, netns, addresses, flow.dst)
+        cast = _broadcast(world, netns, addresses, flow.dst, flow.oif)
         if cast is not None:
             return cast, 32
     wide = [row for row in addresses.networks if flow.oif in ("", "lo") and ip.within(flow.dst, row[0])]
@@ -278,12 +299,13 @@ def route_text(route: Route) -> str:
 def select_source(world: World, netns: str, dev: str, towards: str) -> str:
     """The address the kernel puts as source on what leaves by `dev`, or empty.
 
-    IPv4: `devinet.c: inet_select_addr`; IPv6: RFC 6724 (`source6`)."""
+    IPv4: `devinet.c: inet_select_addr`: of the device's primary addresses the first that has `towards` in its network,
+    else the first (`towards` may be empty). IPv6: RFC 6724 (`source6`)."""
     if ":" in towards:
         return select_source6(world, netns, dev, towards)
-    rows: list[Address] = [row for row in world.table(netns, "addr").values() if ":" not in row.address]
+    rows: list[Address] = [a for a in world.table(netns, "addr").values() if ":" not in a.address and not a.secondary]
     here = [a for a in rows if a.dev == dev and a.scope != "host"]
-    near = [a for a in here if ip.within(towards, a.network)]
+    near = [a for a in here if towards and ip.within(towards, a.network)]
     elsewhere = [a for a in rows if a.scope == "global"]
     chosen = near or here or elsewhere
     return chosen[0].address if chosen else ""
@@ -295,7 +317,9 @@ def source_for(world: World, netns: str, found: Found, dst: str) -> str:
         return _primary(world, netns, found.address)
     if found.route is not None and found.route.src:
         return found.route.src
-    return select_source(world, netns, found.dev, dst if ":" in dst else found.via or dst)
+    if ":" in dst:
+        return select_source6(world, netns, found.dev, dst)
+    return select_source(world, netns, found.dev, found.via)
 
 
 def _primary(world: World, netns: str, own: Address) -> str:
@@ -319,15 +343,34 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
         return ""
     if ip.is_loopback(src) and not sysctl.either(world, netns, dev, "route_localnet"):
         return f"martian source {src}: loopback addresses stay inside a machine"
-    own = local_address(world, netns, src) is not None
-    if own and not sysctl.either(world, netns, dev, "accept_local"):
-        return f"martian source {src}: it is this machine's own address"
     strict = sysctl.highest(world, netns, dev, "rp_filter")
-    if strict == 0 or own:
-        return ""
+    accepted = sysctl.either(world, netns, dev, "accept_local")
+    addresses = world.table(netns, "addr").index(trie.own).addresses
+    if not strict and (accepted or not _customised(world, netns)):
+        return _OWN.format(src) if src in addresses and not accepted else ""
     mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
-    back = lookup(world, netns, src, src=dst, mark=mark)
-    if back.kind != "unicast" or (strict == 1 and back.dev != dev):
+    return _wrong_way(world, netns, dev, strict, lookup(world, netns, src, src=dst, mark=mark), src, accepted)
+
+
+_OWN = "martian source {}: it is this machine's own address"
+
+
+def _customised(world: World, netns: str) -> bool:
+    """Then the kernel looks the source up even without rp_filter (`fib_has_custom_local_routes`)."""
+    local = world.table(netns, "route").index(trie.tables).get((32, "local"))
+    return bool(local) or "ip" in world.table(netns, "rule").index(rule.custom)
+
+
+def _wrong_way(world: World, netns: str, dev: str, strict: int, back: Found, src: str, accepted: bool) -> str:
+    """`__fib_validate_source`: what the way back to the source says of it."""
+    if back.kind == "local" and not accepted:
+        return _OWN.format(src)
+    if back.kind in ("broadcast", "multicast"):
+        return f"martian source {src}: it is a {back.kind} address"
+    if back.dev == dev or not strict:
+        return ""
+    unnumbered = all(row.dev != dev or ":" in row.address for row in world.table(netns, "addr").values())
+    if strict == 1 or unnumbered or back.kind not in ("unicast", "local"):
         return f"rp_filter={strict}: the way back to {src} is {back.dev or 'nowhere'}, not {dev}"
     return ""
 

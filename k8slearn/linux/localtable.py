@@ -4,7 +4,8 @@ Nobody's rows: computed out of the address rows when somebody looks (``ip route 
 ``local``, and the last address of its network ``broadcast``; on ``lo`` the whole network is local. An IPv6 address is
 ``local``; where the device forwards, the first address of its network is every router's (``anycast``).
 
-Left out: taking such a route away by hand while its address stays.
+Left out: taking such a route away by hand while its address stays; the order of equal anycast addresses on devices
+that began to forward later than they were numbered.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from k8slearn.linux.rows import Address, Link, Route
 
 def derived(world: World, netns: str) -> list[Route]:
     """The routes of the table ``local`` that follow from the addresses, both families."""
-    found = [route for link in world.table(netns, "link").values() for route in _local4(world, netns, link)]
-    return list(dict.fromkeys([*found, *_local6(world, netns), *anycast(world, netns)]))
+    return list(dict.fromkeys([*_local4(world, netns), *_local6(world, netns), *anycast(world, netns)]))
 
 
 def ordered4(rows: list[Address]) -> list[Address]:
@@ -33,12 +33,13 @@ SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
 """/etc/iproute2/rt_scopes: the narrower, the higher."""
 
 
-def _local4(world: World, netns: str, link: Link) -> Iterator[Route]:
-    rows: list[Address] = list(world.table(netns, "addr").values())
-    mine = ordered4([row for row in rows if row.dev == link.name and ":" not in row.address])
-    primary = {row.network: row.address for row in mine if not row.secondary}
-    for row in mine:
-        src = primary.get(row.network, row.address)
+def _local4(world: World, netns: str) -> Iterator[Route]:
+    rows: list[Address] = [row for row in world.table(netns, "addr").values() if ":" not in row.address]
+    primary = {(row.dev, row.network): row.address for row in rows if not row.secondary}
+    links = world.table(netns, "link")
+    for row in rows:
+        link: Link = links[row.dev]
+        src = primary.get((row.dev, row.network), row.address)
         route = Route(f"{row.address}/32", dev=link.name, src=src, proto="kernel", table="local")
         yield replace(route, kind="local", scope="host")
         if link.kind == "loopback" and row.prefix < 32:

@@ -47,7 +47,7 @@ def _with_device(world: World, netns: str, route: Route) -> Route:
             raise error("Nexthop device required for onlink.") if route.via else refused("No such device")
         if not find(world, netns, route.dev).up:
             raise error("Nexthop device is not up." if route.via else "Device for nexthop is not up.")
-        if route.via and is_own(world, netns, route.via):
+        if route.via and fib.address_type(world, netns, route.via) != "unicast":
             raise error("Nexthop has invalid gateway.")
         return route
     dev = device_towards(world, netns, route.via, route.dev)
@@ -112,7 +112,9 @@ def _towards6(world: World, netns: str, route: Route) -> str:
     if not ip.is_link_local(gateway):
         if ip.number(gateway) == 0 or ip.is_multicast(gateway):
             raise error("Invalid gateway address.")
-        if not route.onlink:
+        if route.onlink:
+            _check_onlink6(world, netns, gateway, dev)
+        else:
             dev = _resolved(world, netns, gateway, route)
     if not dev:
         raise error("Egress device not specified.")
@@ -121,6 +123,14 @@ def _towards6(world: World, netns: str, route: Route) -> str:
     if _is_ours(world, netns, gateway, dev):
         raise error("Gateway can not be a local address.")
     return dev
+
+
+def _check_onlink6(world: World, netns: str, gateway: str, dev: str) -> None:
+    """ip6_route_check_nh_onlink(): no route but the default one says that it is elsewhere."""
+    found = fib.in_table(world, netns, "main", gateway, dev, src=gateway)
+    known = found.route is not None and found.route.kind not in REJECTS and ip.network(found.route.dst)[0] != 0
+    if known and found.kind != "unreachable" and found.dev != dev:
+        raise error("Nexthop has invalid gateway or device mismatch.")
 
 
 def _is_ours(world: World, netns: str, gateway: str, dev: str) -> bool:

@@ -156,7 +156,8 @@ def add_connected(world: World, netns: str, address: Address) -> Commands:
 
 def put_if_absent(world: World, netns: str, route: Route) -> Commands:
     """A route of the kernel's own goes in behind the others, unless the device has one already."""
-    if all(row.dev != route.dev for _, row in _same(world, netns, route)):
+    there = [row for _, row in _same(world, netns, route)]
+    if all(row.dev != route.dev if ":" in route.dst else row != route for row in there):
         yield Put(free_key(world, netns, route), route)
 
 

@@ -50,7 +50,7 @@ def own(addresses: Table) -> Own:
         {a.address: a for a in reversed(rows)},
         networks,
         {word: [a for a in four if word in _broadcasts(a)] for row in four for word in _broadcasts(row)},
-        {(a.address, a.dev): a for a in rows},
+        {(a.address, a.dev): a for a in reversed(rows)},
         max((prefix for _, prefix, _ in networks), default=-1),
     )
 

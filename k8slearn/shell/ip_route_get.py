@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import World
-from k8slearn.linux import fib, ip
+from k8slearn.linux import fib, ip, rule
 from k8slearn.linux.device import refused
 from k8slearn.linux.fib import Found
 from k8slearn.linux.program import Running
@@ -105,19 +105,22 @@ def _ask(world: World, netns: str, asked: Question) -> Found:
         return _incoming(world, netns, asked)
     if asked.src and fib.local_address(world, netns, asked.src) is None:
         raise refused("Network is unreachable")
-    found = fib.lookup(world, netns, asked.dst, src=asked.src, oif=asked.oif, mark=asked.mark)
-    if found.kind == "none" and asked.oif:
-        return Found("unicast", asked.oif)
-    return found
+    return fib.output(world, netns, asked.dst, src=asked.src, oif=asked.oif, mark=asked.mark)
 
 
 def _incoming(world: World, netns: str, asked: Question) -> Found:
-    """ip_route_input(): a packet that came in by `iif`."""
-    if not asked.src or fib.source_refused(world, netns, asked.iif, asked.src, asked.dst, asked.mark):
+    """ip_route_input_slow(): a packet that came in by `iif`. Its source counts only where it would be taken."""
+    if not asked.src or (ip.is_loopback(asked.dst) and not fib.is_set(world, netns, asked.iif, "route_localnet")):
         raise refused("Invalid argument")
+    martian = ip.is_loopback(asked.src) and fib.source_refused(world, netns, asked.iif, asked.src)
     found = fib.lookup(world, netns, asked.dst, src=asked.src, iif=asked.iif, mark=asked.mark)
-    if found.kind in ("unicast", "none") and not fib.forwards(world, netns, asked.iif, asked.dst):
-        raise refused("No route to host")
+    if not martian and found.kind not in ("local", "broadcast"):
+        if not fib.forwards(world, netns, asked.iif, asked.dst):
+            raise refused("No route to host")
+        if found.kind != "unicast":
+            return found
+    if martian or fib.source_refused(world, netns, asked.iif, asked.src, asked.dst, asked.mark):
+        raise refused("Invalid argument")
     return found
 
 
@@ -131,13 +134,19 @@ def _fields(world: World, netns: str, asked: Question, found: Found) -> Fields:
     row: Fields = {"type": found.kind} if found.kind != "unicast" else {}
     row |= {"dst": asked.dst} | ({"from": asked.src} if asked.src else {})
     row |= {"gateway": found.via} if found.via else {}
-    row["dev"] = "lo" if found.kind == "local" else found.dev
-    row |= {"table": found.route.table} if found.route and found.route.table not in ("main", "local") else {}
-    row |= {"table": "local"} if found.kind == "local" and world.table(netns, "rule") else {}
+    row["dev"] = "lo" if found.kind == "local" or (asked.iif and found.kind == "broadcast") else found.dev
+    row |= _table(world, netns, found)
     row |= {} if asked.src else {"prefsrc": _source(world, netns, asked, found)}
     row |= {"flags": []} | ({"mark": asked.mark} if asked.mark else {}) | ({} if asked.iif else {"uid": 0})
     row["cache"] = CACHE.get(found.kind, [])
     return row | _metrics(found) | ({"iif": asked.iif} if asked.iif else {})
+
+
+def _table(world: World, netns: str, found: Found) -> Fields:
+    """While nobody has touched the rules, ``local`` and ``main`` are one table."""
+    table = found.route.table if found.route else "local" if found.address else "main"
+    apart = "ip" in world.table(netns, "rule").index(rule.custom)
+    return {"table": table} if table != "main" and (apart or table != "local") else {}
 
 
 def _metrics(found: Found) -> Fields:
