@@ -331,11 +331,12 @@ def _primary(world: World, netns: str, own: Address) -> str:
     return own.address
 
 
-def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", mark: int = 0) -> str:
+def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", mark: int = 0, oif: str = "") -> str:
     """Why the kernel drops a packet that comes in by `dev` claiming this source; empty: it does not.
 
     `fib_frontend.c: fib_validate_source`: an own address is a martian (unless ``accept_local``), and rp_filter wants a
-    route back. IPv6 has neither: there only a loopback or a multicast source is refused (`ip6_input.c`).
+    route back (the answer would come in by `oif`, the device that the packet is to leave by). IPv6 has neither: there
+    only a loopback or a multicast source is refused (`ip6_input.c`).
     """
     if ":" in src:
         return _refused6(dev, src)
@@ -349,7 +350,7 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
     if not strict and (accepted or not _customised(world, netns)):
         return _OWN.format(src) if src in addresses and not accepted else ""
     mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
-    return _wrong_way(world, netns, dev, strict, lookup(world, netns, src, src=dst, mark=mark), src, accepted)
+    return _wrong_way(world, netns, dev, strict, lookup(world, netns, src, src=dst, iif=oif, mark=mark), src, accepted)
 
 
 _OWN = "martian source {}: it is this machine's own address"

@@ -40,6 +40,20 @@ def delete(world: World, netns: str, dev: str, address: str) -> Commands:
     yield Remove(key(netns, dev, address))
 
 
+def add_proxy(world: World, netns: str, dev: str, address: str) -> Commands:
+    """``ip neigh add proxy ADDRESS dev DEV``: answer for it. Adding it twice changes nothing."""
+    find(world, netns, dev)
+    yield Put((netns, "proxy", (dev, address)), Neighbour(dev, address, "", "PROXY"))
+
+
+def delete_proxy(world: World, netns: str, dev: str, address: str) -> Commands:
+    """``ip neigh del proxy ADDRESS dev DEV``."""
+    find(world, netns, dev)
+    if world.get((netns, "proxy", (dev, address))) is None:
+        raise refused("No such file or directory")
+    yield Remove((netns, "proxy", (dev, address)))
+
+
 def flush(world: World, netns: str, dev: str) -> Commands:
     """``ip neigh flush dev DEV``: all but the PERMANENT entries."""
     for name, row in list(world.table(netns, "neigh").items()):

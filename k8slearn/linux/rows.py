@@ -198,7 +198,7 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     """Who has an address on a link: ``ip neigh``. `state`: REACHABLE, STALE, DELAY, PROBE, PERMANENT, NOARP,
-    INCOMPLETE, FAILED or NONE."""
+    INCOMPLETE, FAILED or NONE; in the table ``proxy`` it is PROXY, and there is no MAC."""
 
     dev: str
     address: str

@@ -110,16 +110,17 @@ def _ask(world: World, netns: str, asked: Question) -> Found:
 
 def _incoming(world: World, netns: str, asked: Question) -> Found:
     """ip_route_input_slow(): a packet that came in by `iif`. Its source counts only where it would be taken."""
-    if not asked.src or (ip.is_loopback(asked.dst) and not fib.is_set(world, netns, asked.iif, "route_localnet")):
+    abroad = not fib.is_set(world, netns, asked.iif, "route_localnet")
+    if not asked.src or (abroad and (ip.is_loopback(asked.dst) or ip.is_loopback(asked.src))):
         raise refused("Invalid argument")
-    martian = ip.is_loopback(asked.src) and fib.source_refused(world, netns, asked.iif, asked.src)
     found = fib.lookup(world, netns, asked.dst, src=asked.src, iif=asked.iif, mark=asked.mark)
-    if not martian and found.kind not in ("local", "broadcast"):
+    if found.kind not in ("local", "broadcast"):
         if not fib.forwards(world, netns, asked.iif, asked.dst):
             raise refused("No route to host")
         if found.kind != "unicast":
             return found
-    if martian or fib.source_refused(world, netns, asked.iif, asked.src, asked.dst, asked.mark):
+    oif = found.dev if found.kind == "unicast" else ""
+    if fib.source_refused(world, netns, asked.iif, asked.src, asked.dst, asked.mark, oif):
         raise refused("Invalid argument")
     return found
 

@@ -68,3 +68,73 @@ def test_a_refusal_has_the_real_words_and_changes_nothing(pair: Any) -> None:
         {REFUSED}
         ip neigh
     """)
+
+
+def test_neighbours_of_both_families_and_proxies(pair6: Any) -> None:
+    pair6.check("""
+        ip link add v1 address 02:00:00:00:00:01 type veth peer name v2 address 02:00:00:00:00:02
+        ip link set v1 up
+        ip link set v2 up
+        ip link set lo up
+        ip -6 addr
+        ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:99 dev v1
+        ip neigh add 10.0.0.9 lladdr 02:00:00:00:00:98 dev v1
+        ip neigh add 2001:db8::9 lladdr 02:00:00:00:00:99 dev v1
+        ip neigh add 2001:db8::7 lladdr 02:00:00:00:00:99 dev v1 nud stale
+        ip neigh add 10.0.0.8 dev v1 nud failed
+        ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:97 dev v1 nud noarp
+        ip neigh add 10.0.0.6 dev v1 nud none
+        ip neigh add 10.0.0.5 dev v1 nud incomplete
+        ip neigh add 10.0.0.4 lladdr 02:00:00:00:00:94 dev v1 nud stale
+        ip neigh
+        ip -4 neigh
+        ip -6 neigh
+        ip neigh show dev v1
+        ip -br neigh
+        ip neigh show nud stale
+        ip neigh show nud stale nud permanent
+        ip neigh show nud failed
+        ip neigh show 10.0.0.0/24
+        ip -6 neigh show 2001:db8::/64
+        ip neigh get 10.0.0.9 dev v1
+        ip -j neigh get 10.0.0.9 dev v1
+        ip neigh get 10.0.0.99 dev v1
+        ip neigh get 10.0.0.9
+        ip neigh get 2001:db8::9 dev v1
+        ip neigh change 2001:db8::9 lladdr 02:00:00:00:00:55 dev v1
+        ip neigh change 2001:db8::19 lladdr 02:00:00:00:00:55 dev v1
+        ip neigh replace 2001:db8::19 lladdr 02:00:00:00:00:55 dev v1
+        ip neigh change 10.0.0.9 dev v1 nud stale
+        ip neigh add proxy 10.0.0.50 dev v1
+        ip neigh add proxy 10.0.0.50 dev v1
+        ip neigh add proxy 2001:db8::50 dev v1
+        ip neigh show proxy
+        ip neigh show proxy dev v1
+        ip -6 neigh show proxy
+        ip -j neigh show proxy
+        ip neigh
+        ip neigh get proxy 10.0.0.50 dev v1
+        ip neigh del proxy 10.0.0.50 dev v1
+        ip neigh del proxy 10.0.0.51 dev v1
+        ip neigh show proxy
+        ip neigh flush dev v1 nud stale
+        ip neigh
+        ip neigh del 2001:db8::19 dev v1
+        ip neigh del 2001:db8::1 dev v1
+        ip neigh flush dev v1
+        ip neigh
+        ip neigh flush dev v1 nud permanent
+        ip neigh
+        ip neigh flush nud all
+        ip neigh flush all
+        ip neigh add 2001:db8::9/64 lladdr 02:00:00:00:00:99 dev v1
+        ip neigh add 2001:db8::9 lladdr zz dev v1
+        ip neigh add 2001:db8::9 dev v1
+        ip -4 neigh add 2001:db8::9 lladdr 02:00:00:00:00:99 dev v1
+        ip neigh add foo lladdr 02:00:00:00:00:99 dev v1
+        ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:99 dev nope
+        ip neigh add 10.0.0.1 lladdr 02:00:00:00:00:99
+        ip neigh add ff02::1 lladdr 33:33:00:00:00:01 dev v1
+        ip neigh show nud foo
+        ip neigh flush
+    """)
