@@ -4,7 +4,7 @@
 there as if it were sent, and the ifb lets it go on where it came from. What nobody redirected it drops (ifb.c: ifb_xmit
 asks for ``skb->redirected``).
 
-`REDIRECTED` says what traffic control redirects to an ifb, and hands the frame on; nothing does as long as it is empty.
+`redirect` is what an ingress filter does (`ingress.py`).
 
 Left out: queues for several processors.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from k8slearn.linux import path
+from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
@@ -38,4 +39,7 @@ Back = Callable[[], Walk[None]]
 def redirect(net: Net, netns: str, device: Link, frame: Packet, back: Back) -> Walk[None]:
     """``tc ... action mirred egress redirect dev ifb0``: through the ifb, then `back`."""
     net.redirected[netns, device.name, frame] = back
+    net.count((netns, "counter", ("link", device.name, "rx")), frame.size + DRIVERS[device.kind].rx)
+    if net.world.get((netns, "qdisc", (device.name, "root"))) is None:
+        net.count((netns, "counter", ("qdisc", device.name, "root", "sent")), frame.size + DRIVERS[device.kind].tx)
     yield from path.hand_over(net, netns, device, frame)

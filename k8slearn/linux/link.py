@@ -17,7 +17,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World, digest
-from k8slearn.linux import addr, addrconf, neigh, route, stack, sysctl, wireguard_config
+from k8slearn.linux import addr, addrconf, neigh, qdisc, route, stack, sysctl, wireguard_config
 from k8slearn.linux.device import (
     carrier,
     error,
@@ -140,6 +140,7 @@ def _unlist(world: World, netns: str, link: Link) -> Commands:
     for port in ports(world, netns, link.name) if link.kind == "bridge" else ():
         yield Put(key(netns, port.name), replace(port, master="", hairpin=False, port=NEW_PORT))
     yield from sysctl.forget(world, netns, link.name)
+    yield from qdisc.forget(world, netns, link.name)
     for upper in list(world.table(netns, "link").values()):
         if upper.kind == "vxlan" and upper.lower == (netns, link.name):
             yield from _forget(world, netns, upper)

@@ -30,6 +30,7 @@ from k8slearn.linux import (
     frag,
     icmp,
     ifb,
+    ingress,
     ip6_input,
     ip_input,
     kinds,
@@ -95,10 +96,19 @@ def arrive(net: Net, skb: Skb, link: Link) -> Walk[None]:
         return
     if net.recording:
         net.record(netns, link, "in", frame)
+    if net.world.table(netns, "qdisc"):
+        yield from ingress.receive(net, skb, link)
+    else:
+        yield from received(net, skb, link)
+
+
+def received(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """No filter keeps it: to a VLAN above, to the bridge that the device is a port of, or up."""
+    frame = skb.packet
     if link.master and frame.tag and (yield from kinds.UPPERS["vlan"].take(net, skb, link)):
         return
     if link.master:
-        yield from bridge.handle_frame(net, netns, link, frame)
+        yield from bridge.handle_frame(net, skb.netns, link, frame)
     else:
         yield from receive_up(net, skb, link)
 

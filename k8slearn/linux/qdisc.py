@@ -21,10 +21,12 @@ of one conversation wait one after the other).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
-from k8slearn.journal import Key
+from k8slearn.errors import CommandError
+from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
@@ -52,50 +54,154 @@ class Tbf:
     handle: str
     rate: int
     burst: int
-    latency: float
-    """For how long a packet may wait, in seconds."""
+    limit: int
+    """How many bytes may wait."""
+    fill: int
+    """Microseconds that an empty bucket takes to fill, as the kernel counts them."""
 
     def __str__(self) -> str:
         return f"tbf rate {self.rate}bit burst {self.burst}b"
 
 
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """``ingress``: no queue, but the place where filters look at what comes in (`ingress.py`)."""
+
+    handle: str = "ffff:"
+
+
 Qdisc = Netem | Tbf
+NAMES = {Netem: "netem", Tbf: "tbf", Ingress: "ingress"}
+"""What the tools call each."""
+ADD, REPLACE, CHANGE = ("create", "exclusive"), ("create", "replace"), ()
+"""What netlink is told by ``tc qdisc add``, ``replace`` and ``change``."""
+
+
+def key(netns: str, dev: str, parent: str = "root") -> Key:
+    """Where the world keeps a device's qdisc; `parent` is ``root`` or ``ingress``."""
+    return (netns, "qdisc", (dev, parent))
+
+
+def set_root(world: World, netns: str, dev: str, row: Qdisc, how: tuple[str, ...] = ADD) -> Commands:
+    """Give a device a queue of its own, or change the one it has (`sch_api.c: tc_modify_qdisc`); `row.handle` is
+    empty where the kernel may choose."""
+    here: Qdisc | None = world.get(key(netns, dev))
+    fresh = here is None or row.handle not in ("", here.handle)
+    if here is not None and fresh and "replace" not in how:
+        raise error("NLM_F_REPLACE needed to override.")
+    if here is not None and not fresh and "exclusive" in how:
+        raise error("Exclusivity flag on, cannot modify.")
+    if fresh and "create" not in how:
+        raise error("Qdisc not found. To create specify NLM_F_CREATE flag.")
+    if here is not None and not fresh and type(here) is not type(row):
+        raise error("Invalid qdisc name.")
+    if here is not None and not fresh:
+        yield Put(key(netns, dev), replace(row, handle=here.handle))
+        return
+    yield from forget_counters(world, netns, dev, "root")
+    number = (world.get((netns, "qdisc_handle", "")) or 0x8000) + (not row.handle)
+    yield Put((netns, "qdisc_handle", ""), number)
+    yield Put(key(netns, dev), replace(row, handle=row.handle or f"{number:x}:"))
+
+
+def add_ingress(world: World, netns: str, dev: str, how: tuple[str, ...] = ADD) -> Commands:
+    """``tc qdisc add dev DEV ingress``."""
+    here = world.get(key(netns, dev, "ingress"))
+    if here is not None and "exclusive" in how:
+        raise error("Exclusivity flag on, cannot modify.")
+    if here is None and "create" not in how:
+        raise error("Qdisc not found. To create specify NLM_F_CREATE flag.")
+    if here is None:
+        yield Put(key(netns, dev, "ingress"), Ingress())
+
+
+def delete(world: World, netns: str, dev: str, parent: str = "root", handle: str = "", kind: str = "") -> Commands:
+    """``tc qdisc del dev DEV root|ingress``: the kernel's own queue again; an ingress takes its filters along."""
+    row = world.get(key(netns, dev, parent))
+    if row is None:
+        nothing = "Cannot find specified qdisc on specified device."
+        raise error("Cannot delete qdisc with handle of zero." if parent == "root" else nothing)
+    if handle not in ("", row.handle):
+        raise error("Invalid handle.")
+    if kind not in ("", NAMES[type(row)]):
+        raise error("Invalid qdisc name.")
+    yield from _remove(world, netns, dev, parent)
+
+
+def forget(world: World, netns: str, dev: str) -> Commands:
+    """The device goes: so do its queues and filters."""
+    for parent in ("root", "ingress"):
+        if world.get(key(netns, dev, parent)) is not None:
+            yield from _remove(world, netns, dev, parent)
+
+
+def _remove(world: World, netns: str, dev: str, parent: str) -> Commands:
+    for name, row in list(world.table(netns, "tcfilter").items()) if parent == "ingress" else ():
+        if row.dev == dev:
+            yield Remove((netns, "tcfilter", name))
+    yield from forget_counters(world, netns, dev, parent)
+    yield Remove(key(netns, dev, parent))
+
+
+def forget_counters(world: World, netns: str, dev: str, parent: str) -> Commands:
+    """A new queue counts from nothing."""
+    for what in COUNTED:
+        where: Key = (netns, "counter", ("qdisc", dev, parent, what))
+        if world.get(where) is not None:
+            yield Remove(where)
+
+
+COUNTED = ("sent", "dropped", "overlimits")
+"""What ``tc -s`` tells of a queue; each is a row of the table ``counter``, named ("qdisc", dev, parent, what)."""
+
+
+def error(words: str) -> CommandError:
+    """What the kernel says by its extended acknowledgement."""
+    return CommandError(f"Error: {words}\n", 2)
 
 
 def dequeue(net: Net, netns: str, dev: str, frame: Packet) -> Walk[bool]:
     """A device's own queue lets a frame go, at once or later; False where it is lost."""
-    key: Key = (netns, "qdisc", (dev, "root"))
-    row: Qdisc | None = net.world.get(key)
+    where = key(netns, dev)
+    row: Qdisc | None = net.world.get(where)
     if row is None:
         return True
-    because = Because(key, f"qdisc {row} dev {dev}")
-    if isinstance(row, Tbf):
-        return (yield from _tbf(net, key, row, (netns, dev), frame, because))
-    if row.loss and net.draw(key, f"loss {row.loss:g}%", Fraction(str(row.loss)) / 100):
-        yield Step(netns, "drop", f"netem on {dev} loses it", frame, frame, because, dev, reason="QDISC_DROP")
+    because = Because(where, f"qdisc {row} dev {dev}")
+    taken = yield from (_tbf if isinstance(row, Tbf) else _netem)(net, where, row, dev, frame, because)
+    size = frame.size + ETHERNET_HEADER if taken else 0
+    net.count((netns, "counter", ("qdisc", dev, "root", "sent" if taken else "dropped")), size)
+    return taken
+
+
+def _netem(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:
+    """`sch_netem.c: netem_enqueue`: first it is lost or not, then it waits."""
+    if row.loss and (row.loss >= 100 or net.draw(key, f"loss {row.loss:g}%", Fraction(str(row.loss)) / 100)):
+        yield Step(key[0], "drop", f"netem on {dev} loses it", frame, frame, because, dev, reason="QDISC_DROP")
         return False
     if row.delay:
-        yield from _waits(net, row.delay, netns, dev, frame, because)
+        yield _waits(net, row.delay, key[0], dev, frame, because)
     return True
 
 
-def _tbf(net: Net, key: Key, row: Tbf, at: tuple[str, str], frame: Packet, because: Because) -> Walk[bool]:
+def _tbf(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:
     """`sch_tbf.c: tbf_dequeue`: tokens are bytes; the bucket is full when a conversation begins."""
-    (netns, dev), size = at, frame.size + ETHERNET_HEADER
+    netns, size = key[0], frame.size + ETHERNET_HEADER
     if size > row.burst:
         says = f"{size} bytes never fit into a bucket of {row.burst}"
         yield Step(netns, "drop", says, frame, frame, because, dev, reason="QDISC_DROP")
         return False
     tokens, when = net.buckets.get(key, (float(row.burst), net.time))
-    tokens = min(float(row.burst), tokens + (net.time - when) * row.rate / 8)
-    wait = max(0.0, (size - tokens) * 8 / row.rate)
+    behind = max(0.0, when - net.time)
+    tokens = min(float(row.burst), tokens + max(0.0, net.time - when) * row.rate / 8)
+    wait = behind + max(0.0, (size - tokens) * 8 / row.rate)
     if wait:
-        yield from _waits(net, wait, netns, dev, frame, because)
+        net.count((netns, "counter", ("qdisc", dev, "root", "overlimits")))
+        yield _waits(net, wait, netns, dev, frame, because)
     net.buckets[key] = (max(0.0, tokens - size), net.time)
     return True
 
 
-def _waits(net: Net, seconds: float, netns: str, dev: str, frame: Packet, because: Because) -> Walk[None]:
+def _waits(net: Net, seconds: float, netns: str, dev: str, frame: Packet, because: Because) -> Step:
     net.time += seconds
     says = f"waits {seconds * 1000:.3g} ms in the queue of {dev}"
-    yield Step(netns, "transmit", says, frame, frame, because, dev)
+    return Step(netns, "transmit", says, frame, frame, because, dev)

@@ -34,6 +34,7 @@ def rename(world: World, netns: str, name: str, new: str) -> Commands:
     for table in ("addr", "inet6", "route", "neigh", "proxy", "fdb", "vxfdb"):
         for key, row in list(world.table(netns, table).items()):
             yield from _follow(netns, table, key, row, name, new)
+    yield from _queues(world, netns, name, new)
     if link.peer is not None:
         far: Link | None = world.get((link.peer[0], "link", link.peer[1]))
         if far is not None:
@@ -46,6 +47,20 @@ def _row(netns: str, link: Link, new: str) -> Commands:
     yield from stack.leave(netns, link)
     yield Put((netns, "link", new), renamed)
     yield from stack.stand(netns, renamed)
+
+
+def _queues(world: World, netns: str, name: str, new: str) -> Commands:
+    """Its queues and filters; filters elsewhere that lead to it know it by its index."""
+    for parent in ("root", "ingress"):
+        row = world.get((netns, "qdisc", (name, parent)))
+        if row is not None:
+            yield Remove((netns, "qdisc", (name, parent)))
+            yield Put((netns, "qdisc", (new, parent)), row)
+    for key, row in list(world.table(netns, "tcfilter").items()):
+        if name in (row.dev, row.to):
+            dev, to = (new if word == name else word for word in (row.dev, row.to))
+            yield Remove((netns, "tcfilter", key))
+            yield Put((netns, "tcfilter", (dev, row.pref, row.node)), replace(row, dev=dev, to=to))
 
 
 def _follow(netns: str, table: str, key: Hashable, row: Any, name: str, new: str) -> Commands:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Table, World
+from k8slearn.linux import qdisc
 from k8slearn.linux.device import carrier, lower_of, operstate, peer_of
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.program import Running
@@ -109,7 +110,7 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
     driver = DRIVERS[link.kind]
     row: Fields = {"ifindex": link.index} | _other_end(process, link)
     row |= {"ifname": link.name, "flags": flags(process.world, process.netns, link), "mtu": link.mtu}
-    row |= {"qdisc": driver.qdisc if link.up or link.opened else "noop"}
+    row |= {"qdisc": qdisc_of(process.world, process.netns, link)}
     row |= {"master": link.master} if link.master else {}
     row |= {"operstate": operstate(process.world, process.netns, link)}
     row |= {"linkmode": "DEFAULT"} if mode else {}
@@ -122,6 +123,12 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
         row |= detail_fields(process.world, process.netns, link, mode) if options.details else {}
     row |= {"ifalias": link.alias} if link.alias else {}
     return row | ({"stats64": counters(process.world, process.netns, link)} if options.statistics else {})
+
+
+def qdisc_of(world: World, netns: str, link: Link) -> str:
+    """What it queues with: what ``tc`` gave it, or what its driver has once the device has been up."""
+    row = world.get(qdisc.key(netns, link.name))
+    return qdisc.NAMES[type(row)] if row is not None else DRIVERS[link.kind].qdisc if link.up or link.opened else "noop"
 
 
 def hardware_fields(link: Link) -> Fields:

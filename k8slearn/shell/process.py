@@ -75,6 +75,7 @@ PROGRAMS: Mapping[str, str] = {
     "bash": "wrappers:sh",
     "ss": "ss:program",
     "sysctl": "sysctl:program",
+    "tc": "tc:program",
     "tcpdump": "tcpdump:program",
     "timeout": "wrappers:timeout",
     "traceroute": "small:traceroute",

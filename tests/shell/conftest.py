@@ -113,6 +113,8 @@ BLUR = (
     (r'_timer":[\d.]+', '_timer":T'),
     (r'"num_([tr])x_queues":\d+', r'"num_\1x_queues":N'),
     (r"(_timer) +\d+\.\d\d", r"\1 T"),
+    (r"refcnt\b(\"?:? ?)\d+", r"refcnt\1N"),
+    (r"\b8[0-9a-f]{3}:", "8NNN:"),
     (r"used \d+/\d+", "used N/N"),
     (r'"used":\d+,"updated":\d+', '"used":N,"updated":N'),
     (r"# (Generated|Completed)(.*) on .*", r"# \1\2"),
