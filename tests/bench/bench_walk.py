@@ -2,8 +2,8 @@
 
     python tests/bench/bench_walk.py [--services 10000] [--kernel]
 
-Traces per second for pod to pod on one node, pod to pod on two nodes, and through the first and the last of many
-Services. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`),
+Traces per second for pod to pod on one node, pod to pod on two nodes, through the first and the last of many
+Services, and between two boxes over a VXLAN. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`),
 and the same questions are put there: one TCP connect in a tight loop, and one probe by ``ip netns exec``, with bash
 alone and with curl. It reports and gates nothing; each figure is a median.
 """
@@ -25,6 +25,10 @@ from statistics import median
 from typing import Any
 
 from k8slearn import Cluster
+from k8slearn.journal import Put, World, drive
+from k8slearn.linux import attempt, link
+from k8slearn.linux.rows import Netns, Socket
+from k8slearn.shell import run
 
 CLONE_NEWNET = 0x40000000
 PODS = [("client", "node-1"), ("near", "node-1"), ("far", "node-2")]
@@ -68,6 +72,45 @@ def cluster_of(services: int) -> Any:
     done = cluster.node("node-1").run("iptables-restore --noflush", stdin=rules(services, target))
     assert done.exit_code == 0, done.stderr
     return cluster
+
+
+OVERLAY = """
+ip netns add a
+ip netns add b
+ip link add wa netns a type veth peer name wb netns b
+ip -n a addr add 192.168.64.11/24 dev wa
+ip -n b addr add 192.168.64.12/24 dev wb
+ip -n a link set wa up
+ip -n b link set wb up
+ip -n a link add vx address 02:00:00:00:00:0a type vxlan id 1 local 192.168.64.11 dev wa dstport 8472 nolearning
+ip -n b link add vx address 02:00:00:00:00:0b type vxlan id 1 local 192.168.64.12 dev wb dstport 8472 nolearning
+ip -n a addr add 10.244.0.1/16 dev vx
+ip -n b addr add 10.244.1.1/16 dev vx
+ip -n a link set vx up
+ip -n b link set vx up
+ip -n a neigh add 10.244.1.1 lladdr 02:00:00:00:00:0b dev vx nud permanent
+ip -n b neigh add 10.244.0.1 lladdr 02:00:00:00:00:0a dev vx nud permanent
+bridge -n a fdb append 02:00:00:00:00:0b dev vx dst 192.168.64.12
+bridge -n b fdb append 02:00:00:00:00:0a dev vx dst 192.168.64.11
+"""
+
+
+def over_vxlan() -> Callable[[], Any]:
+    """One attempt between two boxes whose packets travel inside others."""
+    world = World()
+    world.apply(Put(("m", "netns", ""), Netns("m", "m")))
+    drive(link.add_loopback("m"), world.apply)
+    for line in filter(None, OVERLAY.splitlines()):
+        assert drive(run(world, "m", line), world.apply).exit_code == 0, line
+    world.apply(Put(("m/b", "socket", ("tcp", "0.0.0.0", 80)), Socket("tcp", "0.0.0.0", 80, "nginx", "b", "b")))
+
+    def ask() -> Any:
+        fork = world.fork()
+        return drive(attempt.connect(fork, "m/a", "10.244.1.1"), fork.apply)
+
+    drive(attempt.connect(world, "m/a", "10.244.1.1"), world.apply)
+    assert ask().ending.outcome == "connected"
+    return ask
 
 
 def rounds(questions: dict[str, Callable[[], Any]], times: int) -> dict[str, float]:
@@ -145,9 +188,10 @@ def main() -> None:
     }
     for target in targets.values():
         assert cluster.send("default/client", target).outcome == "connected", "and neighbours know each other now"
-    walks = rounds({n: lambda t=t: cluster.trace("default/client", t) for n, t in targets.items()}, 300)
+    asks = {n: lambda t=t: cluster.trace("default/client", t) for n, t in targets.items()}
+    walks = rounds({**asks, "over VXLAN": over_vxlan()}, 300)
     for name, seconds in walks.items():
-        compared = cluster.trace("default/client", targets[name]).compared
+        compared = cluster.trace("default/client", targets[name]).compared if name in targets else 0
         print(f"trace, {name:14} {seconds * 1e3:8.3f} ms {1 / seconds:8.0f}/s   {compared:6} rules that Linux compares")
     print(f"last Service / first Service: {walks['last Service'] / walks['first Service']:.3f}")
     if asked.kernel:
