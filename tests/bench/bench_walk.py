@@ -3,9 +3,9 @@
     python tests/bench/bench_walk.py [--services 10000] [--kernel]
 
 Traces per second for pod to pod on one node, pod to pod on two nodes, through the first and the last of many
-Services, and between two boxes over a VXLAN. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`),
-and the same questions are put there: one TCP connect in a tight loop, and one probe by ``ip netns exec``, with bash
-alone and with curl. It reports and gates nothing; each figure is a median.
+Services, and between two boxes over a VXLAN. With --kernel (as root on Linux) the same cluster stands in network
+namespaces (`cluster.export("netns")`), and the same questions are put there: one TCP connect in a tight loop, and one
+probe by ``ip netns exec``, with bash alone and with curl. It reports and gates nothing; each figure is a median.
 """
 
 from __future__ import annotations
