@@ -72,13 +72,26 @@ class Table(dict[Hashable, Any]):
 
     def index(self, build: Callable[[Table], T]) -> T:
         """`build(self)`, computed once and remembered until a row changes."""
-        found = self.derived.get(build)
+        found: T | None = self.derived.get(build)
         if found is None:
             found = self.derived[build] = build(self)
-        return cast(T, found)
+        return found
 
 
 _NOTHING = Table()
+
+
+class _View(dict[tuple[str, str], Table]):
+    """The tables that were looked up before: a world's own (all of them) and those below it."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: World | None) -> None:
+        self.base = base
+
+    def __missing__(self, place: tuple[str, str]) -> Table:
+        found = self[place] = _NOTHING if self.base is None else self.base.table(*place)
+        return found
 
 
 class World:
@@ -90,16 +103,11 @@ class World:
         self._base = base
         self.revision: int = base.revision if base is not None else 0
         self._tables: dict[tuple[str, str], Table] = {}
-        self._view: dict[tuple[str, str], Table] = {}
-        """The tables that were looked up before, this world's own (all of them) and those below it."""
+        self._view = _View(base)
 
     def table(self, scope: str, table: str) -> Table:
         """The one door to rows: do not change what it returns."""
-        found = self._view.get((scope, table))
-        if found is None:
-            found = _NOTHING if self._base is None else self._base.table(scope, table)
-            self._view[scope, table] = found
-        return found
+        return self._view[scope, table]
 
     def get(self, key: Key) -> Any:
         """The value of a key, or None."""

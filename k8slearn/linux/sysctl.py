@@ -130,12 +130,22 @@ def conf(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4
 
 def either(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> bool:
     """IN_DEV_ORCONF: is it set for all devices, or for this one?"""
-    return bool(conf(world, netns, "all", setting, tree) or conf(world, netns, dev, setting, tree))
+    return highest(world, netns, dev, setting, tree) > 0
 
 
 def highest(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> int:
     """IN_DEV_MAXCONF: the larger of ``all`` and the device's own."""
-    return max(conf(world, netns, "all", setting, tree), conf(world, netns, dev, setting, tree))
+    known = world.table(netns, "sysctl").index(_highest)
+    found = known.get((setting, dev, tree))
+    if found is None:
+        found = max(conf(world, netns, "all", setting, tree), conf(world, netns, dev, setting, tree))
+        known[setting, dev, tree] = found
+    return found
+
+
+def _highest(written: Table) -> dict[tuple[str, str, str], int]:
+    """What `highest` has found, until a setting is written."""
+    return {}
 
 
 def write(world: World, netns: str, name: str, value: str) -> Commands:
