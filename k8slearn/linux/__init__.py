@@ -15,13 +15,20 @@ table                 name                                        value
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
-``nfttable``, …         nftables' own                               see `nft/values.py`
+``nfttable``, …       nftables' own                               `nft/values.py`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
+``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
+``counter``           ``("ip", "nat", "WEB", 1)``, ...            (packets, bytes)
 ``module``            ``"ipip"`` (of a machine: it is loaded)     True
 ``keys``              ``""`` (of a machine)                       how many ``wg genkey`` made
 ====================  ==========================================  ==========================
 
-Left out: sit, gre and IPv6 tunnels, several next hops.
+Reading order: `skb` (what a kernel keeps beside a packet), `path` (the way through a box), then the room you wonder
+about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ruleindex`, `iptables` and `nft` (rules),
+`conntrack` and `nat` (memory), `bridge` and `vxlan` (frames), `icmp`, `frag` and `pmtu` (what does not fit),
+`qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks).
+
+Left out: sit, gre and IPv6 tunnels, several next hops, multicast beyond one link.
 """
