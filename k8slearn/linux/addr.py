@@ -18,7 +18,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import addrconf, ip, neigh, route, sysctl
+from k8slearn.linux import addrconf, inet6, ip, neigh, route, sysctl
 from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.rows import Address, Link
 
@@ -78,11 +78,11 @@ def put(world: World, netns: str, address: Address) -> Commands:
 
 def _check6(world: World, netns: str, link: Link, address: Address) -> None:
     """inet6_addr_add() and ipv6_add_addr(): what the kernel refuses."""
-    if not addrconf.speaks(world, netns):
+    if not inet6.speaks(world, netns):
         raise refused("Operation not supported")
-    if link.mtu < addrconf.LEAST_MTU:
+    if link.mtu < inet6.LEAST_MTU:
         raise refused("Invalid argument")
-    if not addrconf.enabled(world, netns, link):
+    if not inet6.enabled(world, netns, link):
         raise error("ipv6: IPv6 is disabled on this device.")
     if ip.is_multicast(address.address):
         raise error('ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag.')
@@ -103,7 +103,7 @@ def delete(world: World, netns: str, dev: str, cidr: str, peer: str = "") -> Com
     address = next(
         (a for a in held if (a.address, a.prefix) == (wanted.address, wanted.prefix) and peer in ("", a.peer)), None
     )
-    if six and link.mtu < addrconf.LEAST_MTU:
+    if six and link.mtu < inet6.LEAST_MTU:
         raise error("ipv6: IPv6 is disabled on this device.")
     if address is None:
         raise error("ipv6: address not found.") if six else error("ipv4: Address not found.")

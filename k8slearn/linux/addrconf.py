@@ -18,24 +18,11 @@ from dataclasses import replace
 
 from k8slearn.journal import Commands, Put, Remove, World
 from k8slearn.linux import addr, device, ip, route, sysctl
-from k8slearn.linux.nexthop import REJECTS
-from k8slearn.linux.rows import Address, Inet6, Link, Netns, Route
+from k8slearn.linux.inet6 import TREE, enabled, is_ready, speaks
+from k8slearn.linux.rows import REJECTS, Address, Inet6, Link, Route
 
-TREE = "net.ipv6.conf."
-LEAST_MTU = 1280
 NO_EUI64 = ("loopback", "ipip", "wireguard")
 """Kinds of device without an Ethernet MAC to make an address of."""
-
-
-def speaks(world: World, netns: str) -> bool:
-    """Does the machine's kernel know IPv6 at all?"""
-    row: Netns | None = world.get((netns, "netns", ""))
-    return row is not None and row.ipv6
-
-
-def enabled(world: World, netns: str, link: Link) -> bool:
-    """May the link carry IPv6: its MTU is large enough, and ``disable_ipv6`` is off?"""
-    return link.mtu >= LEAST_MTU and not sysctl.conf(world, netns, link.name, "disable_ipv6", TREE)
 
 
 def settle(world: World, netns: str) -> Commands:
@@ -50,11 +37,6 @@ def settle(world: World, netns: str) -> Commands:
                 yield from clear(world, scope, link)
             elif link.up and not is_ready(world, scope, link.name) and device.carrier(world, scope, link):
                 yield from _start(world, scope, link)
-
-
-def is_ready(world: World, netns: str, dev: str) -> bool:
-    """Is IPv6 running on this link?"""
-    return (dev in world.table(netns, "inet6")) if dev else False
 
 
 def _start(world: World, netns: str, link: Link) -> Commands:

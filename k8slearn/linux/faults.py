@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.errors import CommandError, Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import addr, ip, link, neigh, route, sysctl
+from k8slearn.linux import addr, ip, link, neigh, route, setting, sysctl
 from k8slearn.linux.qdisc import Netem
 from k8slearn.linux.rows import Connection, Route, Tuple
 from k8slearn.linux.rules import Chain
@@ -172,7 +172,7 @@ def _wrong_route(world: World, netns: str, dst: str, via: str = "", dev: str = "
 def _sysctl(world: World, netns: str, name: str, value: str | int = "0") -> Commands:
     if sysctl.read(world, netns, name) is None:
         raise Refused(f"the kernel has no setting {name!r:.80}: `sysctl -a` lists those that there are")
-    yield from sysctl.write(world, netns, name, str(value))
+    yield from setting.write(world, netns, name, str(value))
 
 
 def _rule_deleted(world: World, netns: str, table: str, chain: str, position: int) -> Commands:

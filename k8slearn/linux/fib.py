@@ -1,45 +1,22 @@
 """The forwarding information base: which route does the kernel take for an address.
 
 Linux goes through the rules (``ip rule``): as they are at first, the table ``local`` (its own addresses), then
-``main``. In a table the longest prefix wins, then the lowest metric (`fib_trie.c`, `ip6_fib.c`). All of it is indexes
-over the address, route and rule rows (`trie`, `rule`), remembered until a row changes.
+``main``. In a table the longest prefix wins, then the lowest metric (`fibtable`). All of it is indexes over the
+address, route and rule rows (`trie`, `rule`), remembered until a row changes.
 
-IPv6 asks the device too: an address that counts on its own link only (``fe80::``, multicast) is looked for among the
-routes over the device that the packet came in by or is to leave by.
-
-Left out: several next hops, type of service, and that IPv6 passes over a gateway whose neighbour entry has failed.
+Left out: what `rule` and `fibtable` leave out.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from k8slearn.journal import Table, World
-from k8slearn.linux import ip, localtable, rule, sysctl, trie
-from k8slearn.linux.rows import Address, Link, Route, Rule
-from k8slearn.linux.source6 import select_source6
+from k8slearn.linux import ip, rule, sysctl, trie
+from k8slearn.linux.fibtable import EVERYBODY, Flow, Found, address_because, ask, broadcast, route_text, way
+from k8slearn.linux.rows import Address, Link, Rule
+from k8slearn.linux.source import select_source, source_for
 from k8slearn.trace import Because
 
-
-class Found(NamedTuple):
-    """What a look-up gave. `kind`: unicast, local, broadcast, multicast, blackhole, unreachable, prohibit or none."""
-
-    kind: str
-    dev: str = ""
-    via: str = ""
-    route: Route | None = None
-    address: Address | None = None
-    because: Because | None = None
-
-
-class Flow(NamedTuple):
-    """What a look-up is about. `iif` is ``lo`` for what the machine sends itself."""
-
-    dst: str
-    src: str = ""
-    iif: str = "lo"
-    oif: str = ""
-    mark: int = 0
+__all__ = ["Found", "lookup", "output", "route_text", "select_source", "source_for"]
 
 
 def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0) -> Found:
@@ -54,10 +31,10 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
     if known is not None and known[0] is addresses:
         return known[1]
     if dst in addresses.broadcasts or dst == EVERYBODY:
-        cast = _broadcast(world, netns, addresses, dst)
+        cast = broadcast(world, netns, addresses, dst)
         if cast is not None:
             return cast
-    found = _plain(world, netns, addresses, dst, src)
+    found = _plain(world, netns, addresses, dst)
     if len(answers) >= REMEMBERED:
         answers.clear()
     answers[dst] = (addresses, found)
@@ -72,48 +49,23 @@ def _answers(routes: Table) -> dict[str, tuple[trie.Own, Found]]:
     return {}
 
 
-def _plain(world: World, netns: str, addresses: trie.Own, dst: str, src: str) -> Found:
+def _plain(world: World, netns: str, addresses: trie.Own, dst: str) -> Found:
     """Own addresses, then the longest prefix, where nobody has written rules."""
     address = addresses.addresses.get(dst)
     if address is not None:
-        return Found("local", address.dev, "", None, address, _address_because(netns, address))
-    want = ip.number(dst)
-    for length, mask, routes in world.table(netns, "route").index(trie.tables).get(PLAIN, ()):
+        return Found("local", address.dev, "", None, address, address_because(netns, address))
+    want, ways = ip.number(dst), world.table(netns, "route")
+    for length, mask, routes in ways.index(trie.tables).get(PLAIN, ()):
         found = routes.get(want & mask)
         if found is not None:
             name, route = found[0]
-            if route.kind == "throw" or length <= addresses.widest:
+            if route.kind == "throw" or (length <= addresses.widest and trie.on_loopback(addresses, dst)):
                 break
-            because = Because((netns, "route", name), route_text(route))
-            return Found(route.kind, route.dev, _next_hop(addresses, route), route, None, because)
-    return _usual(world, netns, Flow(dst, src))
+            return way(ways, netns, name, route, addresses)
+    return _usual(world, netns, Flow(dst))
 
 
 PLAIN = (32, trie.MERGED)
-
-
-def _next_hop(addresses: trie.Own, route: Route) -> str:
-    """A gateway that is the machine itself is none: the destination is on the link (`route.c: rt_set_nexthop`)."""
-    return "" if route.via in addresses.addresses else route.via
-
-
-EVERYBODY = "255.255.255.255"
-
-
-def _broadcast(world: World, netns: str, addresses: trie.Own, dst: str, oif: str = "") -> Found | None:
-    """A network's last address is a broadcast while its link is up (`fib_add_ifaddr`)."""
-    for row in addresses.broadcasts.get(dst, ()):
-        device = link(world, netns, row.dev)
-        if device is not None and device.up and oif in ("", row.dev):
-            return Found("broadcast", row.dev, address=row)
-    return Found("broadcast") if dst == EVERYBODY else None
-
-
-def is_broadcast(world: World, netns: str, dst: str) -> bool:
-    """Is this an address that every host of a link takes?"""
-    addresses = world.table(netns, "addr").index(trie.own)
-    known = dst in addresses.broadcasts or dst == EVERYBODY
-    return known and _broadcast(world, netns, addresses, dst) is not None
 
 
 def _by_rules(world: World, netns: str, flow: Flow) -> Found:
@@ -144,12 +96,12 @@ def _named(found: Found, why: str) -> Found:
 def _usual(world: World, netns: str, flow: Flow) -> Found:
     """The rules that every namespace has. IPv4's ``local`` and ``main`` are one table then."""
     names = ("local", "main") if ":" in flow.dst else (trie.MERGED, "default")
-    return next((found for name in names if (found := _table(world, netns, name, flow)) is not None), Found("none"))
+    return next((found for name in names if (found := ask(world, netns, name, flow)) is not None), Found("none"))
 
 
 def _answer(world: World, netns: str, row: Rule, flow: Flow) -> Found | None:
     """What a rule's table says. Only a way can be suppressed: a refusal stands."""
-    found = _table(world, netns, row.table, flow)
+    found = ask(world, netns, row.table, flow)
     if found is None or row.suppress_prefixlength < 0 or found.kind in ("unreachable", "prohibit", "blackhole"):
         return found
     return None if _length(found) <= row.suppress_prefixlength else found
@@ -169,99 +121,25 @@ def output(world: World, netns: str, dst: str, *, src: str = "", oif: str = "", 
     return found
 
 
+def is_broadcast(world: World, netns: str, dst: str) -> bool:
+    """Is this an address that every host of a link takes?"""
+    addresses = world.table(netns, "addr").index(trie.own)
+    known = dst in addresses.broadcasts or dst == EVERYBODY
+    return known and broadcast(world, netns, addresses, dst) is not None
+
+
 def address_type(world: World, netns: str, address: str) -> str:
     """What an address is here: ``unicast``, ``local``, ``broadcast`` or ``multicast`` (`inet_addr_type`)."""
     if ip.is_multicast(address):
         return "multicast"
     custom = ":" in address or "ip" in world.table(netns, "rule").index(rule.custom)
-    found = _table(world, netns, "local" if custom else trie.MERGED, Flow(address))
+    found = ask(world, netns, "local" if custom else trie.MERGED, Flow(address))
     return found.kind if found is not None and found.kind in ("local", "broadcast") else "unicast"
 
 
 def in_table(world: World, netns: str, table: str, dst: str, oif: str = "", src: str = "") -> Found:
     """What one table alone says. (In IPv6 a device is a must while there is no source.)"""
-    return _table(world, netns, table, Flow(dst, src, oif=oif)) or Found("none")
-
-
-def _table(world: World, netns: str, table: str, flow: Flow) -> Found | None:
-    """fib_table_lookup(), fib6_table_lookup(): None where the table has no answer, so that the next rule is asked."""
-    six = ":" in flow.dst
-    mine = _own(world, netns, flow) if table in ("local", trie.MERGED) else None
-    least = 128
-    if mine is not None:
-        found, least = mine
-        if least >= (128 if six else 32):
-            return found
-    want = ip.number(flow.dst)
-    for length, mask, routes in world.table(netns, "route").index(trie.tables).get((128 if six else 32, table), ()):
-        if mine is not None and length <= least:
-            break
-        chosen = _choose(routes.get(want & mask, ()), flow)
-        if chosen is not None:
-            name, route = chosen
-            if route.kind == "throw":
-                return None
-            kind = "unreachable" if six and route.dev == "lo" and route.kind == "unicast" else route.kind
-            why = Because((netns, "route", name), route_text(route))
-            via = _next_hop(world.table(netns, "addr").index(trie.own), route)
-            return Found(kind, route.dev, via, route, None, why)
-    return mine[0] if mine is not None else None
-
-
-def _choose(routes: list[tuple[object, Route]] | tuple[()], flow: Flow) -> tuple[object, Route] | None:
-    """Of the routes to one network, the best first: the one that the packet's devices allow."""
-    if ":" not in flow.dst:
-        return next((row for row in routes if not flow.oif or flow.oif == row[1].dev or not row[1].dev), None)
-    dev, strict = _device6(flow)
-    if not dev or not routes:
-        return routes[0] if routes else None
-    here = next((row for row in routes if row[1].dev == dev), None)
-    if strict:
-        return here
-    best = routes[0]
-    return here if here is not None and here[1].metric == best[1].metric else best
-
-
-def _device6(flow: Flow) -> tuple[str, bool]:
-    """(the device that a route ought to go over, must it?): ip6_route_output_flags(), ip6_route_input_lookup()."""
-    narrow = ip.is_link_local(flow.dst) or ip.is_multicast(flow.dst) or flow.dst == "::1"
-    if flow.iif != "lo":
-        return flow.iif, narrow
-    return flow.oif, narrow or not flow.src
-
-
-def _own(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
-    """The table ``local``, as it follows from the addresses; with the length of the prefix that fitted."""
-    if ":" in flow.dst:
-        return _own6(world, netns, flow)
-    addresses = world.table(netns, "addr").index(trie.own)
-    address = addresses.addresses.get(flow.dst)
-    address = addresses.by_device.get((flow.dst, flow.oif)) if flow.oif else address
-    if address is not None:
-        return Found("local", address.dev, "", None, address, _address_because(netns, address)), 32
-    if flow.dst in addresses.broadcasts or flow.dst == EVERYBODY:
-        cast = _broadcast(world, netns, addresses, flow.dst, flow.oif)
-        if cast is not None:
-            return cast, 32
-    wide = [row for row in addresses.networks if flow.oif in ("", "lo") and ip.within(flow.dst, row[0])]
-    if not wide:
-        return None
-    _, length, address = max(wide, key=lambda row: row[1])
-    return Found("local", address.dev, "", None, address, _address_because(netns, address)), length
-
-
-def _own6(world: World, netns: str, flow: Flow) -> tuple[Found, int] | None:
-    addresses = world.table(netns, "addr").index(trie.own)
-    dev, strict = _device6(flow)
-    address = addresses.by_device.get((flow.dst, dev)) if dev else None
-    if address is None and not (dev and strict):
-        address = addresses.addresses.get(flow.dst)
-    if address is not None:
-        return Found("local", address.dev, "", None, address, _address_because(netns, address)), 128
-    for route in localtable.anycast(world, netns):
-        if route.dst == f"{flow.dst}/128" and (not dev or dev == route.dev or not strict):
-            return Found("local", route.dev, "", route), 128
-    return None
+    return ask(world, netns, table, Flow(dst, src, oif=oif)) or Found("none")
 
 
 def local_address(world: World, netns: str, address: str) -> Address | None:
@@ -273,62 +151,6 @@ def local_address(world: World, netns: str, address: str) -> Address | None:
             if ip.within(address, network):
                 return row
     return found
-
-
-def _address_because(netns: str, address: Address) -> Because:
-    return Because((netns, "addr", (address.dev, address.cidr)), f"local {address.address} dev {address.dev}")
-
-
-def route_text(route: Route) -> str:
-    """A route as ``ip route`` prints it (without its trailing space)."""
-    six = ":" in route.dst
-    dst = "default" if route.dst in (ip.ANY, ip.ANY6) else route.dst.removesuffix("/128" if six else "/32")
-    words = [route.kind, dst] if route.kind != "unicast" else [dst]
-    words += ["via", route.via] if route.via else []
-    words += ["dev", route.dev] if route.dev else []
-    words += ["table", route.table] if route.table != "main" else []
-    words += ["proto", route.proto] if route.proto != "boot" else []
-    words += ["scope", route.scope] if route.scope != "global" else []
-    words += ["src", route.src] if route.src else []
-    words += ["metric", str(route.metric)] if route.metric else []
-    words += ["onlink"] if route.onlink else []
-    words += ["mtu", *(["lock"] if route.mtu_lock else []), str(route.mtu)] if route.mtu else []
-    return " ".join([*words, "pref", "medium"] if six else words)
-
-
-def select_source(world: World, netns: str, dev: str, towards: str) -> str:
-    """The address the kernel puts as source on what leaves by `dev`, or empty.
-
-    IPv4: `devinet.c: inet_select_addr`: of the device's primary addresses the first that has `towards` in its network,
-    else the first (`towards` may be empty). IPv6: RFC 6724 (`source6`)."""
-    if ":" in towards:
-        return select_source6(world, netns, dev, towards)
-    rows: list[Address] = [a for a in world.table(netns, "addr").values() if ":" not in a.address and not a.secondary]
-    here = [a for a in rows if a.dev == dev and a.scope != "host"]
-    near = [a for a in here if towards and ip.within(towards, a.network)]
-    elsewhere = [a for a in rows if a.scope == "global"]
-    chosen = near or here or elsewhere
-    return chosen[0].address if chosen else ""
-
-
-def source_for(world: World, netns: str, found: Found, dst: str) -> str:
-    """The source address of a packet that the machine itself sends to `dst`."""
-    if found.address is not None:
-        return _primary(world, netns, found.address)
-    if found.route is not None and found.route.src:
-        return found.route.src
-    if ":" in dst:
-        return select_source6(world, netns, found.dev, dst)
-    return select_source(world, netns, found.dev, found.via)
-
-
-def _primary(world: World, netns: str, own: Address) -> str:
-    """A packet to a secondary address of one's own comes from the primary one (`fib_frontend.c: fib_add_ifaddr`)."""
-    if own.secondary:
-        for row in world.table(netns, "addr").values():
-            if (row.dev, row.network, row.secondary) == (own.dev, own.network, False):
-                return str(row.address)
-    return own.address
 
 
 def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", mark: int = 0, oif: str = "") -> str:
@@ -350,7 +172,8 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
     if not strict and (accepted or not _customised(world, netns)):
         return _OWN.format(src) if src in addresses and not accepted else ""
     mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
-    return _wrong_way(world, netns, dev, strict, lookup(world, netns, src, src=dst, iif=oif, mark=mark), src, accepted)
+    back = lookup(world, netns, src, src=dst, iif=oif, mark=mark)
+    return _wrong_way(world, netns, dev, strict, back, src, accepted)
 
 
 _OWN = "martian source {}: it is this machine's own address"

@@ -8,7 +8,7 @@ Left out: multicast routing, directed broadcasts (``bc_forwarding``).
 
 from __future__ import annotations
 
-from k8slearn.linux import arp, fib, icmp, ip, path
+from k8slearn.linux import arp, fib, icmp, ip, path, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.trace import Because, Step, Walk
@@ -29,7 +29,8 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     local = found.kind == "local"
     forwards = local or fib.forwards(world, netns, skb.iif, packet.dst)
     if local or (found.kind == "unicast" and forwards):
-        refused = fib.source_refused(world, netns, skb.iif, packet.src, packet.dst, skb.mark)
+        oif = "" if local else found.dev
+        refused = fib.source_refused(world, netns, skb.iif, packet.src, packet.dst, skb.mark, oif)
     if refused:
         yield _refused(net, skb, found, refused)
     elif packet.eth_dst == arp.BROADCAST and (not local or packet.proto == "tcp"):
@@ -41,7 +42,7 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     elif found.kind == "broadcast":
         yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
     elif not forwards:
-        why = Because((netns, "sysctl", FORWARDING), f"{FORWARDING} = 0")
+        why = _not_forwarding(net, skb)
         says = f"{packet.dst} is not mine, and I do not forward"
         net.stat(netns, "IpInAddrErrors")
         yield Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS")
@@ -49,6 +50,13 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
         yield from path.forward(net, skb, found)
     else:
         yield from _no_route(net, skb, found)
+
+
+def _not_forwarding(net: Net, skb: Skb) -> Because:
+    """The switch that is off: the namespace's, or the incoming device's own."""
+    own = f"net.ipv4.conf.{skb.iif}.forwarding"
+    name = own if sysctl.is_on(net.world, skb.netns, FORWARDING) else FORWARDING
+    return Because((skb.netns, "sysctl", name), f"{name} = 0")
 
 
 def _impossible(net: Net, skb: Skb) -> str:

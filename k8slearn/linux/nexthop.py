@@ -13,12 +13,9 @@ from dataclasses import replace as changed
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import World
-from k8slearn.linux import addrconf, fib, ip
+from k8slearn.linux import fib, inet6, ip
 from k8slearn.linux.device import error, find, refused
-from k8slearn.linux.rows import Route
-
-REJECTS = ("blackhole", "unreachable", "prohibit", "throw")
-"""Kinds of route that lead nowhere, each in its own way."""
+from k8slearn.linux.rows import REJECTS, Route
 
 
 def checked4(world: World, netns: str, route: Route) -> Route:
@@ -80,9 +77,9 @@ def is_own(world: World, netns: str, address: str) -> bool:
 
 def checked6(world: World, netns: str, route: Route) -> Route:
     """An IPv6 route with its device, as the kernel would store it. Raises CommandError when it would refuse."""
-    if not addrconf.speaks(world, netns):
+    if not inet6.speaks(world, netns):
         raise refused("Operation not supported")
-    if route.dev and find(world, netns, route.dev).mtu < addrconf.LEAST_MTU:
+    if route.dev and find(world, netns, route.dev).mtu < inet6.LEAST_MTU:
         raise refused("No such device")
     if route.onlink and not route.dev:
         raise error("Nexthop device required for onlink.")
@@ -95,7 +92,7 @@ def checked6(world: World, netns: str, route: Route) -> Route:
     if not route.dev:
         raise refused("No such device")
     link = find(world, netns, route.dev)
-    if not addrconf.enabled(world, netns, link):
+    if not inet6.enabled(world, netns, link):
         raise error("IPv6 is disabled on nexthop device.")
     if not link.up and not (route.kind == "unicast" and link.kind == "loopback"):
         raise error("Nexthop device is not up.")

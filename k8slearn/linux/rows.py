@@ -167,6 +167,10 @@ class Route:
     """``mtu lock N``: path MTU discovery may not change it, and does not happen."""
 
 
+REJECTS = ("blackhole", "unreachable", "prohibit", "throw")
+"""Kinds of route that lead nowhere, each in its own way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of ``ip rule``: which packets it takes (an empty field takes all), and what it does with them."""

@@ -2,10 +2,7 @@
 
 The world holds only the settings that somebody wrote. The rest is answered as the kernel would: a device that was not
 written to has what ``conf.default`` has, and that has the kernel's own default (`CONF`). ``net.ipv4.ip_forward`` and
-``net.ipv4.conf.all.forwarding`` are one variable; writing it, ``net.ipv6.conf.all.forwarding`` or
-``net.ipv6.conf.all.disable_ipv6`` writes ``default`` and every device too (devinet.c: inet_forward_change, addrconf.c:
-addrconf_fixup_forwarding). A later write to ``conf.default`` is for devices still to come, and in IPv4 for those that
-never had an address (devinet.c: devinet_copy_dflt_conf).
+``net.ipv4.conf.all.forwarding`` are one variable. What follows from writing a setting is in `setting`.
 
 How ``all`` and the device's own value make one decision differs by setting (include/linux/inetdevice.h): `either` for
 ``route_localnet`` and the like, `highest` for ``rp_filter`` and ``arp_ignore``, the device alone for ``forwarding``.
@@ -17,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8slearn.journal import Commands, Put, Remove, Table, World
-from k8slearn.linux import addrconf
+from k8slearn.journal import Remove, Table, World
 
 DEFAULTS = {
     "net.ipv4.ip_forward": "0",
@@ -146,40 +142,6 @@ def highest(world: World, netns: str, dev: str, setting: str, tree: str = "net.i
 def _highest(written: Table) -> dict[tuple[str, str, str], int]:
     """What `highest` has found, until a setting is written."""
     return {}
-
-
-def write(world: World, netns: str, name: str, value: str) -> Commands:
-    """``sysctl -w NAME=VALUE``, with what the kernel does on its own because of it. `name` must be a setting."""
-    name = SAME.get(name, name)
-    tree, dev, setting = place("net.ipv4.conf.all.forwarding" if name == "net.ipv4.ip_forward" else name)
-    same = name == "net.ipv4.ip_forward" and read(world, netns, name) == value
-    yield from _kept(world, netns, tree, dev, setting)
-    yield Put((netns, "sysctl", name), value)
-    if dev == "all" and setting in FROM_ALL and not same:
-        for below in _written(world, netns, tree, setting):
-            if below != name:
-                yield Remove((netns, "sysctl", below))
-    if tree == "net.ipv6.conf.":
-        yield from addrconf.setting_changed(world, netns, dev, setting)
-
-
-def _written(world: World, netns: str, tree: str, setting: str) -> list[str]:
-    names = [str(name) for name in world.table(netns, "sysctl")]
-    return [name for name in names if place(name)[::2] == (tree, setting)]
-
-
-def _kept(world: World, netns: str, tree: str, dev: str, setting: str) -> Iterator[Put]:
-    """A write to ``conf.default`` leaves alone what is there already."""
-    if dev != "default":
-        return
-    for link in list(world.table(netns, "link")):
-        own = (netns, "sysctl", f"{tree}{link}.{setting}")
-        if world.get(own) is None and (tree == "net.ipv6.conf." or _has_address(world, netns, str(link))):
-            yield Put(own, read(world, netns, own[2]))
-
-
-def _has_address(world: World, netns: str, dev: str) -> bool:
-    return any(row.dev == dev and ":" not in row.address for row in world.table(netns, "addr").values())
 
 
 def forget(world: World, netns: str, dev: str) -> Iterator[Remove]:

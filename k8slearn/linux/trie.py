@@ -33,7 +33,7 @@ class Own(NamedTuple):
     addresses: dict[str, Address]
     networks: tuple[tuple[str, int, Address], ...]
     """Networks on ``lo``, all of whose addresses are the machine's own: (network, prefix length, row)."""
-    broadcasts: dict[str, list[Address]]
+    broadcasts: dict[str, tuple[Address, ...]]
     """Broadcast address -> the rows that make it one, each while its link is up."""
     by_device: dict[tuple[str, str], Address]
     """(address, device) -> row: a link-local address is asked for on its link."""
@@ -49,10 +49,15 @@ def own(addresses: Table) -> Own:
     return Own(
         {a.address: a for a in reversed(rows)},
         networks,
-        {word: [a for a in four if word in _broadcasts(a)] for row in four for word in _broadcasts(row)},
+        {word: tuple(a for a in four if word in _broadcasts(a)) for row in four for word in _broadcasts(row)},
         {(a.address, a.dev): a for a in reversed(rows)},
         max((prefix for _, prefix, _ in networks), default=-1),
     )
+
+
+def on_loopback(own: Own, address: str) -> bool:
+    """Is the address in a network on ``lo``?"""
+    return any(ip.within(address, network) for network, _, _ in own.networks)
 
 
 def _broadcasts(row: Address) -> tuple[str, ...]:

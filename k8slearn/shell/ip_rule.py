@@ -12,7 +12,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Table
-from k8slearn.linux import addrconf, ip, rule
+from k8slearn.linux import inet6, ip, rule
 from k8slearn.linux.device import error, refused
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Rule
@@ -136,7 +136,7 @@ def show(process: Process, options: Options, words: Words) -> Running:
 
 
 def _has(process: Process, given: Given) -> bool:
-    return not given.six or addrconf.speaks(process.world, process.netns)
+    return not given.six or inet6.speaks(process.world, process.netns)
 
 
 def _fits(row: Rule, given: Given) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command, World
-from k8slearn.linux import addrconf, sysctl
+from k8slearn.linux import inet6, setting, sysctl
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
 
@@ -106,8 +106,8 @@ def _trees(world: World, netns: str) -> Iterator[tuple[str, str]]:
     """The directories of a device's settings: (``net.ipv4.conf.``, device)."""
     links = world.table(netns, "link").values()
     yield from (("net.ipv4.conf.", dev) for dev in ("all", "default", *(link.name for link in links)))
-    if addrconf.speaks(world, netns):
-        able = (link.name for link in links if link.mtu >= addrconf.LEAST_MTU)
+    if inet6.speaks(world, netns):
+        able = (link.name for link in links if link.mtu >= inet6.LEAST_MTU)
         yield from (("net.ipv6.conf.", dev) for dev in ("all", "default", *able))
 
 
@@ -146,7 +146,7 @@ def _write(process: Process, name: str, value: str) -> Generator[Command, None, 
         return INVALID.format(name)
     if sysctl.place(name)[2] in NOT_MODELLED and kept not in NOT_MODELLED[sysctl.place(name)[2]]:
         return f"sysctl: {name}={kept}: this is not modelled here\n"
-    yield from sysctl.write(process.world, process.netns, name, kept)
+    yield from setting.write(process.world, process.netns, name, kept)
     return ""
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, World
-from k8slearn.linux import addr, fib, link, localtable, netns, route, sysctl
+from k8slearn.linux import addr, fib, link, localtable, netns, route, setting, sysctl
 from k8slearn.linux.rows import Netns, Route
 from k8slearn.linux.source6 import ordered
 
@@ -110,7 +110,7 @@ def _write(world: World, scope: str, name: str, value: str) -> Commands:
     row = world.get((scope, "link", sysctl.place(name)[1]))
     if row is not None and row.mtu < 1280:
         raise CommandError(f"sysctl: cannot stat /proc/sys/{name.replace('.', '/')}: No such file or directory\n", 255)
-    yield from sysctl.write(world, scope, name, value)
+    yield from setting.write(world, scope, name, value)
 
 
 _ACTS = (lab._up, lab._up, lab._up, lab._down, _addr_add, _addr_add, _addr_add, _addr_del, _route_add, _route_add)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from k8slearn.journal import Put, World, drive
-from k8slearn.linux import addr, icmp, link, neigh, route, sysctl
+from k8slearn.linux import addr, icmp, link, neigh, route, setting
 from k8slearn.linux import socket as sockets
 from k8slearn.linux.rows import Neighbour, Netns, Route, Socket
 from k8slearn.shell import run
@@ -253,9 +253,9 @@ class Ours:
         self.world.apply(Put((MACHINE, "netns", ""), Netns("box", MACHINE, ipv6=True)))
         for command in link.add_loopback(MACHINE):
             self.world.apply(command)
-        for setting in SETTINGS.split():
-            if "neigh" not in setting:
-                self.world.apply(Put((MACHINE, "sysctl", setting.partition("=")[0]), setting.partition("=")[2]))
+        for pair in SETTINGS.split():
+            if "neigh" not in pair:
+                self.world.apply(Put((MACHINE, "sysctl", pair.partition("=")[0]), pair.partition("=")[2]))
         self.do(self.lines)
 
     def do(self, lines: str) -> None:
@@ -264,9 +264,9 @@ class Ours:
             if six is not None and ("proxy" in line or SIX_ADDRESS.search(six[2])):
                 self._do6(self.scope(six[1]), six[2].split())
                 continue
-            setting = SETS.match(line)
-            if setting is not None:
-                drive(sysctl.write(self.world, self.scope(setting[1]), setting[2], setting[3]), self.world.apply)
+            told = SETS.match(line)
+            if told is not None:
+                drive(setting.write(self.world, self.scope(told[1]), told[2], told[3]), self.world.apply)
                 continue
             said = self.say(line)
             assert said.exit_code == 0, (line, said)
