@@ -3,16 +3,15 @@
 A network namespace is a scope of the world. ``node:NAME`` is a machine's own (root) namespace,
 ``node:NAME/X`` the one that ``ip netns add X`` made on it. Its rows, as (table, name) -> value:
 
-====================  ==========================================  ===================table                 name                                        value
-====================  ==========================================  ===================``netns``             ``""``                                      `rows.Netns`
+====================  ==========================================  ==========================
+table                 name                                        value
+====================  ==========================================  ==========================
+``netns``             ``""``                                      `rows.Netns`
 ``link``              ``"eth0"``                                  `rows.Link`
 ``addr``              ``("eth0", "192.168.64.11/24")``            `rows.Address`
-``inet6``             ``"eth0"``                                  `rows.Inet6`
 ``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
-``rule``              ``("ip", 100, "from all lookup 7")``        `rows.Rule`
 ``neigh``             ``("eth0", "192.168.64.12")``               `rows.Neighbour`
 ``pmtu``              ``"10.244.2.7"``                            `rows.PathMtu`
-``proxy``             ``("eth0", "192.168.64.99")``               `rows.Neighbour`
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
@@ -24,4 +23,12 @@ A network namespace is a scope of the world. ``node:NAME`` is a machine's own (r
 ``counter``           ``("ip", "nat", "WEB", 1)``, ...            (packets, bytes)
 ``module``            ``"ipip"`` (of a machine: it is loaded)     True
 ``keys``              ``""`` (of a machine)                       how many ``wg genkey`` made
-====================  ==========================================  ==================="""
+====================  ==========================================  ==========================
+
+Reading order: `skb` (what a kernel keeps beside a packet), `path` (the way through a box), then the room you wonder
+about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ruleindex`, `iptables` and `nft` (rules),
+`conntrack` and `nat` (memory), `bridge` and `vxlan` (frames), `icmp`, `frag` and `pmtu` (what does not fit),
+`qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks).
+
+Left out: sit, gre and IPv6 tunnels, several next hops, multicast beyond one link.
+"""

@@ -57,8 +57,13 @@ def _local6(world: World, netns: str) -> Iterator[Route]:
 
 
 def anycast(world: World, netns: str) -> Iterator[Route]:
-    """The subnet-router anycast addresses (RFC 4291, 2.6.1) that forwarding devices have joined."""
+    """The subnet-router anycast addresses (RFC 4291, 2.6.1) that forwarding devices have joined.
+
+    A device joins for what it has when forwarding is switched on, and later for each address that comes: we take it
+    that only link-local addresses were there before, so those go by device."""
     rows: list[Address] = [row for row in world.table(netns, "addr").values() if ":" in row.address]
+    links = world.table(netns, "link")
+    rows.sort(key=lambda row: links[row.dev].index if row.scope == "link" else 0)
     taken = {(row.address, row.dev) for row in rows}
     for row in rows:
         place = (row.network.partition("/")[0], row.dev)

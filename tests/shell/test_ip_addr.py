@@ -120,10 +120,19 @@ def test_a_refusal_has_the_real_words_and_changes_nothing(pair: Any) -> None:
     """)
 
 
+SIX = f"""
+{START}
+ip addr
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=1
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=0
+"""
+"""Which carrier comes first is the kernel's affair: once both are there v2 begins anew, and stands behind v1."""
+
+
 def test_ipv6_addresses_are_printed_in_the_kernel_s_order_with_their_flags(pair6: Any) -> None:
     pair6.check(f"""
         ip addr
-        {START}
+        {SIX}
         ip addr show v1
         ip link set lo up
         ip addr add 2001:db8::1/64 dev v1

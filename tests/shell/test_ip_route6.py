@@ -16,6 +16,8 @@ def test_ipv6_routes_are_added_shown_looked_up_and_flushed(pair6: Any) -> None:
         ip link set v2 up
         ip link set lo up
         ip -6 addr
+        sysctl -qw net.ipv6.conf.v2.disable_ipv6=1
+        sysctl -qw net.ipv6.conf.v2.disable_ipv6=0
         ip addr add 2001:db8::1/64 dev v1
         ip addr add 10.0.0.1/24 dev v1
         ip -6 route add 2001:db8:1::/48 via 2001:db8::2

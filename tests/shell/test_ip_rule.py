@@ -14,6 +14,8 @@ ip link set v1 up
 ip link set v2 up
 ip link set lo up
 ip addr
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=1
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=0
 ip addr add 10.0.0.1/24 dev v1
 ip addr add 10.0.1.1/24 dev v2
 """

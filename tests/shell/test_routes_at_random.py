@@ -23,6 +23,14 @@ START = """
     ip link set v2 up
     ip link set w2 up
     ip addr
+sysctl -qw net.ipv6.conf.v1.disable_ipv6=1
+sysctl -qw net.ipv6.conf.v1.disable_ipv6=0
+sysctl -qw net.ipv6.conf.w1.disable_ipv6=1
+sysctl -qw net.ipv6.conf.w1.disable_ipv6=0
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=1
+sysctl -qw net.ipv6.conf.v2.disable_ipv6=0
+sysctl -qw net.ipv6.conf.w2.disable_ipv6=1
+sysctl -qw net.ipv6.conf.w2.disable_ipv6=0
 """
 DEVICES = ("v1", "v2")
 MARKS = (0, 0, 1, 2, 3)
@@ -118,5 +126,9 @@ def test_the_kernel_goes_the_same_way(pair6: Any, ip: str, seed: int) -> None:
     acts = [_address] * 3 + [_route] * 6 + [_rule] * rng.choice((0, 0, 3)) + [_setting] * (2 if ip == "ip -4" else 0)
     forward = f"sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding={rng.choice('01')}"
     lines = [forward, *(rng.choice(acts)(rng, words, ip) for _ in range(22))]
-    lines += [f"{ip} rule", f"{ip} route show table all", *(_question(rng, words, ip) for _ in range(40))]
+    lines += [
+        f"{ip} rule",
+        f"{ip} route show table {'all' if ip == 'ip -4' else 'main'}",
+        *(_question(rng, words, ip) for _ in range(40)),
+    ]
     pair6.check("\n".join([*START.splitlines(), *lines]))
