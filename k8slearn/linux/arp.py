@@ -38,6 +38,9 @@ def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
         why = path.link_because(skb.netns, link)
         yield Step(skb.netns, "neighbour", f"{dev} asks nobody (NOARP)", skb.packet, skb.packet, why, dev)
         return link.mac
+    if (net.attempt, skb.netns, dev, address) in net.given_up:
+        yield from path.neighbour_failed(net, skb, dev, address)
+        return ""
     waiting = net.held.setdefault((skb.netns, dev, address), [])
     waiting.append(skb)
     if len(waiting) == 1:

@@ -77,8 +77,9 @@ def run(net: Net) -> Walk[None]:
             net.seen.clear()
             return
         (netns, dev, address), waiting = net.held.popitem()
+        net.given_up.add((net.attempt, netns, dev, address))
         for skb in waiting:
-            yield from _neighbour_failed(net, skb, dev, address)
+            yield from neighbour_failed(net, skb, dev, address)
 
 
 def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
@@ -452,7 +453,7 @@ def neighbour_found(net: Net, netns: str, dev: str, address: str, mac: str) -> W
         yield from (bridge.bridged_dnat_finish if skb.bridged else transmit)(net, skb, mac)
 
 
-def _neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
+def neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
     """Three questions in three seconds, no answer: the sender hears of it (`arp.c: arp_error_report`)."""
     says = f"nobody on {dev} has {address}: neighbour FAILED after 3 s"
     why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} FAILED")

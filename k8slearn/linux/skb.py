@@ -110,6 +110,9 @@ class Net:
     outbox: deque[Outgoing] = field(default_factory=deque)
     held: dict[tuple[str, str, str], list[Skb]] = field(default_factory=dict)
     """Packets that wait for the MAC of (namespace, device, address)."""
+    given_up: set[tuple[int, str, str, str]] = field(default_factory=set)
+    """(attempt, namespace, device, address) that did not answer: nobody asks again before the next attempt, or a box
+    that rejects the very answers would ask for ever."""
     pieces: dict[tuple[str, ...], list[Packet]] = field(default_factory=dict)
     """Fragments that wait for the rest of their packet, by place and identification."""
     staged: dict[tuple[str, str, str], list[Packet]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from random import Random
 
 from .rules import rules
 from .scenario import Line, Probe, Scenario
+from .six import in_ipv6
 
 PROBES = 28
 
@@ -47,12 +48,16 @@ class Drawing:
     devices: int = 0
     extra: list[str] = field(default_factory=list)
     """Addresses worth asking that are on no segment: of loopbacks, of nobody, translated ones."""
+    six: bool = False
+    """Is what is typed now meant in IPv6? Everything is drawn in IPv4's words (`six.py`)."""
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
 
     def type(self, box: str, line: str) -> None:
-        self.typed[box].append(line)
+        line = in_ipv6(line) if self.six else line
+        if line:
+            self.typed[box].append(line)
 
     def device(self, box: str) -> str:
         return f"e{sum(end.box == box for end in self.ends)}"
@@ -88,14 +93,22 @@ def draw(seed: int) -> Scenario:
     drawing.typed = {box: [] for box in drawing.boxes}
     for box in drawing.boxes:
         drawing.top.append(f"ip netns add {box}")
-    for part in (wire, settings, number, up, ways, neighbours, rules, accidents, listeners):
-        part(drawing)
+    wire(drawing)
+    asked: list[Probe] = []
+    families = drawing.random.choice(((False,), (False,), (True,), (False, True), (False, True)))
+    for drawing.six in families:
+        for part in (settings, number, up, tunnels, ways, policies, neighbours, rules):
+            part(drawing)
+        asked += probes(drawing, PROBES // len(families))
+        drawing.extra.clear()
+    accidents(drawing)
+    listeners(drawing, len(families) == 2)
     lines = [Line("", text) for text in drawing.top]
     lines += [
         Line(box, text) for box, typed in drawing.typed.items() for text in typed if not text.startswith("listen")
     ]
     lines += [Line(box, text) for box, typed in drawing.typed.items() for text in typed if text.startswith("listen")]
-    return Scenario(tuple(lines), tuple(probes(drawing)))
+    return Scenario(tuple(lines), tuple(asked))
 
 
 # --- links -----------------------------------------------------------------------------------------
@@ -139,12 +152,43 @@ def switch(drawing: Drawing, box: str, others: list[str]) -> None:
 
 
 def up(drawing: Drawing) -> None:
+    """Once for all families."""
+    if any(" lo up" in line or " e0 up" in line for typed in drawing.typed.values() for line in typed):
+        return
     for box in drawing.boxes:
         if not drawing.chance(0.05):
             drawing.type(box, "ip link set lo up")
     for end in drawing.ends:
         if not drawing.chance(0.03):
             drawing.type(end.box, f"ip link set {end.dev} up")
+
+
+def tunnels(drawing: Drawing) -> None:
+    """VXLANs between boxes; they are segments of their own."""
+    if not drawing.chance(0.25):
+        return
+    random = drawing.random
+    ends = {end.box: end for end in drawing.ends if end.address and not end.dev.startswith("vx")}
+    if len(ends) < 2:
+        return
+    members = random.sample(sorted(ends), random.randint(2, min(3, len(ends))))
+    segment, number = drawing.segment(), sum(end.dev.startswith("vx") for end in drawing.ends)
+    learning = random.choice(("", "", " nolearning"))
+    for box in members:
+        mine, far = ends[box], [ends[other] for other in members if other != box]
+        name = f"vx{number}"
+        words = f"id {40 + number} dstport {random.choice((4789, 4789, 8472))} local {mine.address}{learning}"
+        words += f" remote {random.choice(far).address}" if drawing.chance(0.7) else ""
+        words += f" dev {mine.dev}" if drawing.chance(0.2) else ""
+        drawing.type(box, f"ip link add {name} address {drawing.mac()} type vxlan {words}")
+        for other in far:
+            if drawing.chance(0.8):
+                drawing.type(box, f"bridge fdb append 00:00:00:00:00:00 dev {name} dst {other.address}")
+        end = End(box, name, segment, f"10.0.{segment}.{drawing.boxes.index(box) + 1}")
+        drawing.ends.append(end)
+        drawing.type(box, f"ip addr add {end.cidr} dev {name}")
+        if not drawing.chance(0.03):
+            drawing.type(box, f"ip link set {name} up")
 
 
 # --- addresses -------------------------------------------------------------------------------------
@@ -272,6 +316,35 @@ def odd_route(drawing: Drawing, box: str) -> str:
     )
 
 
+def policies(drawing: Drawing) -> None:
+    """``ip rule``: tables of one's own for some packets."""
+    for box in drawing.boxes:
+        if not drawing.chance(0.12):
+            continue
+        random, known = drawing.random, [end.address for end in drawing.ends if end.address] or ["10.0.1.1"]
+        dev, other = random.choice(drawing.on(box)).dev, random.choice(known)
+        net = f"{other.rpartition('.')[0]}.0/24"
+        for _ in range(random.randint(1, 2)):
+            who = random.choice((f"from {net}", f"to {net}", f"from {other}", f"iif {dev}", "fwmark 1", "iif lo", ""))
+            what = random.choice(("lookup 100", "lookup 100", "lookup 100", "prohibit", "unreachable", "blackhole"))
+            if what.startswith("lookup") or who:
+                drawing.type(box, f"ip rule add {who} {what} pref {random.choice((10, 100, 40000))}".replace("  ", " "))
+        for _ in range(random.randint(1, 2)):
+            drawing.type(
+                box,
+                random.choice(
+                    (
+                        f"ip route add default via {random.choice(known)} table 100",
+                        f"ip route add {net} via {random.choice(known)} table 100",
+                        f"ip route add {net} dev {dev} table 100",
+                        f"ip route add {random.choice(('blackhole', 'prohibit', 'throw'))} {net} table 100",
+                    )
+                ),
+            )
+        if drawing.chance(0.1):
+            drawing.type(box, f"ip rule del pref {random.choice((10, 32766))}")
+
+
 def neighbours(drawing: Drawing) -> None:
     for end in drawing.ends:
         if drawing.chance(0.04):
@@ -283,16 +356,25 @@ def neighbours(drawing: Drawing) -> None:
 # --- settings --------------------------------------------------------------------------------------
 
 
+RARE = {
+    "rp_filter": (1, 1, 2),
+    "proxy_arp": (1,),
+    "route_localnet": (1,),
+    "accept_local": (1,),
+    "arp_ignore": (1, 2, 8),
+    "arp_announce": (1, 2),
+    "forwarding": (0, 1),
+    "promote_secondaries": (1,),
+}
+
+
 def settings(drawing: Drawing) -> None:
     for box in drawing.boxes:
         said = [f"net.ipv4.ip_forward={int(drawing.chance(0.9))}"]
         devs = ["all", "default", *(end.dev for end in drawing.on(box) if not end.dev.startswith("br"))]
-        if drawing.chance(0.25):
-            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.rp_filter={drawing.random.choice((1, 1, 2))}"]
-        if drawing.chance(0.12):
-            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.proxy_arp=1"]
-        if drawing.chance(0.12):
-            said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.route_localnet=1"]
+        for name, values in RARE.items():
+            if drawing.chance(0.2 if name == "rp_filter" else 0.08):
+                said += [f"net.ipv4.conf.{drawing.random.choice(devs)}.{name}={drawing.random.choice(values)}"]
         if drawing.chance(0.3):
             said += ["net.bridge.bridge-nf-call-iptables=0"]
         for one in said:
@@ -317,11 +399,12 @@ def accidents(drawing: Drawing) -> None:
 # --- who listens, who asks --------------------------------------------------------------------------
 
 
-def listeners(drawing: Drawing) -> None:
+def listeners(drawing: Drawing, both: bool) -> None:
+    """`both`: a socket on ``::`` hears IPv4 too."""
     for box in drawing.boxes:
         own = [end.address for end in drawing.on(box) if end.address] or ["127.0.0.1"]
         for proto, port in (("tcp", 80), ("udp", 53)):
-            address = "0.0.0.0"
+            address = "::" if both and drawing.chance(0.8) else "0.0.0.0"
             if drawing.chance(0.15):
                 address = drawing.random.choice([*own, "127.0.0.1", "10.0.77.1"])
             if not drawing.chance(0.05):
@@ -336,18 +419,20 @@ DOORS = (("tcp", 80), ("tcp", 80), ("tcp", 80), ("tcp", 81), ("tcp", 8080), ("ud
 DOORS += (("icmp", 0), ("icmp", 0))
 
 
-def probes(drawing: Drawing) -> Iterator[Probe]:
+def probes(drawing: Drawing, count: int) -> Iterator[Probe]:
     """From any box to any address: used ones mostly."""
     known = [end.address for end in drawing.ends if end.address]
     rare = ["127.0.0.1", "10.0.1.200", f"10.0.{drawing.segments}.99", "192.0.2.1", "10.0.1.255", *drawing.extra]
     asked: set[Probe] = set()
-    for _ in range(PROBES):
+    for _ in range(count):
         pool = rare if drawing.chance(0.2) or not known else known
         extra = [a for a in drawing.extra if not a.startswith("10.0.")]
         if extra and drawing.chance(0.2):
             pool = extra
         proto, port = drawing.random.choice(DOORS)
-        probe = Probe(drawing.random.choice(drawing.boxes), drawing.random.choice(pool), port, proto)
+        address = drawing.random.choice(pool)
+        address = in_ipv6(address) if drawing.six else address
+        probe = Probe(drawing.random.choice(drawing.boxes), address, port, proto)
         if probe not in asked:
             yield probe
         asked.add(probe)
