@@ -121,8 +121,9 @@ class Real:
         tool = lines[0][1].split()[0]
         mark = "link show dev lo\n" if tool == "ip" else ""
         while lines:
-            said = [self._named(text).partition(" ")[2] for _, text in lines]
-            done = run([tool, "-o", "-force", "-batch", "-"], "".join(f"{one}\n{mark}" for one in said))
+            said = [self._named(text).partition(" ")[2].removeprefix("-6 ") for _, text in lines]
+            family = ["-6"] if " -6 " in lines[0][1] else []
+            done = run([tool, *family, "-o", "-force", "-batch", "-"], "".join(f"{one}\n{mark}" for one in said))
             reached = sum(out.startswith("1: lo:") for out in done.stdout.splitlines()) if mark else len(lines)
             *failures, last = re.split(r"Command failed -:(\d+)\n", done.stderr)
             for words, failed in zip(failures[::2], failures[1::2], strict=True):
@@ -214,9 +215,11 @@ def batches(lines: Iterable[Line]) -> Iterator[tuple[str, str, list[Numbered]]]:
 
 
 def _batch(line: Line) -> str:
-    """New boxes get their settings before they get links: a link starts with what is the default then."""
+    """New boxes get their settings before they get links: a link starts with what is the default then.
+
+    ``ip -6 -batch`` takes no ``-6`` within its lines."""
     words = line.text.split()
-    return "ip netns" if words[:2] == ["ip", "netns"] else words[0]
+    return " ".join(words[:2]) if words[1] in ("netns", "-6") else words[0]
 
 
 SETTLED = 1.2
