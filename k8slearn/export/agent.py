@@ -177,7 +177,8 @@ def datagram(ready: selectors.BaseSelector, sock: socket.socket, who: str, name:
             source.append((level, kind, struct.pack("=i4s4s", 0, value[8:12], b"\0\0\0\0")))
         elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
             asked = socket.inet_ntop(socket.AF_INET6, value[:16])
-            source.append((level, kind, value))
+            index = value[16:] if value[:2] == b"\xfe\x80" else struct.pack("=i", 0)
+            source.append((level, kind, value[:16] + index))
     page = [*data.split(b" "), b""][1].strip().decode(errors="replace")
     body = answer(page, who, name, (asked, sock.getsockname()[1]), there)
     sock.sendmsg([body.encode()], source, 0, there)

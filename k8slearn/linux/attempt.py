@@ -66,6 +66,9 @@ def connect(
     src = source if src and source else src
     if not src and found.kind == "unicast" and ":" not in dst:
         src = NOBODY  # a machine without an address asks all the same (`inet_select_addr` gives 0)
+    if src and ":" not in dst and world.table(netns, "rule"):
+        found = fib.lookup(world, netns, dst, src=src)  # once more with the source (`route.h: ip_route_connect`)
+        src = src if found.kind in ("unicast", "local") else ""
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return _no_way(netns, dst, port, proto, found, _refusal(world, netns, dst, found))
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)

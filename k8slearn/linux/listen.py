@@ -183,7 +183,7 @@ def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
     answer = _back(packet, "RST-ACK" if packet.flags == "SYN" else "RST")
     says = f"{why} on {place(packet.dst, packet.dport)}: answers RST"
     yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
-    net.outbox.append(Outgoing(skb.netns, answer, "RST"))
+    net.outbox.append(Outgoing(skb.netns, answer, "RST", dev=skb.iif))
 
 
 def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
@@ -272,7 +272,7 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
         net.answered = ("", packet.src, packet.dst)
         answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
         answer = answer._replace(df=False)
-        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont"))
+        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont", dev=skb.iif))
         return
     client, accepted = net.ends.get(key), net.servers.get(key)
     if about.flags == "echo-reply" and packet.inner is not None:

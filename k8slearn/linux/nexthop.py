@@ -9,11 +9,12 @@ Left out: gateways of the other family (``via inet6``), several next hops.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace as changed
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import World
-from k8slearn.linux import fib, inet6, ip
+from k8slearn.linux import fib, inet6, ip, rule
 from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.rows import REJECTS, Route
 
@@ -47,7 +48,7 @@ def _with_device(world: World, netns: str, route: Route) -> Route:
         if route.via and fib.address_type(world, netns, route.via) != "unicast":
             raise error("Nexthop has invalid gateway.")
         return route
-    dev = device_towards(world, netns, route.via, route.dev)
+    dev = device_towards(world, netns, route.via, route.dev, route.table)
     if not dev:
         raise error("Nexthop has invalid gateway.")
     if not find(world, netns, dev).up:
@@ -55,17 +56,38 @@ def _with_device(world: World, netns: str, route: Route) -> Route:
     return changed(route, dev=dev)
 
 
-def device_towards(world: World, netns: str, gateway: str, dev: str = "") -> str:
-    """The device over which a gateway is a neighbour, or empty. Only ``scope link`` routes and own addresses count."""
+def device_towards(world: World, netns: str, gateway: str, dev: str = "", table: str = "main") -> str:
+    """The device over which a gateway is a neighbour, or empty. Only ``scope link`` routes and own addresses count.
+
+    The route's own table is asked first, then those that the rules name (fib_check_nh_v4_gw())."""
     try:
         ip.number(gateway)
     except ValueError:
         raise CommandError(f'Error: inet address is expected rather than "{gateway}".\n', 1) from None
-    for row in world.table(netns, "addr").values():
-        if row.address == gateway and dev in ("", row.dev):
-            return str(row.dev)
+    asked = (_device_in(world, netns, gateway, dev, name) for name in (table, *_ruled(world, netns, gateway, dev)))
+    return next(filter(None, asked), "")
+
+
+def _ruled(world: World, netns: str, gateway: str, dev: str) -> Iterator[str]:
+    """The tables that the rules send a packet for the gateway to, in their order."""
+    rules = world.table(netns, "rule").index(rule.custom).get("ip")
+    if rules is None:
+        yield from ("local", "main")
+        return
+    for _, row in rules:
+        if rule.takes(row, gateway, "", "lo", dev, 0):
+            if row.action != "lookup":
+                return
+            yield row.table
+
+
+def _device_in(world: World, netns: str, gateway: str, dev: str, table: str) -> str:
+    if table == "local" or (table == "main" and not world.table(netns, "rule")):
+        for row in world.table(netns, "addr").values():
+            if row.address == gateway and dev in ("", row.dev):
+                return str(row.dev)
     routes = [r for r in world.table(netns, "route").values() if r.scope == "link" and dev in ("", r.dev)]
-    near = [r for r in routes if r.table == "main" and r.kind == "unicast" and ip.within(gateway, r.dst)]
+    near = [r for r in routes if r.table == table and r.kind == "unicast" and ip.within(gateway, r.dst)]
     best = max(near, key=lambda r: (ip.network(r.dst)[1], -r.metric), default=None)
     return str(best.dev) if best is not None and not best.via else ""
 

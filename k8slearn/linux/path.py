@@ -225,7 +225,8 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
     world, netns, packet = net.world, out.netns, out.packet
-    found = fib.lookup(world, netns, packet.dst, src=packet.src, mark=out.mark)
+    back = out.dev if packet.family == "ip6" and out.dev != "lo" else ""
+    found = fib.lookup(world, netns, packet.dst, src=packet.src, oif=back, mark=out.mark)
     if not _leads_somewhere(found):
         if found.kind == "none":
             net.stat(netns, "Ip6OutNoRoutes" if packet.family == "ip6" else "IpOutNoRoutes")

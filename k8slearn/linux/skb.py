@@ -79,6 +79,8 @@ class Outgoing:
     discover: str = "want"
     """Path MTU discovery, as ``ping -M`` names it: `do` never fragments, `want` fragments what is longer than the path
     is known to take, `dont` lets every router fragment (the kernel's own ICMP)."""
+    dev: str = ""
+    """IPv6: the device that what it answers came in by; some answers would rather go back there."""
     mark: int = 0
     """The mark that it is born with (WireGuard's fwmark; a tunnel hands the inner packet's on)."""
 

@@ -20,7 +20,6 @@ DEFAULTS = {
     "net.ipv4.ip_forward": "0",
     "net.bridge.bridge-nf-call-ip6tables": "1",
     "net.bridge.bridge-nf-call-iptables": "1",
-    "net.bridge.bridge-nf-call-ip6tables": "1",
     "net.ipv4.conf.all.rp_filter": "0",
     "net.ipv4.conf.all.route_localnet": "0",
     "net.ipv4.conf.all.proxy_arp": "0",

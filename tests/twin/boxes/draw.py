@@ -48,6 +48,8 @@ class Drawing:
     devices: int = 0
     extra: list[str] = field(default_factory=list)
     """Addresses worth asking that are on no segment: of loopbacks, of nobody, translated ones."""
+    families: tuple[bool, ...] = (False,)
+    """The values that `six` takes."""
     six: bool = False
     """Is what is typed now meant in IPv6? Everything is drawn in IPv4's words (`six.py`)."""
 
@@ -95,14 +97,15 @@ def draw(seed: int) -> Scenario:
         drawing.top.append(f"ip netns add {box}")
     wire(drawing)
     asked: list[Probe] = []
-    families = drawing.random.choice(((False,), (False,), (True,), (False, True), (False, True)))
-    for drawing.six in families:
+    drawing.families = drawing.random.choice(((False,), (False,), (True,), (False, True), (False, True)))
+    for six in drawing.families:
+        drawing.six = six
         for part in (settings, number, up, tunnels, ways, policies, neighbours, rules):
             part(drawing)
-        asked += probes(drawing, PROBES // len(families))
+        asked += probes(drawing, PROBES // len(drawing.families))
         drawing.extra.clear()
     accidents(drawing)
-    listeners(drawing, len(families) == 2)
+    listeners(drawing, len(drawing.families) == 2)
     lines = [Line("", text) for text in drawing.top]
     lines += [
         Line(box, text) for box, typed in drawing.typed.items() for text in typed if not text.startswith("listen")
@@ -164,9 +167,14 @@ def up(drawing: Drawing) -> None:
 
 
 def tunnels(drawing: Drawing) -> None:
-    """VXLANs between boxes; they are segments of their own."""
-    if not drawing.chance(0.25):
+    """VXLANs between boxes; they are segments of their own.
+
+    With IPv6 off: a link that speaks it reports its groups, and by that the boxes below learn of each other."""
+    if drawing.families != (False,) or not drawing.chance(0.3):
         return
+    for box in drawing.boxes:
+        drawing.typed[box].insert(0, "sysctl -w net.ipv6.conf.all.disable_ipv6=1")
+        drawing.typed[box].insert(1, "sysctl -w net.ipv6.conf.default.disable_ipv6=1")
     random = drawing.random
     ends = {end.box: end for end in drawing.ends if end.address and not end.dev.startswith("vx")}
     if len(ends) < 2:
@@ -325,7 +333,17 @@ def policies(drawing: Drawing) -> None:
         dev, other = random.choice(drawing.on(box)).dev, random.choice(known)
         net = f"{other.rpartition('.')[0]}.0/24"
         for _ in range(random.randint(1, 2)):
-            who = random.choice((f"from {net}", f"to {net}", f"from {other}", f"iif {dev}", "fwmark 1", "iif lo", ""))
+            who = random.choice(
+                (
+                    f"from {net}",
+                    f"to {net}",
+                    f"from {other}",
+                    f"iif {dev}",
+                    "fwmark 1",
+                    "" if drawing.six else "iif lo",
+                    "",
+                )
+            )
             what = random.choice(("lookup 100", "lookup 100", "lookup 100", "prohibit", "unreachable", "blackhole"))
             if what.startswith("lookup") or who:
                 drawing.type(box, f"ip rule add {who} {what} pref {random.choice((10, 100, 40000))}".replace("  ", " "))

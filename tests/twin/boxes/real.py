@@ -69,24 +69,31 @@ class Real:
             sys.exit(f"network namespaces need root, and {', '.join(TOOLS)}")
 
     def begin(self) -> None:
-        """Type every line. What was built goes when it does not work out."""
+        """Type every line up to the first listener. What was built goes when it does not work out."""
+        self._type(listeners=False)
+
+    def __enter__(self) -> Real:
+        """Wait until all carriers are known, then start the listeners."""
+        time.sleep(SETTLED)
+        self._type(listeners=True)
+        return self
+
+    def _type(self, listeners: bool) -> None:
         try:
-            in_thread(self._build)
+            in_thread(lambda: self._build(listeners))
         except BaseException:
             self.down()
             raise
-
-    def __enter__(self) -> Real:
-        time.sleep(SETTLED)
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.down()
 
     # --- up and down -----------------------------------------------------------------------------
 
-    def _build(self) -> None:
+    def _build(self, listeners: bool) -> None:
         for box, tool, lines in batches(self.scenario.lines):
+            if (tool == "listen") != listeners:
+                continue
             if box and box not in self.boxes:
                 self.refused.update(dict.fromkeys((number for number, _ in lines), "no such box"))
                 continue

@@ -41,6 +41,7 @@ base() {{ agent settings <<<"in $1
 
 {lines}
 sleep {settled}
+{listeners}
 
 {probes}
 """
@@ -56,10 +57,15 @@ def script(scenario: Scenario, differences: Iterable[Difference] = (), prefix: s
         agent=Path(str(agent.__file__)).read_text(encoding="utf-8"),
         boxes=" ".join(boxes),
         settings="\n".join(f"-{name} = {value}" for name, value in QUICK.items()),
-        lines="\n".join(_line(line, boxes, prefix) for line in scenario.lines),
+        lines="\n".join(_line(line, boxes, prefix) for line in scenario.lines if not _listens(line)),
+        listeners="\n".join(_line(line, boxes, prefix) for line in scenario.lines if _listens(line)),
         settled=SETTLED,
         probes="\n".join(_probe(probe, boxes, prefix) for probe in scenario.probes),
     )
+
+
+def _listens(line: Line) -> bool:
+    return line.text.startswith("listen ")
 
 
 def _line(line: Line, boxes: list[str], prefix: str) -> str:

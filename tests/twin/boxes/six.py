@@ -6,7 +6,8 @@
     172.16.0.H    fd00:172:16::H          --reject-with icmp-...    --reject-with icmp6-...
     127.0.0.1     ::1                     net.ipv4.ip_forward       net.ipv6.conf.all.forwarding
 
-Left out: lines that have no counterpart (rp_filter, proxy_arp, route_localnet): `in_ipv6` gives nothing for them.
+Left out: lines that have no counterpart (rp_filter, proxy_arp, route_localnet): `in_ipv6` gives nothing for them. And
+a route's ``src``: an address that was added this instant is no source yet, and when it is one is a matter of chance.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def in_ipv6(line: str) -> str:
         return ""
     for four, six in WORDS:
         line = line.replace(four, six)
-    return ADDRESS.sub(_address, line)
+    return ADDRESS.sub(_address, re.sub(r" src \S+", "", line) if "ip -6 route" in line else line)
 
 
 def _address(found: re.Match[str]) -> str:
