@@ -151,6 +151,14 @@ class Attempt(NamedTuple):
     """How many netfilter rules Linux would have compared the packets with, one after the other."""
     frames: tuple[Frame, ...] = ()
     """Every frame that crossed a device, where the attempt was recorded."""
+    seconds: float = 0.0
+    """From its beginning until the client had its answer; 0 where it never had one, or nothing took time."""
+    arrived: int = 0
+    """Bytes of the answer that came in time."""
+    expected: int = 0
+    """Bytes that the answer has."""
+    established: bool = False
+    """Did the connection stand?"""
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -5,7 +5,11 @@ its SYN at 0, 1, 2, 3 and 4 seconds, as Linux does (``net.ipv4.tcp_syn_linear_ti
 UDP attempt is one datagram and its answer. The asking end is in `client.py`, the answering end in `listen.py`, what
 chance can make of it in `fates.py`.
 
-Left out: retransmitted data: what is lost silently after the connection stands is lost.
+Time passes only where a sender waits before it tries again, and where a queue keeps a packet (`qdisc.py`, which also
+says when chance lets a packet through at last). Each packet leaves when what caused it arrived.
+
+Left out: retransmission of what something other than chance lost: it would be lost again; congestion windows: all
+segments of an answer leave at once and wait where the way is narrow.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from k8slearn.journal import Command, Key, Put, World
-from k8slearn.linux import fib, path, pmtu, sysctl
+from k8slearn.linux import fib, path, pmtu, qdisc, sysctl
 from k8slearn.linux.client import FAREWELL, FIRST, Client
 from k8slearn.linux.connection import PINGS, inverse
 from k8slearn.linux.listen import speaks_ipv6
@@ -52,14 +56,16 @@ def connect(
     source: str = "",
     recording: bool = False,
     padding: int = 0,
+    patience: float = PATIENCE,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
     `recording`: the kernels' counters go up too, the attempt has every frame that crossed a device, and the client
     hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes that
     the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping -M``.
+    `patience`: the seconds after which nothing that arrives counts any more; only queues make that much time pass.
     """
-    net = Net(world, forced=forced, recording=recording)
+    net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
     found = fib.lookup(world, netns, dst)
     src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
@@ -80,6 +86,7 @@ def connect(
     legs: list[Leg] = []
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
+        net.frames.sort(key=lambda frame: frame.time)
         yield from count(net)
     return Attempt(
         tuple(leg for leg in legs if leg.name not in FAREWELL),
@@ -87,6 +94,10 @@ def connect(
         tuple(net.draws),
         net.compared,
         tuple(net.frames),
+        round(client.last - world.clock, 9) if client.last else 0.0,
+        client.arrived,
+        len(net.answer),
+        client.established,
     )
 
 
@@ -151,18 +162,24 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
     """Send, and send again while nothing came back; stop early where nothing could come out differently."""
     name, packet = FIRST[client.mine.proto][1], _first(net, client)
     for attempt, time in enumerate(times):
-        net.attempt, net.time, drawn, learned = attempt, net.world.clock + time, len(net.draws), 0
-        net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover))
+        start, drawn, learned, net.attempt = net.world.clock, len(net.draws), 0, attempt
+        net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover, at=start + time))
         while net.outbox:
             out = net.outbox.popleft()
+            if out.at > net.deadline:
+                continue
             steps: list[Step] = []
+            net.time = out.at
             sent, words = yield from _sift(path.send_local(net, out), steps)
+            net.stamp()
             carried, _ = yield from _sift(path.run(net), steps)
             learned += sent + carried
             if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
-            legs.append(Leg(out.name, "request" if out.netns == client.netns else "reply", time, attempt, tuple(steps)))
-        if client.ending is not None or client.established or (drawn == len(net.draws) and not learned):
+            way = "request" if out.netns == client.netns else "reply"
+            legs.append(Leg(out.name, way, round(out.at - start, 9), attempt, tuple(steps)))
+        hopeless = drawn == len(net.draws) and not learned
+        if client.ending is not None or client.established or hopeless or qdisc.gave_up(net.draws[drawn:]):
             return
 
 

@@ -61,12 +61,16 @@ class Client:
     """Bytes that the request is longer than its line."""
     arrived: int = 0
     """Bytes of the answer that are here."""
+    last: float = 0.0
+    """When the last piece of the answer came, on the logical clock."""
 
     @property
     def request(self) -> str:
         return f"GET {self.page}" + (" " + "x" * (self.padding - 1) if self.padding else "")
 
     def receive(self, net: Net, packet: Packet) -> None:
+        if net.time > net.deadline:
+            return
         if packet.proto in ("icmp", "icmp6") and packet.inner is not None:
             self._error(net, packet, packet.inner)
         elif packet.proto == "tcp":
@@ -125,7 +129,7 @@ class Client:
     def _answered(self, net: Net, packet: Packet) -> None:
         """A piece of the answer; the conversation has its end when all of it is here."""
         assert net.answered is not None
-        self.arrived += len(packet.payload)
+        self.arrived, self.last = self.arrived + len(packet.payload), max(self.last, net.time)
         if self.arrived >= len(net.answer) and self.ending is None:
             who, saw, reached = net.answered
             self.ending = Ending("connected", who or None, saw, reached, payload=net.answer)

@@ -3,7 +3,10 @@
 A rule with ``--probability`` draws; an attempt is run once for each way the draws can fall, and the probabilities of
 equal ends are added up. They are fractions, and they add up to 1.
 
-Left out: more than one draw that is kept from one SYN to the next.
+A packet that a queue loses is sent again; all its tries are one draw, as `qdisc.py` tells.
+
+Left out: the time that lost tries take (an end is counted as if patience sufficed); more than one draw that is kept
+from one SYN to the next.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from k8slearn.journal import Command, World, drive
+from k8slearn.linux import qdisc
 from k8slearn.linux.attempt import connect, syn_times
 from k8slearn.trace import Attempt, Draw, Ending, Fate
 
@@ -51,7 +55,8 @@ class _Explorer:
             tables.add(command.key[1])
             fork.apply(command)
 
-        return drive(walk, write), "conntrack" in tables
+        attempt = drive(walk, write)
+        return attempt, "conntrack" in tables or qdisc.gave_up(attempt.draws)
 
 
 def _product(draws: tuple[Draw, ...]) -> Fraction:

@@ -150,7 +150,7 @@ def _holds(net: Net, skb: Skb, name: str, sides: tuple[str, ...]) -> bool:
         *(_part(skb, kind, side, found.lengths) for kind, side in zip(PARTS[row.kind], sides, strict=False))
     ):
         member = found.exact.get(parts)
-        if member is not None and (not member.until or member.until > net.world.clock + net.time):
+        if member is not None and (not member.until or member.until > net.time):
             if row.counters and not member.nomatch:
                 _count(net, skb, name, parts)
             return not member.nomatch
@@ -216,7 +216,7 @@ def _change(
 ) -> Walk[None]:
     """Add (as `said`) or remove one element."""
     key: Key = (skb.netns, "ipset-member", (name, parts))
-    living, now = members(net.world, skb.netns, name), net.world.clock + net.time
+    living, now = members(net.world, skb.netns, name), net.time
     if said is None:
         yield Remove(key)
         return

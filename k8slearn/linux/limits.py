@@ -28,7 +28,7 @@ def limit(told: Mapping[str, Match], text: str) -> Test:
 
     def test(net: Net, skb: Skb, key: Key) -> bool:
         place = _place(key, text)
-        now = round((net.world.clock + net.time) * 1_000_000_000)
+        now = round((net.time) * 1_000_000_000)
         tokens, last = net.recall(place) or (full, now)
         tokens = min(full, tokens + now - last)
         enough: bool = tokens >= cost

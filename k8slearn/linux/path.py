@@ -71,6 +71,7 @@ def run(net: Net) -> Walk[None]:
         while net.wire:
             netns, dev, frame = net.wire.popleft()
             yield from receive(net, netns, dev, frame)
+            net.stamp()
         if not net.held:
             if net.pieces:
                 yield from frag.give_up(net)

@@ -10,17 +10,24 @@
 A packet that has to wait moves the conversation's clock on (`skb.Net.time`): so the logical clock says how long N
 bytes take. Chance comes from the same hash as every other draw, so `fates()` knows each way it can fall.
 
+TCP sends again what was lost (`RESENT`), so one loss in ten seldom breaks a connection. All tries of one packet at one
+device are one draw: it is lost for good with the chance that all of them are, and else arrives as late as the tries
+that failed. So several lossy devices on one way are taken one by one, and answers to repeated packets are not drawn
+again: nearly what happens, and each packet has two fates instead of thirty.
+
 This is the network's quality of service. What Kubernetes calls QoS (a pod's requests and limits) has nothing to do
 with it.
 
 Sources: tc-netem(8), tc-tbf(8), `sch_tbf.c`, `sch_netem.c`.
 
-Left out: classes and filters by packet, reordering, duplication, corruption and jitter; queues that overflow (packets
-of one conversation wait one after the other).
+Left out: classes and filters by packet, reordering, duplication, corruption and jitter; queues that overflow (what does
+not fit into `limit` waits all the same); other conversations in the same queue; copies of one frame, which wait one
+after the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -29,7 +36,7 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Draw, Step, Walk
 
 ETHERNET_HEADER = 14
 
@@ -175,12 +182,53 @@ def dequeue(net: Net, netns: str, dev: str, frame: Packet) -> Walk[bool]:
 
 def _netem(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:
     """`sch_netem.c: netem_enqueue`: first it is lost or not, then it waits."""
-    if row.loss and (row.loss >= 100 or net.draw(key, f"loss {row.loss:g}%", Fraction(str(row.loss)) / 100)):
-        yield Step(key[0], "drop", f"netem on {dev} loses it", frame, frame, because, dev, reason="QDISC_DROP")
+    pauses = resent(frame)
+    times = 1 + len(pauses)
+    lost = times if row.loss >= 100 else 0
+    if 0 < row.loss < 100:
+        lost = net.tries(key, f"loss {row.loss:g}%", Fraction(str(row.loss)) / 100, times)
+    if lost == times:
+        often = f"all {times} times that it is sent" if times > 1 and row.loss < 100 else ""
+        says = f"netem on {dev} loses it {often}".rstrip()
+        yield Step(key[0], "drop", says, frame, frame, because, dev, reason="QDISC_DROP")
         return False
+    if lost:
+        net.time += pauses[lost - 1]
+        says = f"netem on {dev} loses it {lost}x: sent again, it is through after {pauses[lost - 1]:g} s"
+        yield Step(key[0], "transmit", says, frame, frame, because, dev)
     if row.delay:
         yield _waits(net, row.delay, key[0], dev, frame, because)
     return True
+
+
+RESENT: Mapping[str, tuple[float, ...]] = {
+    "SYN": (1.0, 2.0, 3.0, 4.0),
+    "SYN-ACK": (1.0, 3.0),
+    "data": (0.2, 0.6, 1.4, 3.0),
+    "arp": (1.0, 2.0),
+    "neighbour-solicitation": (1.0, 2.0),
+    "neighbour-advertisement": (1.0, 2.0),
+    "INIT": (3.0,),
+    "sctp": (1.0, 3.0),
+}
+"""What is sent again while nothing comes back -> the seconds after the first time, within a client's patience: TCP's
+RTO is 200 ms at first and doubles, a SYN's is a second; who asks for a neighbour asks three times."""
+
+
+def resent(frame: Packet) -> tuple[float, ...]:
+    """When a lost packet is sent again; a datagram, a ping and a bare ACK are not."""
+    while frame.inner is not None and frame.proto not in ("icmp", "icmp6"):
+        frame = frame.inner
+    if frame.proto == "tcp" and (frame.payload or "FIN" in frame.flags):
+        return RESENT["data"]
+    if frame.proto in ("arp", "sctp") and frame.flags not in RESENT:
+        return RESENT[frame.proto]
+    return RESENT.get(frame.flags, ())
+
+
+def gave_up(draws: Iterable[Draw]) -> bool:
+    """Did chance lose a packet as often as its sender tries?"""
+    return any(draw.hit and draw.key[1] == "qdisc" for draw in draws)
 
 
 def _tbf(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:

@@ -79,7 +79,7 @@ class Asked:
 
     def holds(self, net: Net, skb: Skb) -> bool:
         """`recent_mt()`: ask the list, and write what the answer changes."""
-        key, now = (skb.netns, "recent", self.name), net.world.clock + net.time
+        key, now = (skb.netns, "recent", self.name), net.time
         listed: Recent = net.recall(key) or Recent()
         address, ttl = self._address(skb), skb.packet.ttl
         entry = next((s for s in listed.seen if s.address == address and (not self.ttl or s.ttl == ttl)), None)

@@ -9,6 +9,7 @@ Left out: queues and their lengths: a wire takes every packet, in order.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class Outgoing:
     """IPv6: the device that what it answers came in by; some answers would rather go back there."""
     mark: int = 0
     """The mark that it is born with (WireGuard's fwmark; a tunnel hands the inner packet's on)."""
+    at: float = -1.0
+    """When it leaves, on the logical clock; negative: nobody has said so yet."""
 
 
 @dataclass(slots=True)
@@ -129,7 +132,9 @@ class Net:
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     time: float = 0.0
-    """Seconds since the conversation began."""
+    """The logical clock, in seconds: when what is happening right now happens."""
+    deadline: float = math.inf
+    """When the client's patience ends, on the same clock."""
     buckets: dict[Key, tuple[float, float]] = field(default_factory=dict)
     """Token buckets of this conversation: a qdisc -> (bytes in it, when that was so)."""
     recording: bool = False
@@ -203,16 +208,39 @@ class Net:
             sums[0] += 1
             sums[1] += size
 
+    def stamp(self) -> None:
+        """What was made since the last stamp leaves now."""
+        for out in reversed(self.outbox):
+            if out.at >= 0:
+                return
+            out.at = self.time
+
+    def tries(self, key: Key, rule: str, chance: Fraction, times: int) -> int:
+        """How many of so many tries miss one after the other, each with this chance, in one throw: it hits where all
+        of them miss."""
+        every, at = chance**times, len(self.draws)
+        if self.forced is not None:
+            missed = times if at < len(self.forced) and self.forced[at] else 0
+        else:
+            thrown = self._throw(key, at)
+            missed = sum(thrown * (chance**n).denominator < (chance**n).numerator << 31 for n in range(1, times + 1))
+        self.draws.append(Draw(key, rule, missed == times, every))
+        return missed
+
     def draw(self, key: Key, rule: str, chance: Fraction) -> bool:
         """Does this throw hit? A hash of seed, revision, attempt, place and rule: the same for ever."""
         at = len(self.draws)
         if self.forced is not None:
             hit = at < len(self.forced) and self.forced[at]
         else:
-            words = (self.world.get(("chance", "seed", "")) or 0, self.world.revision, self.attempt, at, _number(key))
-            hit = _mixed(words) * chance.denominator < chance.numerator << 31
+            hit = self._throw(key, at) * chance.denominator < chance.numerator << 31
         self.draws.append(Draw(key, rule, hit, chance))
         return hit
+
+    def _throw(self, key: Key, at: int) -> int:
+        """31 bits."""
+        seed = self.world.get(("chance", "seed", "")) or 0
+        return _mixed((seed, self.world.revision, self.attempt, at, _number(key)))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -122,8 +122,9 @@ def _transfer(process: Process, asked: Asked, text: str) -> Generator[Command, N
     if url.scheme != "http":
         return _failed(asked, 1, f'Protocol "{url.scheme}" not supported or disabled in libcurl')
     patience = min(asked.number("max-time"), asked.number("connect-timeout"), process.limit, socket.PATIENCE)
-    fetched = yield from fetch(process, url, patience)
-    if process.limit <= patience and fetched.ending.outcome == "timeout":
+    whole = min(asked.number("max-time"), process.limit)
+    fetched = yield from fetch(process, url, patience, whole if whole < float("inf") else 0.0)
+    if process.limit <= max(patience, min(whole, fetched.seconds)) and fetched.ending.outcome == "timeout":
         return Output(exit_code=124)
     out = Output()
     if asked.has("verbose"):
@@ -157,6 +158,9 @@ def _complaint(asked: Asked, fetched: Fetched) -> tuple[int, str]:
         return 0, ""
     if outcome == "unresolved":
         return 6, f"Could not resolve host: {url.host}"
+    if outcome == "timeout" and fetched.established and asked.has("max-time"):
+        much = f"{fetched.arrived} out of {fetched.expected}" if fetched.arrived else "0"
+        return 28, f"Operation timed out after {ms} milliseconds with {much} bytes received"
     if outcome == "timeout" and asked.number("max-time") <= min(asked.number("connect-timeout"), socket.PATIENCE):
         return 28, f"Connection timed out after {ms} milliseconds"
     why = "Couldn't connect to server"

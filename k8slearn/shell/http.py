@@ -62,14 +62,22 @@ class Fetched:
     ending: Ending
     seconds: float
     """How long it took: 0 unless something had to be waited for."""
+    arrived: int = 0
+    """Bytes of the answer that came in time."""
+    expected: int = 0
+    established: bool = False
+    """Did the connection stand?"""
 
     @property
     def headers(self) -> str:
         return SERVER_HEADERS.format(length=len(self.ending.payload.encode()))
 
 
-def fetch(process: Process, url: Url, patience: float = socket.PATIENCE) -> Generator[Command, None, Fetched]:
-    """Ask for a URL, waiting `patience` seconds at most."""
+def fetch(
+    process: Process, url: Url, patience: float = socket.PATIENCE, whole: float = 0.0
+) -> Generator[Command, None, Fetched]:
+    """Ask for a URL, waiting `patience` seconds at most for the connection and `whole` for all of it."""
+    whole = max(whole, patience)
     address = resolve(process, url.host)
     if address is None:
         return Fetched(url, None, "", Ending("unresolved"), 0.0)
@@ -82,10 +90,17 @@ def fetch(process: Process, url: Url, patience: float = socket.PATIENCE) -> Gene
         path=url.path.partition("?")[0],
         attempts=attempts,
         recording=True,
+        patience=whole,
     )
     source = attempt.legs[0].steps[0].before.src if attempt.legs and attempt.legs[0].steps else ""
-    seconds = min(patience, waited(attempt.ending, attempt.legs[-1].time if attempt.legs else 0.0))
-    return Fetched(url, address, source, attempt.ending, seconds)
+    if attempt.ending.outcome == "connected":
+        seconds = attempt.seconds
+    else:
+        last = min(patience, waited(attempt.ending, attempt.legs[-1].time if attempt.legs else 0.0))
+        seconds = whole if attempt.ending.outcome == "timeout" and attempt.established else last
+    return Fetched(
+        url, address, source, attempt.ending, seconds, attempt.arrived, attempt.expected, attempt.established
+    )
 
 
 def waited(ending: Ending, last: float) -> float:

@@ -1,7 +1,8 @@
 """``ping``: one echo request after the other, and what comes back (iputils 20221126).
 
 Each request is a real walk. What nobody answered is told by silence, what a router or one's own kernel gave up on by
-a line ``From ...``. Times are 0.05 ms always: nothing is measured here. A real ``ping`` goes on until somebody stops
+a line ``From ...``. A round trip takes 0.05 ms, and what queues on
+the way add to that (`linux/qdisc.py`): nothing is measured here. A real ``ping`` goes on until somebody stops
 it; this one stops after 4 requests when ``-c`` does not say how many.
 
 With ``-s SIZE -M do`` it finds out how long packets may be: nobody may cut them, so a router that cannot pass them on
@@ -12,6 +13,7 @@ Left out: flooding, record route, zones (``fe80::1%eth0``).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Attempt, Step
 
-COUNT, DATA, TIME = 4, 56, "0.050"
+COUNT, DATA, TIME = 4, 56, 0.05
+LINGER = 10.0
+"""Seconds that it waits for an answer unless ``-W`` says otherwise."""
 VALUES = ("c", "W", "w", "I", "t", "s", "i", "M")
 FLAGS = ("n", "q", "4", "6", "v", "O", "D")
 USAGE = (
@@ -83,6 +87,8 @@ class Heard:
     error: Step | None = None
     local: str = ""
     """The socket's own error: the request never left."""
+    time: float = TIME
+    """Milliseconds until the answer was here."""
 
 
 def program(process: Process) -> Running:
@@ -192,6 +198,7 @@ def _request(process: Process, asked: Asked, address: str, identity: int | None)
         discover=asked.told.get("M", "want").replace("probe", "do"),
         source=source if _is_address(source) else "",
         recording=True,
+        patience=float(asked.told.get("W", LINGER)),
     )
     return attempt
 
@@ -209,7 +216,7 @@ def _listen(process: Process, attempt: Attempt) -> Heard:
             if step.before.inner is not None:
                 heard.error = step
             elif step.before.flags == "echo-reply":
-                heard.answer = step
+                heard.answer, heard.time = step, TIME + attempt.seconds * 1000
     if heard.answer is None and heard.error is None:
         heard.local = attempt.ending.error if attempt.ending.outcome == "unreachable" else _forbidden(process, attempt)
     return heard
@@ -233,13 +240,20 @@ def _head(asked: Asked, address: str, source: str) -> str:
 def _line(asked: Asked, one: Heard, sequence: int) -> list[str]:
     if one.answer is not None:
         packet, size = one.answer.before, asked.number("s", DATA)
-        time = f" time={TIME} ms" if size >= TIMED else ""
+        time = f" time={_milliseconds(one.time)} ms" if size >= TIMED else ""
         return [f"{size + 8} bytes from {packet.src}: icmp_seq={sequence} ttl={packet.ttl}{time}\n"]
     if one.error is not None:
         packet = one.error.before
         words = (MESSAGES6 if packet.family == "ip6" else MESSAGES).get(packet.flags, packet.flags)
         return [f"From {packet.src} icmp_seq={sequence} {words.format(mtu=packet.mtu)}\n"]
     return []
+
+
+def _milliseconds(time: float) -> str:
+    """``0.050``, ``1.23``, ``12.3``, ``123``: ping keeps three digits, cut and not rounded."""
+    micro = round(time * 1000)
+    digits = next((n for n, least in ((0, 100_000), (1, 10_000), (2, 1000)) if micro >= least), 3)
+    return f"{micro // 10 ** (3 - digits) / 10**digits:.{digits}f}"
 
 
 def _complaint(process: Process, one: Heard, address: str) -> str:
@@ -259,4 +273,10 @@ def _statistics(asked: Asked, heard: list[Heard]) -> str:
     text += f"+{errors} errors, " if errors else ""
     text += f"{lost}% packet loss, time {1000 * (sent - 1)}ms\n"
     timed = received and asked.number("s", DATA) >= TIMED
-    return text + (f"rtt min/avg/max/mdev = {TIME}/{TIME}/{TIME}/0.000 ms\n" if timed else "\n" if not received else "")
+    return text + (_round_trips([one.time for one in heard if one.answer]) if timed else "\n" if not received else "")
+
+
+def _round_trips(times: list[float]) -> str:
+    mean = sum(times) / len(times)
+    spread = math.sqrt(max(0.0, sum(time * time for time in times) / len(times) - mean * mean))
+    return f"rtt min/avg/max/mdev = {min(times):.3f}/{mean:.3f}/{max(times):.3f}/{spread:.3f} ms\n"
