@@ -157,8 +157,8 @@ class Attempt(NamedTuple):
     """Bytes of the answer that came in time."""
     expected: int = 0
     """Bytes that the answer has."""
-    established: bool = False
-    """Did the connection stand?"""
+    handshake: float | None = None
+    """Seconds until the connection stood; None: it never did."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

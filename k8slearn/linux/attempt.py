@@ -97,7 +97,7 @@ def connect(
         round(client.last - world.clock, 9) if client.last else 0.0,
         client.arrived,
         len(net.answer),
-        client.established,
+        round(client.stood - world.clock, 9) if client.stood else 0.0 if client.established else None,
     )
 
 

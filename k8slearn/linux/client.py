@@ -61,6 +61,8 @@ class Client:
     """Bytes that the request is longer than its line."""
     arrived: int = 0
     """Bytes of the answer that are here."""
+    stood: float = 0.0
+    """When the connection stood, on the logical clock."""
     last: float = 0.0
     """When the last piece of the answer came, on the logical clock."""
 
@@ -99,7 +101,7 @@ class Client:
             self.fail("refused", "Connection refused")
             self.ending = self.ending or Ending("unreachable", error="Connection reset by peer")
         elif packet.flags == "SYN-ACK" and not self.established:
-            self.established, self.mss = True, packet.mss
+            self.established, self.mss, self.stood = True, packet.mss, net.time
             self._say(net, "ACK", "ACK")
             net.asked = len(self.request)
             self._send(net, self.packet("PSH-ACK", self.request))

@@ -158,7 +158,7 @@ def _complaint(asked: Asked, fetched: Fetched) -> tuple[int, str]:
         return 0, ""
     if outcome == "unresolved":
         return 6, f"Could not resolve host: {url.host}"
-    if outcome == "timeout" and fetched.established and asked.has("max-time"):
+    if outcome == "timeout" and fetched.handshake is not None and asked.has("max-time"):
         much = f"{fetched.arrived} out of {fetched.expected}" if fetched.arrived else "0"
         return 28, f"Operation timed out after {ms} milliseconds with {much} bytes received"
     if outcome == "timeout" and asked.number("max-time") <= min(asked.number("connect-timeout"), socket.PATIENCE):
@@ -211,7 +211,7 @@ def _write_out(form: str, fetched: Fetched, code: int, words: str) -> tuple[str,
         **{"remote_ip": (fetched.address or "") if connected else "", "local_ip": fetched.source if connected else ""},
         **{"remote_port": str(fetched.url.port if connected else 0), "scheme": "HTTP" if connected else ""},
         **{"url": f"http://{fetched.url.authority}{fetched.url.path}", "time_total": f"{fetched.seconds:.6f}"},
-        **{"time_connect": f"{fetched.seconds if connected else 0:.6f}", "method": "GET"},
+        **{"time_connect": f"{fetched.handshake or 0:.6f}", "method": "GET"},
     }
     unknown: list[str] = []
 

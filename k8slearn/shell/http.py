@@ -65,8 +65,8 @@ class Fetched:
     arrived: int = 0
     """Bytes of the answer that came in time."""
     expected: int = 0
-    established: bool = False
-    """Did the connection stand?"""
+    handshake: float | None = None
+    """Seconds until the connection stood; None: it never did."""
 
     @property
     def headers(self) -> str:
@@ -97,10 +97,8 @@ def fetch(
         seconds = attempt.seconds
     else:
         last = min(patience, waited(attempt.ending, attempt.legs[-1].time if attempt.legs else 0.0))
-        seconds = whole if attempt.ending.outcome == "timeout" and attempt.established else last
-    return Fetched(
-        url, address, source, attempt.ending, seconds, attempt.arrived, attempt.expected, attempt.established
-    )
+        seconds = whole if attempt.ending.outcome == "timeout" and attempt.handshake is not None else last
+    return Fetched(url, address, source, attempt.ending, seconds, attempt.arrived, attempt.expected, attempt.handshake)
 
 
 def waited(ending: Ending, last: float) -> float:
