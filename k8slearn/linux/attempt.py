@@ -173,6 +173,7 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
             sent, words = yield from _sift(path.send_local(net, out), steps)
             net.stamp()
             carried, _ = yield from _sift(path.run(net), steps)
+            net.stamp()
             learned += sent + carried
             if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
