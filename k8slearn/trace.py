@@ -308,6 +308,7 @@ class Trace:
             "dev": step.dev,
             "hook": step.hook,
             "what": step.what,
+            **({"reason": step.reason} if step.what == "drop" else {}),
             "says": step.says,
             "because": why,
             "before": step.before.to_dict(),

@@ -25,7 +25,7 @@ from k8slearn.linux.rows import Tuple
 from k8slearn.linux.skb import Net, Outgoing
 from k8slearn.linux.transport import mss_of
 from k8slearn.packet import Packet
-from k8slearn.trace import Attempt, Ending, Leg, Step, T, Walk
+from k8slearn.trace import ENDS, Attempt, Ending, Leg, Step, T, Walk
 
 SYN_TIMES = (0.0, 1.0, 2.0, 3.0, 4.0)
 """When a client sends its SYN, with the kernel's defaults."""
@@ -174,6 +174,8 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
             net.stamp()
             carried, _ = yield from _sift(path.run(net), steps)
             net.stamp()
+
+            _count_drops(net, steps)
             learned += sent + carried
             if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
@@ -182,6 +184,14 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
         hopeless = drawn == len(net.draws) and not learned
         if client.ending is not None or client.established or hopeless or qdisc.gave_up(net.draws[drawn:]):
             return
+
+
+def _count_drops(net: Net, steps: list[Step]) -> None:
+    """What a drop monitor would count (tracepoint ``skb:kfree_skb``): table ``drops``, the reason's name."""
+    if net.recording:
+        for step in steps:
+            if step.what in ENDS and step.reason:
+                net.count((step.where, "drops", step.reason), step.before.size)
 
 
 def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, tuple[int, T]]:

@@ -50,14 +50,14 @@ def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
 def _refused(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> tuple[str, str]:
     """(why the port does not take the frame, the kernel's name for it); empty: it does."""
     if not device.up:
-        return f"{device.name} is down: its ports take nothing", ""
+        return f"{device.name} is down: its ports take nothing", "BRIDGE_INGRESS_STP_STATE"
     if fdb.is_group(frame.eth_src):
         return f"{frame.eth_src} is no sender's MAC", "MAC_INVALID_SOURCE"
     if frame.eth_dst.startswith("01:80:c2:00:00:0") and not _forwards_group(device, frame.eth_dst):
-        return f"{frame.eth_dst} is for this link alone (802.1D)", ""
+        return f"{frame.eth_dst} is for this link alone (802.1D)", "NOT_SPECIFIED"
     seen = net.seen[netns, port.name, frame] = net.seen.get((netns, port.name, frame), 0) + 1
     if seen > STORM:
-        return f"the same frame for the {seen}th time: a loop of bridges, a broadcast storm", ""
+        return f"the same frame for the {seen}th time: a loop of bridges, a broadcast storm", "NOT_SPECIFIED"
     return "", ""
 
 
@@ -113,7 +113,7 @@ def _tagged(skb: Skb, device: Link, vlans: vlanfilter.Vlans, came_by: str) -> Wa
         vlan = f"VLAN {skb.packet.tag}" if skb.packet.tag else "a VLAN for frames without a tag"
         says = f"{came_by} is not in {vlan}"
         why = path.link_because(skb.netns, device)
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, came_by, reason="VLAN_FILTER")
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, came_by, reason="NOT_SPECIFIED")
         return False
     skb.packet = frame
     return True
@@ -217,7 +217,7 @@ def _forward(net: Net, skb: Skb, device: Link, came_by: Link | None, known: Fdb)
     port = fib.link(net.world, skb.netns, known.port)
     refused = f"{known.port} is down" if port is None or not port.up else _may_not(device, came_by, port, frame)
     if refused or port is None:
-        yield Step(skb.netns, "drop", refused, frame, frame, why, device.name)
+        yield Step(skb.netns, "drop", refused, frame, frame, why, device.name, reason="NOT_SPECIFIED")
         return
     says = f"{device.name}: {frame.eth_dst} is behind {known.port}"
     yield Step(skb.netns, "bridge", says, frame, frame, why, device.name)
@@ -305,7 +305,8 @@ def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
     if (packet.df and not skb.longest) or skb.longest > device.mtu:
         says = f"{packet.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
         net.stat(skb.netns, "Ip6FragFails" if packet.family == "ip6" else "IpFragFails")
-        yield Step(skb.netns, "drop", says, packet, packet, path.link_because(skb.netns, port), port.name)
+        why = path.link_because(skb.netns, port)
+        yield Step(skb.netns, "drop", says, packet, packet, why, port.name, reason="NOT_SPECIFIED")
         return
     for piece in (yield from frag.cut(net, skb, min(device.mtu, skb.longest or device.mtu))):
         yield from _push(net, skb.netns, port, piece)
@@ -315,7 +316,8 @@ def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
     """Out of the port, if it takes frames of that length (`br_forward.c: br_dev_queue_push_xmit`)."""
     if frame.size > port.mtu + path.SLACK:
         says = f"{frame.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
-        yield Step(netns, "drop", says, frame, frame, path.link_because(netns, port), port.name)
+        why = path.link_because(netns, port)
+        yield Step(netns, "drop", says, frame, frame, why, port.name, reason="NOT_SPECIFIED")
         return
     yield from path.hand_over(net, netns, port, frame)
 
@@ -333,6 +335,7 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
         yield from _flood(net, skb, device, None)
     elif known.port == device.name:
         says = f"{frame.eth_dst} is {device.name} itself"
-        yield Step(netns, "drop", says, frame, frame, fdb.because(netns, known), device.name)
+        why = fdb.because(netns, known)
+        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="NOT_SPECIFIED")
     else:
         yield from _forward(net, skb, device, None, known)

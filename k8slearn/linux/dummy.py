@@ -17,4 +17,5 @@ from k8slearn.trace import Step, Walk
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     """Gone (dummy.c: dummy_xmit)."""
     why = path.link_because(netns, device)
-    yield Step(netns, "drop", f"{device.name}: a dummy swallows what it is given", frame, frame, why, device.name)
+    says = f"{device.name}: a dummy swallows what it is given"
+    yield Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED")

@@ -29,7 +29,7 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
         return
     why = path.link_because(netns, device)
     says = f"{device.name}: an ifb lets go only what tc redirected to it"
-    yield Step(netns, "drop", says, frame, frame, why, device.name)
+    yield Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED")
 
 
 Back = Callable[[], Walk[None]]

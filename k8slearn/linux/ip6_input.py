@@ -47,11 +47,12 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     elif not sysctl.is_on(world, netns, FORWARDING):
         why = Because((netns, "sysctl", FORWARDING), f"{FORWARDING} = 0")
         net.stat(netns, "Ip6InAddrErrors")
-        yield Step(netns, "drop", f"{packet.dst} is not mine, and I do not forward", packet, packet, why, skb.iif)
+        says = f"{packet.dst} is not mine, and I do not forward"
+        yield Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS")
     elif ip.is_link_local(packet.src):
         says = f"{packet.src} counts on its own link only"
         net.stat(netns, "Ip6InAddrErrors")
-        yield Step(netns, "drop", says, packet, packet, found.because, skb.iif)
+        yield Step(netns, "drop", says, packet, packet, found.because, skb.iif, reason="IP_INADDRERRORS")
         yield from icmp.error(net, skb, "beyond-scope")
     else:
         yield from path.forward(net, skb, found)
@@ -64,7 +65,7 @@ def _group(net: Net, skb: Skb) -> Walk[None]:
         yield from path.deliver_local(net, skb)
     else:
         says = f"{skb.iif} is not in the group {packet.dst}"
-        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif)
+        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
 
 
 def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
@@ -72,6 +73,7 @@ def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
     says = f"no route to {packet.dst}" if none else f"{found.kind} route to {packet.dst}"
     if found.kind in NO_ROUTE:
         net.stat(skb.netns, "Ip6InNoRoutes")
-    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif)
+    reason = "IP_INNOROUTES" if found.kind in NO_ROUTE else "NOT_SPECIFIED"
+    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason)
     if found.kind in NO_ROUTE:
         yield from icmp.error(net, skb, NO_ROUTE[found.kind])

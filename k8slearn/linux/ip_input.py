@@ -34,13 +34,15 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
     if refused:
         yield _refused(net, skb, found, refused)
     elif packet.eth_dst == arp.BROADCAST and (not local or packet.proto == "tcp"):
-        yield Step(netns, "drop", "it came as a link-layer broadcast (ip_forward.c)", packet, packet, None, skb.iif)
+        says = "it came as a link-layer broadcast (ip_forward.c)"
+        yield Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
     elif local:
         says = f"{packet.dst} is this machine's own address"
         yield Step(netns, "route", says, packet, packet, found.because, skb.iif)
         yield from path.deliver_local(net, skb)
     elif found.kind == "broadcast":
-        yield Step(netns, "drop", f"{packet.dst} is a broadcast address", packet, packet, None, skb.iif)
+        says = f"{packet.dst} is a broadcast address"
+        yield Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
     elif not forwards:
         why = _not_forwarding(net, skb)
         says = f"{packet.dst} is not mine, and I do not forward"
@@ -85,7 +87,7 @@ def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
     says = f"no route to {packet.dst}" if none else f"{found.kind} route to {packet.dst}"
     if none:
         net.stat(skb.netns, "IpExtInNoRoutes")
-    reason = "IP_INNOROUTES" if none else ""
+    reason = "IP_INNOROUTES" if none else "NOT_SPECIFIED"
     yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason)
     if found.kind in NO_ROUTE:
         yield from icmp.error(net, skb, NO_ROUTE[found.kind])

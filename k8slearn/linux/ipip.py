@@ -109,14 +109,15 @@ def transmit(net: Net, skb: Skb, device: Link) -> Walk[None]:
     packet, spec, home = skb.packet, device.spec, device.home or skb.netns
     if not isinstance(spec, Ipip) or packet.family != "ip":
         says = f"{device.name} carries IPv4 only"
-        yield Step(skb.netns, "drop", says, packet, packet, because(skb.netns, device), device.name)
+        row = because(skb.netns, device)
+        yield Step(skb.netns, "drop", says, packet, packet, row, device.name, reason="NOT_SPECIFIED")
         return
     remote = spec.remote or skb.via or packet.dst
     bound = device.lower[1] if device.lower is not None else ""
     found = fib.lookup(net.world, home, remote, src=spec.local, oif=bound)
     why = _no_way(net, skb, device, home, remote, found)
     if why:
-        yield Step(skb.netns, "drop", why, packet, packet, found.because, device.name)
+        yield Step(skb.netns, "drop", why, packet, packet, found.because, device.name, reason="NOT_SPECIFIED")
         return
     df = spec.pmtudisc or packet.df
     if not (yield from _fits(net, skb, device, found, home, df)):
@@ -145,7 +146,7 @@ def _fits(net: Net, skb: Skb, device: Link, found: Found, home: str, df: bool) -
     if packet.size <= room or not packet.df:
         return True
     says = f"{device.name}: {packet.size} bytes and {HEADER} more do not fit on the way, and it must not be cut up"
-    yield Step(skb.netns, "drop", says, packet, packet, because(skb.netns, device), device.name, reason="PKT_TOO_BIG")
+    yield Step(skb.netns, "drop", says, packet, packet, because(skb.netns, device), device.name, reason="NOT_SPECIFIED")
     yield from icmp.error(net, skb, "frag-needed", mtu=room)
     return False
 
@@ -172,7 +173,8 @@ def receive(net: Net, skb: Skb) -> Walk[bool]:
     if found is None:
         loaded = any(True for _ in _tunnels(net.world, skb.netns))
         says = f"no tunnel takes protocol 4 from {outer.src} to {outer.dst}"
-        yield Step(skb.netns, "drop", says, outer, outer, None, skb.iif, reason="" if loaded else "IP_NOPROTO")
+        reason = "NOT_SPECIFIED" if loaded else "IP_NOPROTO"
+        yield Step(skb.netns, "drop", says, outer, outer, None, skb.iif, reason=reason)
         yield from icmp.error(net, skb, "port-unreachable" if loaded else "proto-unreachable")
         return True
     scope, device = found

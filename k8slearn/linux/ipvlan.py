@@ -106,7 +106,7 @@ def _to_sibling(net: Net, netns: str, device: Link, frame: Packet, owner: tuple[
     scope, row = owner
     if device.spec.flag == "private":
         says = f"{device.name}: {frame.dst} is another ipvlan, and they are private"
-        yield Step(netns, "drop", says, frame, frame, because(netns, device), device.name)
+        yield Step(netns, "drop", says, frame, frame, because(netns, device), device.name, reason="CONSUMED")
         return
     says = f"{device.name}: {frame.dst} is another ipvlan of the card: it stays in the house"
     yield Step(netns, "bridge", says, frame, frame, because(netns, device), device.name)
@@ -121,7 +121,7 @@ def _by_the_node(net: Net, netns: str, device: Link, place: stack.Place, frame: 
     found = fib.lookup(net.world, place[0], packet.dst, src=packet.src, oif=place[1])
     if found.kind not in ("unicast", "local"):
         says = f"{device.name}: the routes below have no way to {packet.dst}"
-        yield Step(place[0], "drop", says, packet, packet, found.because, place[1], "", "IP_OUTNOROUTES")
+        yield Step(place[0], "drop", says, packet, packet, found.because, place[1], "", "NOT_SPECIFIED")
         return
     yield from path.send_local(net, Outgoing(place[0], packet, f"from {device.name}"))
 

@@ -57,7 +57,7 @@ def ask(net: Net, skb: Skb, link: Link, address: str) -> Walk[None]:
     src = next(iter([*own, *(row.address for row in here if ip.is_link_local(row.address))]), "")
     if not src:
         says = f"{link.name} has no link-local address to ask from"
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, link.name)
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, link.name, reason="NOT_SPECIFIED")
         return
     group = group_of(address)
     question = _message(ASKS, src, group, address)
@@ -86,7 +86,8 @@ def receive(net: Net, skb: Skb) -> Walk[None]:
     """A question or an answer has passed INPUT (`ndisc.c: ndisc_rcv`)."""
     packet, link = skb.packet, fib.link(net.world, skb.netns, skb.iif)
     if link is None or packet.ttl != HOPS:
-        yield Step(skb.netns, "drop", f"hop limit {packet.ttl}: not from this link", packet, packet, None, skb.iif)
+        says = f"hop limit {packet.ttl}: not from this link"
+        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="IPV6_NDISC_HOP_LIMIT")
         return
     if packet.flags == TELLS:
         yield from arp.learn(net, skb.netns, link, packet.payload, packet.eth_src, "REACHABLE")
@@ -95,7 +96,7 @@ def receive(net: Net, skb: Skb) -> Walk[None]:
     own = next((row for row in _on(net, skb.netns, link.name) if row.address == packet.payload), None)
     if own is None and not _proxies(net, skb.netns, link.name, packet.payload):
         says = f"{packet.payload} is not on {link.name}: no answer"
-        yield Step(skb.netns, "drop", says, packet, packet, None, link.name)
+        yield Step(skb.netns, "drop", says, packet, packet, None, link.name, reason="IPV6_NDISC_NS_OTHERHOST")
         return
     yield from arp.learn(net, skb.netns, link, packet.src, packet.eth_src, "STALE")
     src = packet.payload if own is not None else _nearest(net, skb.netns, link.name, packet.src)

@@ -94,7 +94,7 @@ def arrive(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The same once the device is known; tunnels and uppers hand their packets up here too."""
     netns, dev, frame = skb.netns, link.name, skb.packet
     if not link.up:
-        yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev)
+        yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev, reason="DEV_READY")
         return
     if net.recording:
         net.record(netns, link, "in", frame)
@@ -122,7 +122,7 @@ def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
         return
     if frame.tag:
         says = f"no vlan on {link.name} has the id {frame.tag}: for another host"
-        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name)
+        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name, reason="OTHERHOST")
     elif frame.proto == "arp":
         yield from arp.receive(net, skb.netns, link, frame)
     elif (
@@ -153,7 +153,7 @@ def ip_receive(net: Net, skb: Skb) -> Walk[None]:
     refused = ip6_input.impossible(skb) if six else ""
     if refused:
         net.ip_stat(skb, "InHdrErrors")
-        yield Step(skb.netns, "drop", refused, skb.packet, skb.packet, None, skb.iif)
+        yield Step(skb.netns, "drop", refused, skb.packet, skb.packet, None, skb.iif, reason="IP_INHDR")
         return
     if not skb.prerouted:
         if six and skb.packet.flags in ndp.MESSAGES:
@@ -238,13 +238,13 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
         return "Invalid argument"
     if found.kind == "broadcast" and packet.proto == "udp":
         says = f"{packet.dst} is a broadcast address: the socket would need SO_BROADCAST"
-        yield Step(netns, "drop", says, packet, packet, found.because, found.dev)
+        yield Step(netns, "drop", says, packet, packet, found.because, found.dev, reason="NOT_SPECIFIED")
         return "Permission denied"
     own = found.kind == "local"
     limit = pmtu.mtu(world, netns, found, packet.dst)
     if packet.size > limit and out.discover == "do":
         says = f"{packet.size} bytes are too long: the way to {packet.dst} takes {limit}"
-        yield Step(netns, "drop", says, packet, packet, found.because, found.dev)
+        yield Step(netns, "drop", says, packet, packet, found.because, found.dev, reason="NOT_SPECIFIED")
         return "Message too long"
     if packet.df and (packet.size > limit or out.discover == "dont" or pmtu.locked(world, netns, found, packet.dst)):
         packet = packet._replace(df=False)
@@ -355,7 +355,7 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
     found = fib.lookup(net.world, skb.netns, skb.packet.dst)
     if found.kind != "local" and not forwarded:
         says = f"lo: {skb.packet.dst} is nobody on this machine"
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo")
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo", reason="NOT_SPECIFIED")
         return
     back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
     if net.recording:
@@ -368,7 +368,8 @@ def enter(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """A tunnel takes the bare IP packet: there is no Ethernet header and no neighbour to ask (``NOARP``)."""
     packet = skb.packet = skb.packet._replace(eth_src="", eth_dst="")
     if not link.up:
-        yield Step(skb.netns, "drop", f"{link.name} is down", packet, packet, link_because(skb.netns, link), link.name)
+        why = link_because(skb.netns, link)
+        yield Step(skb.netns, "drop", f"{link.name} is down", packet, packet, why, link.name, reason="QDISC_DROP")
         return
     if net.world.table(skb.netns, "qdisc") and not (yield from qdisc.dequeue(net, skb.netns, link.name, packet)):
         return
@@ -402,7 +403,8 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
 def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """A device sends a frame (`dev.c: dev_queue_xmit`); what that means is its kind's own affair."""
     if not link.up:
-        yield Step(netns, "drop", f"{link.name} is down", frame, frame, link_because(netns, link), link.name)
+        why = link_because(netns, link)
+        yield Step(netns, "drop", f"{link.name} is down", frame, frame, why, link.name, reason="QDISC_DROP")
         return
     if net.world.table(netns, "qdisc") and not (yield from qdisc.dequeue(net, netns, link.name, frame)):
         return
@@ -425,7 +427,7 @@ def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet)
         return
     if frame.size > far.mtu + SLACK:
         says = f"{frame.size} bytes are more than {far.name} takes, mtu {far.mtu}: gone, and nobody hears of it"
-        yield Step(netns, "drop", says, frame, frame, link_because(end[0], far), link.name)
+        yield Step(netns, "drop", says, frame, frame, link_because(end[0], far), link.name, reason="NOT_SPECIFIED")
         return
     if frame.proto != "arp":
         yield Step(netns, "transmit", f"out of {link.name}", frame, frame, link_because(netns, link), link.name)

@@ -65,7 +65,8 @@ def _masquerade(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     """The address of the interface that the packet leaves by (`nf_nat_masquerade.c`)."""
     address = fib.select_source(net.world, skb.netns, skb.oif, skb.via or skb.packet.dst)
     if not address:
-        yield Step(skb.netns, "drop", f"{skb.oif} ate my IP address", skb.packet, skb.packet, None, skb.oif, hook)
+        says = f"{skb.oif} ate my IP address"
+        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.oif, hook, "NETFILTER_DROP")
         return DROP
     nat.setup(net, skb, _range(rule, "--to-ports", ":")._replace(first=address, last=address), True)
     return ACCEPT

@@ -60,7 +60,8 @@ def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: 
     circular = (found.dev, home) == (device.name, netns)
     if found.kind != "unicast" or circular:
         says = f"the way to {remote.dst} is {device.name} itself" if circular else f"no route to {remote.dst}"
-        yield Step(home, "drop", f"{device.name}: {says}", frame, frame, found.because or why, device.name)
+        why, says = found.because or why, f"{device.name}: {says}"
+        yield Step(home, "drop", says, frame, frame, why, device.name, reason="IP_OUTNOROUTES")
         return
     outer = _outer(net, home, spec, frame, remote, found)
     says = f"{device.name}: {frame.eth_dst} is on {remote.dst}: wrapped into UDP for it"
@@ -98,7 +99,7 @@ def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, w
     there = listening(net.world, home, remote.port or spec.port, remote.vni or spec.id)
     if there is None or not spec.localbypass:
         says = f"{device.name}: {remote.dst} is this machine, which has no such VXLAN"
-        yield Step(netns, "drop", says, frame, frame, why, device.name)
+        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="VXLAN_VNI_NOT_FOUND")
         return
     scope, near = there
     says = f"{device.name}: {remote.dst} is this machine: handed to {near.name}"

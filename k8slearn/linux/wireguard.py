@@ -115,7 +115,8 @@ def transmit(net: Net, skb: Skb, device: Link) -> Walk[None]:
         says = (
             f"{packet.dst} is in no peer's allowed-ips" if to is None else f"peer {short(to.public_key)}: no endpoint"
         )
-        yield Step(skb.netns, "drop", f"{device.name}: {says}: {words}", packet, packet, because(skb.netns, device))
+        says, why = f"{device.name}: {says}: {words}", because(skb.netns, device)
+        yield Step(skb.netns, "drop", says, packet, packet, why, reason="NOT_SPECIFIED")
         net.errno = words
         yield from icmp.error(net, skb, "host-unreachable" if packet.family == "ip" else "addr-unreachable")
         return
@@ -154,7 +155,7 @@ def _initiate(net: Net, netns: str, device: Link, to: Peer) -> Walk[None]:
     if not spec.private_key:
         says = f"{device.name} has no private key: it cannot begin a handshake"
         packet = net.staged[netns, device.name, to.public_key][-1]
-        yield Step(netns, "drop", says, packet, packet, because(netns, device, to), device.name)
+        yield Step(netns, "drop", says, packet, packet, because(netns, device, to), device.name, reason="NOT_SPECIFIED")
         return
     mine = public_key(spec.private_key)
     words = (mine, to.public_key, net.world.revision, net.time, net.attempt)
@@ -214,7 +215,8 @@ def receive(net: Net, skb: Skb) -> Walk[bool]:
 
 
 def _silence(netns: str, device: Link, packet: Packet, why: str) -> Step:
-    return Step(netns, "drop", f"{device.name}: {why}: silence", packet, packet, because(netns, device), device.name)
+    says, row = f"{device.name}: {why}: silence", because(netns, device)
+    return Step(netns, "drop", says, packet, packet, row, device.name, reason="NOT_SPECIFIED")
 
 
 def _initiation(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
@@ -282,7 +284,8 @@ def _data(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
     owner = peer_for(net.world, netns, device, inner.src)
     if owner is None or owner.public_key != sender.public_key:
         says = f"{device.name}: {inner.src} is not in the allowed-ips of peer {short(sender.public_key)}"
-        yield Step(netns, "drop", says, inner, inner, because(netns, device, sender), device.name)
+        row = because(netns, device, sender)
+        yield Step(netns, "drop", says, inner, inner, row, device.name, reason="NOT_SPECIFIED")
         return
     yield from path.arrive(net, Skb(netns, inner, device.name), fib.link(net.world, netns, device.name) or device)
 
