@@ -20,15 +20,18 @@ table                 name                                        value
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
 ``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
-``counter``           ``("ip", "nat", "WEB", 1)``, ...            (packets, bytes)
 ``module``            ``"ipip"`` (of a machine: it is loaded)     True
+``counter``           ``("link", "eth0", "tx")``, a rule's place  (packets, bytes)
+``nstat``             ``"IpInReceives"``                          (packets, bytes)
+``drops``             ``"IP_RPFILTER"`` (`reasons.py`)            (packets, bytes)
 ``keys``              ``""`` (of a machine)                       how many ``wg genkey`` made
 ====================  ==========================================  ==========================
 
 Reading order: `skb` (what a kernel keeps beside a packet), `path` (the way through a box), then the room you wonder
 about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ruleindex`, `iptables` and `nft` (rules),
 `conntrack` and `nat` (memory), `bridge` and `vxlan` (frames), `icmp`, `frag` and `pmtu` (what does not fit),
-`qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks).
+`qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks), `reasons`
+(the kernel's names for every drop).
 
 Left out: sit, gre and IPv6 tunnels, several next hops, multicast beyond one link.
 """

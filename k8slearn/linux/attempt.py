@@ -174,7 +174,6 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
             net.stamp()
             carried, _ = yield from _sift(path.run(net), steps)
             net.stamp()
-
             _count_drops(net, steps)
             learned += sent + carried
             if words and out.name == name and client.mine.proto != "tcp":

@@ -7,7 +7,14 @@
                         INPUT                  OUTPUT ── (route again)
                           └──── local process ────┘
 
-At each hook the tables run in the order of `HOOKS` (the kernel's priorities). A rule whose matches all hold decides
+    PREROUTING   raw, conntrack, mangle, nat
+    INPUT        mangle, filter, security, nat, confirm
+    FORWARD      mangle, filter, security
+    OUTPUT       raw, conntrack, mangle, nat, filter, security
+    POSTROUTING  mangle, nat, confirm
+
+At each hook the tables run in the order of `HOOKS` (the kernel's priorities); ``conntrack`` finds a packet's
+connection, ``confirm`` remembers a new one. A rule whose matches all hold decides
 by its target (`matches.py`, `targets.py`). The syntax is in `iptables`, connections in `conntrack.py`. IPv4 and
 IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
 

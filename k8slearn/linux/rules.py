@@ -3,7 +3,9 @@
 A table (raw, mangle, nat, filter) has chains, a chain has rules, a rule has conditions and a target. These are the
 values; `iptables` reads and prints them, `netfilter.py` lets packets meet them.
 
-Left out: nftables' own expressions. Counters are rows beside the chains (``shell/iptables_tables.py``).
+nftables' rules are other values (`nft/`). Counters are rows of their own (table ``counter``, `skb.Net.count`).
+
+Left out: ebtables' rules.
 """
 
 from __future__ import annotations
