@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
+from typing import NamedTuple
 
 PATIENCE = 4.5
 """Seconds that a client waits, as in a Trace."""
@@ -285,25 +286,38 @@ def converse(sock: socket.socket, address: str, port: int) -> bytes:
 
 
 def ping(address: str) -> bytes:
-    """One echo request; returns what was in it once the reply is there, raises what an ICMP error means (ip(7))."""
+    """One echo request; returns what was in it once the reply is there, raises what an ICMP error means (ip(7)).
+
+    A raw socket in IPv6, as ping(8) of root has it: the other kind keeps quiet about what the machine itself drops."""
     with open("/proc/sys/net/ipv4/ping_group_range", "w") as allowed:
         allowed.write("0 2147483647")
-    token = os.urandom(24)
-    six = family(address) == socket.AF_INET6
-    with socket.socket(family(address), socket.SOCK_DGRAM, ECHO[six][0]) as sock:
-        sock.setsockopt(*ECHO[six][1], 1)
-        sock.settimeout(PATIENCE)
+    token, until = os.urandom(24), time.monotonic() + PATIENCE
+    echo = ECHO[family(address) == socket.AF_INET6]
+    with socket.socket(family(address), echo.kind, echo.proto) as sock:
+        sock.setsockopt(*echo.errors, 1)
         sock.connect(named(address, 0))
-        sock.sendall(bytes([ECHO[six][2], 0, 0, 0, 0, 0, 0, 1]) + token)
-        sock.recv(65536)
+        sock.sendall(bytes([echo.request, 0, 0, 0, 0, 0, 0, 1]) + token)
+        heard = b""
+        while heard[:1] != bytes([echo.reply]) or not heard.endswith(token):
+            sock.settimeout(max(until - time.monotonic(), 0.001))
+            heard = sock.recv(65536)
     return token
 
 
+class Echo(NamedTuple):
+    """How a family pings: its socket, the option that reports errors, the types of request and reply."""
+
+    kind: socket.SocketKind
+    proto: int
+    errors: tuple[int, int]
+    request: int
+    reply: int
+
+
 ECHO = (
-    (socket.IPPROTO_ICMP, (socket.IPPROTO_IP, IP_RECVERR), 8),
-    (socket.IPPROTO_ICMPV6, (socket.IPPROTO_IPV6, IPV6_RECVERR), 128),
+    Echo(socket.SOCK_DGRAM, socket.IPPROTO_ICMP, (socket.IPPROTO_IP, IP_RECVERR), 8, 0),
+    Echo(socket.SOCK_RAW, socket.IPPROTO_ICMPV6, (socket.IPPROTO_IPV6, IPV6_RECVERR), 128, 129),
 )
-"""IPv4, IPv6: the protocol, the option that reports errors, and the type of an echo request."""
 
 
 def hung_up() -> bytes:

@@ -42,8 +42,6 @@ def settle(world: World, netns: str) -> Commands:
 def _start(world: World, netns: str, link: Link) -> Commands:
     """addrconf_init_auto_addrs(): what a link has from the moment it is ready."""
     yield Put((netns, "inet6", link.name), Inet6(link.name))
-    for row in addr.on(world, netns, link.name, "ip6"):
-        yield from route.add_connected(world, netns, row)
     if link.kind == "loopback":
         yield from addr.put(world, netns, Address(link.name, "::1", 128, "host"))
         return

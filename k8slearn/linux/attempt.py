@@ -75,6 +75,9 @@ def connect(
     if src and ":" not in dst and world.table(netns, "rule"):
         found = fib.lookup(world, netns, dst, src=src)  # once more with the source (`route.h: ip_route_connect`)
         src = src if found.kind in ("unicast", "local") else ""
+    if proto == "udp" and _discarded(found):
+        attempt = _no_way(netns, dst, port, proto, found, "Network is unreachable")
+        return attempt._replace(ending=Ending("timeout", error="Connection timed out"))
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return _no_way(netns, dst, port, proto, found, _refusal(world, netns, dst, found))
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
@@ -127,6 +130,11 @@ def syn_times(world: World, netns: str, proto: str = "tcp") -> tuple[float, ...]
         times.append(times[-1] + pause)
         pause *= 1 if len(times) - 1 <= linear else 2
     return tuple(times)
+
+
+def _discarded(found: fib.Found) -> bool:
+    """An IPv6 network on lo takes connections and drops their packets with a soft error (`ip6_pkt_discard_out`)."""
+    return found.kind == "unreachable" and found.route is not None and found.route.kind == "unicast"
 
 
 def _refusal(world: World, netns: str, dst: str, found: fib.Found) -> str:

@@ -154,7 +154,7 @@ def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> Walk[None]:
     if tracked is not None:
         tracked = Tracked(tracked.row, not tracked.reply, "RELATED", True, True, True)
     yield Step(skb.netns, "icmp", f"tells {packet.src}: ICMP {message}", packet, answer, None, skb.iif or skb.oif)
-    net.outbox.append(Outgoing(skb.netns, answer, f"ICMP {message}", tracked, state, "dont"))
+    net.outbox.append(Outgoing(skb.netns, answer, f"ICMP {message}", tracked, state, "dont", skb.iif))
 
 
 def _may_tell(net: Net, skb: Skb, message: str) -> bool:

@@ -31,6 +31,7 @@ from k8slearn.linux import (
     icmp,
     ifb,
     ingress,
+    ip,
     ip6_input,
     ip_input,
     kinds,
@@ -226,8 +227,7 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
     world, netns, packet = net.world, out.netns, out.packet
-    back = out.dev if packet.family == "ip6" and out.dev != "lo" else ""
-    found = fib.lookup(world, netns, packet.dst, src=packet.src, oif=back, mark=out.mark)
+    found = _way_out(world, out)
     if not _leads_somewhere(found):
         if found.kind == "none":
             net.stat(netns, "Ip6OutNoRoutes" if packet.family == "ip6" else "IpOutNoRoutes")
@@ -261,6 +261,16 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     yield from output(net, skb)
     words, net.errno = net.errno, ""
     return words
+
+
+def _way_out(world: World, out: Outgoing) -> Found:
+    """An ICMP error is looked up before it has a source, unless it is the very address that was asked for
+    (`icmp_send`); in IPv6 a ping's answer would rather go back by its link, and a link-local one must."""
+    packet, about = out.packet, out.packet.inner
+    src = packet.src if about is None or about.dst == packet.src else ""
+    back = out.name == "echo-reply" or ip.is_link_local(packet.dst)
+    oif = out.dev if back and packet.family == "ip6" and out.dev != "lo" else ""
+    return fib.lookup(world, out.netns, packet.dst, src=src, oif=oif, mark=out.mark)
 
 
 def _reroute(net: Net, skb: Skb) -> Walk[str]:

@@ -92,13 +92,19 @@ def takes(rule: Rule, dst: str, src: str, iif: str, oif: str, mark: int) -> bool
     return fits != rule.inverted
 
 
+def _covers(rule: Rule, other: Rule) -> bool:
+    """rule_exists(): is there one like it? An address that the new rule does not name may be any."""
+    alike = replace(other, src=rule.src and other.src, dst=rule.dst and other.dst, proto=rule.proto)
+    return replace(alike, suppress_prefixlength=rule.suppress_prefixlength) == rule
+
+
 def add(world: World, netns: str, rule: Rule, priority: int | None = None) -> Commands:
     """``ip rule add``. Raises CommandError when there is the same rule already."""
     rules = every(world, netns, rule.family)
     if priority is None:
         priority = rules[1].priority - 1 if len(rules) > 1 and rules[1].priority else 0
     rule = replace(rule, priority=priority)
-    if any(name(other) == name(rule) for other in rules):
+    if any(_covers(rule, other) for other in rules):
         raise refused("File exists")
     if any(name(other) == name(rule) for other in DEFAULTS[rule.family]):
         yield Remove((netns, "rule", name(rule)))

@@ -325,25 +325,18 @@ def odd_route(drawing: Drawing, box: str) -> str:
 
 
 def policies(drawing: Drawing) -> None:
-    """``ip rule``: tables of one's own for some packets."""
+    """``ip rule``: tables of one's own for some packets.
+
+    In IPv6 a client's way is looked up before it has a source, and kept: rules that ask for one are left out."""
     for box in drawing.boxes:
         if not drawing.chance(0.12):
             continue
         random, known = drawing.random, [end.address for end in drawing.ends if end.address] or ["10.0.1.1"]
         dev, other = random.choice(drawing.on(box)).dev, random.choice(known)
         net = f"{other.rpartition('.')[0]}.0/24"
+        own = () if drawing.six else (f"from {net}", f"from {net}", f"from {other}", "iif lo")
         for _ in range(random.randint(1, 2)):
-            who = random.choice(
-                (
-                    f"from {net}",
-                    f"to {net}",
-                    f"from {other}",
-                    f"iif {dev}",
-                    "fwmark 1",
-                    "" if drawing.six else "iif lo",
-                    "",
-                )
-            )
+            who = random.choice((f"to {net}", f"to {other}", f"iif {dev}", "fwmark 1", "", *own))
             what = random.choice(("lookup 100", "lookup 100", "lookup 100", "prohibit", "unreachable", "blackhole"))
             if what.startswith("lookup") or who:
                 drawing.type(box, f"ip rule add {who} {what} pref {random.choice((10, 100, 40000))}".replace("  ", " "))
