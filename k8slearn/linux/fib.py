@@ -30,7 +30,7 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
     known = answers.get(dst)
     if known is not None and known[0] is addresses:
         return known[1]
-    if dst in addresses.broadcasts or dst == EVERYBODY:
+    if (dst in addresses.broadcasts and dst not in addresses.addresses) or dst == EVERYBODY:
         cast = broadcast(world, netns, addresses, dst)
         if cast is not None:
             return cast
