@@ -67,14 +67,7 @@ def connect(
     """
     net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
-    found = fib.lookup(world, netns, dst)
-    src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
-    src = source if src and source else src
-    if not src and found.kind == "unicast" and ":" not in dst:
-        src = NOBODY  # a machine without an address asks all the same (`inet_select_addr` gives 0)
-    if src and ":" not in dst and world.table(netns, "rule"):
-        found = fib.lookup(world, netns, dst, src=src)  # once more with the source (`route.h: ip_route_connect`)
-        src = src if found.kind in ("unicast", "local") else ""
+    found, src = _origin(world, netns, dst, source)
     if proto == "udp" and _discarded(found):
         attempt = _no_way(netns, dst, port, proto, found, "Network is unreachable")
         return attempt._replace(ending=Ending("timeout", error="Connection timed out"))
@@ -130,6 +123,19 @@ def syn_times(world: World, netns: str, proto: str = "tcp") -> tuple[float, ...]
         times.append(times[-1] + pause)
         pause *= 1 if len(times) - 1 <= linear else 2
     return tuple(times)
+
+
+def _origin(world: World, netns: str, dst: str, source: str) -> tuple[fib.Found, str]:
+    """The way that a connection takes and the address that it comes from ("" = there is none)."""
+    found = fib.lookup(world, netns, dst)
+    src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
+    src = source if src and source else src
+    if not src and found.kind == "unicast" and ":" not in dst:
+        src = NOBODY  # a machine without an address asks all the same (`inet_select_addr` gives 0)
+    if src and ":" not in dst and world.table(netns, "rule"):
+        found = fib.lookup(world, netns, dst, src=src)  # once more with the source (`route.h: ip_route_connect`)
+        src = src if found.kind in ("unicast", "local") else ""
+    return found, src
 
 
 def _discarded(found: fib.Found) -> bool:
