@@ -35,6 +35,8 @@ from k8slearn.journal import Commands, Put, World
 Make = Callable[[], Component]
 WIRING: dict[str | None, tuple[Make, ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
 """Who connects the nodes' pod ranges, under each wiring."""
+DAEMONS: tuple[Make, ...] = ()
+"""The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
 
@@ -51,7 +53,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
         DaemonSets,
     )
     nodes: tuple[Make, ...] = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
-    everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, Kubelet, EndpointSlices, *PROXY[settings.proxy])
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, EndpointSlices, *PROXY[settings.proxy])
+    everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 
 

@@ -87,6 +87,15 @@ def containers(world: World, node: str, pod: str) -> list[Container]:
     return world.table(node, "container").index(_containers).get(pod, [])
 
 
+def runs(world: World, node: str, program: str) -> bool:
+    """Does a container with this process run on the machine? A daemon works on a node while its pod is up there."""
+    return program in world.table(node, "container").index(_programs)
+
+
+def _programs(rows: Table) -> frozenset[str]:
+    return frozenset(row.program for row in rows.values() if row.state == RUNNING)
+
+
 def _sandboxes(rows: Table) -> dict[str, list[Sandbox]]:
     found: dict[str, list[Sandbox]] = {}
     for row in sorted(rows.values(), key=lambda row: (row.attempt, row.id)):
