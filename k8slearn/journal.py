@@ -72,8 +72,10 @@ class Table(dict[Hashable, Any]):
 
     def index(self, build: Callable[[Table], T]) -> T:
         """`build(self)`, computed once and remembered until a row changes."""
-        found: T | None = self.derived.get(build)
-        if found is None:
+        found: T
+        try:
+            found = self.derived[build]
+        except KeyError:
             found = self.derived[build] = build(self)
         return found
 
@@ -90,28 +92,30 @@ class _View(dict[tuple[str, str], Table]):
         self.base = base
 
     def __missing__(self, place: tuple[str, str]) -> Table:
-        found = self[place] = _NOTHING if self.base is None else self.base.table(*place)
+        found = self[place] = _NOTHING if self.base is None else self.base.rows[place]
         return found
 
 
 class World:
     """Every row there is. Read with `get` and `table`; only a journal (or a walk's fork) writes."""
 
-    __slots__ = ("_base", "_tables", "_view", "revision")
+    __slots__ = ("_base", "_tables", "revision", "rows")
 
     def __init__(self, base: World | None = None) -> None:
         self._base = base
         self.revision: int = base.revision if base is not None else 0
         self._tables: dict[tuple[str, str], Table] = {}
-        self._view = _View(base)
+        self.rows = _View(base)
+        """The one door to rows, ``(scope, table)`` -> its rows: do not change what it returns."""
 
     def table(self, scope: str, table: str) -> Table:
-        """The one door to rows: do not change what it returns."""
-        return self._view[scope, table]
+        """The same door with a handle: `rows[scope, table]`."""
+        return self.rows[scope, table]
 
     def get(self, key: Key) -> Any:
         """The value of a key, or None."""
-        return self.table(key[0], key[1]).get(key[2])
+        scope, table, name = key
+        return self.rows[scope, table].get(name)
 
     def scopes(self, table: str) -> list[str]:
         """Every scope that has rows in this table, sorted."""
@@ -136,12 +140,12 @@ class World:
     @property
     def clock(self) -> float:
         """Seconds on the logical clock."""
-        return float(self.get(("clock", "now", "")) or 0.0)
+        return float(self.rows["clock", "now"].get("") or 0.0)
 
     def reorder(self, scope: str, table: str, names: Iterable[Hashable]) -> None:
         """The same rows in this order."""
         rows = self.table(scope, table)
-        self._tables[scope, table] = self._view[scope, table] = Table({name: rows[name] for name in names})
+        self._tables[scope, table] = self.rows[scope, table] = Table({name: rows[name] for name in names})
 
     def apply(self, command: Command) -> Any:
         """Do one command; return the value that was there before (or None)."""
@@ -149,7 +153,7 @@ class World:
         rows = self._tables.get((scope, table))
         if rows is None:
             rows = Table(self._base.table(scope, table)) if self._base is not None else Table()
-            self._tables[scope, table] = self._view[scope, table] = rows
+            self._tables[scope, table] = self.rows[scope, table] = rows
         rows.derived.clear()
         if isinstance(command, Put):
             before = rows.get(name)

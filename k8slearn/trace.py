@@ -72,7 +72,13 @@ ENDS = ("drop", "refuse")
 """The words of a step at which a packet ends."""
 
 Walk = Generator[Step | Command, None, T]
+
 """A generator that yields steps and effects and returns a T."""
+
+
+def nothing() -> Walk[None]:
+    """A walk that ends where it is."""
+    yield from ()
 
 
 class Draw(NamedTuple):

@@ -28,7 +28,7 @@ USABLE = ("REACHABLE", "STALE", "PERMANENT", "DELAY", "PROBE", "NOARP")
 
 def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
     """The MAC for an address on a link. Empty: the packet waits (in `net.held`) until somebody answers."""
-    known: Neighbour | None = net.world.table(skb.netns, "neigh").get((dev, address))
+    known: Neighbour | None = net.world.rows[skb.netns, "neigh"].get((dev, address))
     if known is not None and known.state in USABLE:
         why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} lladdr {known.mac} {known.state}")
         yield Step(skb.netns, "neighbour", f"{address} is at {known.mac}", skb.packet, skb.packet, why, dev)
@@ -73,7 +73,7 @@ def _asker(net: Net, skb: Skb, dev: str, address: str) -> str:
 
 def _together(net: Net, netns: str, dev: str, one: str, other: str) -> bool:
     """Are both in one network of this device (`inet_addr_onlink`)?"""
-    rows = net.world.table(netns, "addr").values()
+    rows = net.world.rows[netns, "addr"].values()
     networks = [row.network for row in rows if row.dev == dev]
     return any(ip.within(one, network) and ip.within(other, network) for network in networks)
 
@@ -106,7 +106,7 @@ def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
         return not frame.dst.startswith("127.") and not _ignores(net, netns, link.name, frame)
     if found.kind != "unicast" or found.dev == link.name or not fib.forwards(world, netns, link.name, frame.dst):
         return False
-    return fib.is_set(world, netns, link.name, "proxy_arp") or (link.name, frame.dst) in world.table(netns, "proxy")
+    return fib.is_set(world, netns, link.name, "proxy_arp") or (link.name, frame.dst) in world.rows[netns, "proxy"]
 
 
 def _ignores(net: Net, netns: str, dev: str, frame: Packet) -> bool:
@@ -114,7 +114,7 @@ def _ignores(net: Net, netns: str, dev: str, frame: Packet) -> bool:
     ignore = sysctl.highest(net.world, netns, dev, "arp_ignore")
     if ignore in (0, 8):
         return ignore == 8
-    here = [row for row in net.world.table(netns, "addr").values() if (row.dev, row.address) == (dev, frame.dst)]
+    here = [row for row in net.world.rows[netns, "addr"].values() if (row.dev, row.address) == (dev, frame.dst)]
     if ignore == 3:
         own = fib.local_address(net.world, netns, frame.dst)
         return own is not None and own.scope == "host"
@@ -124,8 +124,8 @@ def _ignores(net: Net, netns: str, dev: str, frame: Packet) -> bool:
 def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     """Can this machine have anything to say to the question? Lets a flood skip the silent ones."""
     return fib.local_address(net.world, netns, frame.dst) is not None or bool(
-        net.world.table(netns, "proxy")
-        or [n for n, v in net.world.table(netns, "sysctl").items() if str(n).endswith(".proxy_arp") and v != "0"]
+        net.world.rows[netns, "proxy"]
+        or [n for n, v in net.world.rows[netns, "sysctl"].items() if str(n).endswith(".proxy_arp") and v != "0"]
     )
 
 

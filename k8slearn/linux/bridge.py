@@ -79,16 +79,18 @@ def _shown(net: Net, netns: str, device: Link, frame: Packet) -> bool:
 
 def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
     """Learn where the sender is, then forward, flood or keep (`br_handle_frame_finish`)."""
-    if not (yield from _tagged(skb, device, vlanfilter.of_port(device, port), port.name)):
+    filters = switch.settings(device).vlan_filtering
+    if filters and not (yield from _tagged(skb, device, vlanfilter.of_port(device, port), port.name)):
         return
     frame = skb.packet
+    vlan = frame.tag if filters else 0
     if port.port.learning:
-        yield from fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, _vlan(device, frame))
+        yield from fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, vlan)
     if fdb.is_group(frame.eth_dst):
         yield from _flood(net, skb, device, port)
         yield from pass_up(net, skb, device)
         return
-    known = fdb.find_entry(net.world, skb.netns, device, frame.eth_dst, _vlan(device, frame))
+    known = fdb.find_entry(net.world, skb.netns, device, frame.eth_dst, vlan)
     if known is not None and known.state == "permanent":
         yield from pass_up(net, skb, device)
         return
@@ -105,9 +107,7 @@ def _vlan(device: Link, frame: Packet) -> int:
 
 
 def _tagged(skb: Skb, device: Link, vlans: vlanfilter.Vlans, came_by: str) -> Walk[bool]:
-    """While the bridge filters: put the frame into its VLAN; False where it may not come in."""
-    if not switch.settings(device).vlan_filtering:
-        return True
+    """The bridge filters: put the frame into its VLAN; False where it may not come in."""
     frame = vlanfilter.ingress(vlans, skb.packet)
     if frame is None:
         vlan = f"VLAN {skb.packet.tag}" if skb.packet.tag else "a VLAN for frames without a tag"
@@ -318,14 +318,14 @@ def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
         says = f"{frame.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
         why = path.link_because(netns, port)
         yield Step(netns, "drop", says, frame, frame, why, port.name, reason="NOT_SPECIFIED")
-        return
-    yield from path.hand_over(net, netns, port, frame)
+    else:
+        yield from path.hand_over(net, netns, port, frame)
 
 
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     """The machine itself sends by the bridge (`br_device.c: br_dev_xmit`)."""
-    skb = Skb(netns, frame, mark=net.mark)
-    if not (yield from _tagged(skb, device, vlanfilter.of_bridge(device), device.name)):
+    skb, filters = Skb(netns, frame, mark=net.mark), switch.settings(device).vlan_filtering
+    if filters and not (yield from _tagged(skb, device, vlanfilter.of_bridge(device), device.name)):
         return
     if fdb.is_group(frame.eth_dst):
         yield from _flood(net, skb, device, None)

@@ -47,7 +47,7 @@ def is_snat(row: Connection) -> bool:
 
 def lookup(world: World, netns: str, t: Tuple) -> Connection | None:
     """The live entry that a packet with this tuple belongs to."""
-    found: Connection | None = world.table(netns, "conntrack").get(t)
+    found: Connection | None = world.rows[netns, "conntrack"].get(t)
     return found if found is not None and found.until > world.clock else None
 
 

@@ -196,7 +196,7 @@ def _drop(skb: Skb, says: str, because: Because | None, hook: str) -> Step:
 def entries(world: World, netns: str) -> list[Connection]:
     """The living entries, in the order in which they came to be."""
     clock = world.clock
-    rows: Table = world.table(netns, "conntrack")
+    rows: Table = world.rows[netns, "conntrack"]
     return [row for name, row in rows.items() if name == row.original and row.until > clock]
 
 
@@ -210,7 +210,7 @@ def _room(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
     """Is there a place for one entry more (`__nf_conntrack_alloc`)? Each namespace counts its own."""
     world, netns = net.world, skb.netns
     most = machine_setting(world, netns, "net.netfilter.nf_conntrack_max")
-    if not most or len(world.table(netns, "conntrack")) < 2 * most or len(entries(world, netns)) < most:
+    if not most or len(world.rows[netns, "conntrack"]) < 2 * most or len(entries(world, netns)) < most:
         return True
     victims = _early_drop(world, netns, mine)
     for row in victims:

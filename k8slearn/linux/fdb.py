@@ -44,7 +44,7 @@ def find_entry(world: World, netns: str, device: Link, mac: str, vlan: int = 0) 
 
 def own_macs(world: World, netns: str, bridge: str) -> dict[str, str]:
     """MAC -> the port that wears it (of two, the older one)."""
-    return world.table(netns, "link").index(_own_macs).get(bridge, {})
+    return world.rows[netns, "link"].index(_own_macs).get(bridge, {})
 
 
 def _own_macs(links: Table) -> dict[str, dict[str, str]]:
@@ -118,14 +118,14 @@ def delete(world: World, netns: str, row: Fdb) -> Commands:
 
 def flush(world: World, netns: str, dev: str, states: tuple[str, ...] = ("learned", "static", "permanent")) -> Commands:
     """``bridge fdb flush dev DEV``: all that a bridge knows, or what it knows behind one port."""
-    for name, row in list(world.table(netns, "fdb").items()):
+    for name, row in list(world.rows[netns, "fdb"].items()):
         if dev in (row.bridge, row.port) and row.state in states:
             yield Remove((netns, "fdb", name))
 
 
 def entries(world: World, netns: str, device: Link) -> list[Fdb]:
     """Every entry of a bridge that is alive, the newest first, the ports' own MACs last."""
-    rows: list[Fdb] = [row for row in world.table(netns, "fdb").values() if row.bridge == device.name]
+    rows: list[Fdb] = [row for row in world.rows[netns, "fdb"].values() if row.bridge == device.name]
     alive = [row for row in reversed(rows) if not expired(world, device, row)]
     own = [Fdb(device.name, port.mac, port.name, "permanent") for port in ports(world, netns, device.name)]
     return [*alive, *own]

@@ -23,10 +23,10 @@ def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", 
     """What this namespace does with a packet for `dst`.
 
     `iif` is the device it came in by (empty: the machine sends it itself), `oif` the one it is bound to."""
-    if ":" in dst or oif or world.table(netns, "rule"):
+    if ":" in dst or oif or world.rows[netns, "rule"]:
         return _by_rules(world, netns, Flow(dst, src, iif or "lo", oif, mark))
-    addresses = world.table(netns, "addr").index(trie.own)
-    answers = world.table(netns, "route").index(_answers)
+    addresses = world.rows[netns, "addr"].index(trie.own)
+    answers = world.rows[netns, "route"].index(_answers)
     known = answers.get(dst)
     if known is not None and known[0] is addresses:
         return known[1]
@@ -54,7 +54,7 @@ def _plain(world: World, netns: str, addresses: trie.Own, dst: str) -> Found:
     address = addresses.addresses.get(dst)
     if address is not None:
         return Found("local", address.dev, "", None, address, address_because(netns, address))
-    want, ways = ip.number(dst), world.table(netns, "route")
+    want, ways = ip.number(dst), world.rows[netns, "route"]
     for length, mask, routes in ways.index(trie.tables).get(PLAIN, ()):
         found = routes.get(want & mask)
         if found is not None:
@@ -70,7 +70,7 @@ PLAIN = (32, trie.MERGED)
 
 def _by_rules(world: World, netns: str, flow: Flow) -> Found:
     """fib_rules_lookup(): the first rule that takes the packet, and whose table has an answer, decides."""
-    changed = world.table(netns, "rule").index(rule.custom)
+    changed = world.rows[netns, "rule"].index(rule.custom)
     family = "ip6" if ":" in flow.dst else "ip"
     rules = changed.get(family)
     if rules is None:
@@ -123,7 +123,7 @@ def output(world: World, netns: str, dst: str, *, src: str = "", oif: str = "", 
 
 def is_broadcast(world: World, netns: str, dst: str) -> bool:
     """Is this an address that every host of a link takes?"""
-    addresses = world.table(netns, "addr").index(trie.own)
+    addresses = world.rows[netns, "addr"].index(trie.own)
     known = dst in addresses.broadcasts or dst == EVERYBODY
     return known and broadcast(world, netns, addresses, dst) is not None
 
@@ -132,7 +132,7 @@ def address_type(world: World, netns: str, address: str) -> str:
     """What an address is here: ``unicast``, ``local``, ``broadcast`` or ``multicast`` (`inet_addr_type`)."""
     if ip.is_multicast(address):
         return "multicast"
-    custom = ":" in address or "ip" in world.table(netns, "rule").index(rule.custom)
+    custom = ":" in address or "ip" in world.rows[netns, "rule"].index(rule.custom)
     found = ask(world, netns, "local" if custom else trie.MERGED, Flow(address))
     return found.kind if found is not None and found.kind in ("local", "broadcast") else "unicast"
 
@@ -144,7 +144,7 @@ def in_table(world: World, netns: str, table: str, dst: str, oif: str = "", src:
 
 def local_address(world: World, netns: str, address: str) -> Address | None:
     """The address row that makes this address the machine's own, or None."""
-    local = world.table(netns, "addr").index(trie.own)
+    local = world.rows[netns, "addr"].index(trie.own)
     found = local.addresses.get(address)
     if found is None:
         for network, _, row in local.networks:
@@ -168,7 +168,7 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
         return f"martian source {src}: loopback addresses stay inside a machine"
     strict = sysctl.highest(world, netns, dev, "rp_filter")
     accepted = sysctl.either(world, netns, dev, "accept_local")
-    addresses = world.table(netns, "addr").index(trie.own).addresses
+    addresses = world.rows[netns, "addr"].index(trie.own).addresses
     if not strict and (accepted or not _customised(world, netns)):
         return _OWN.format(src) if src in addresses and not accepted else ""
     mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
@@ -181,8 +181,8 @@ _OWN = "martian source {}: it is this machine's own address"
 
 def _customised(world: World, netns: str) -> bool:
     """Then the kernel looks the source up even without rp_filter (`fib_has_custom_local_routes`)."""
-    local = world.table(netns, "route").index(trie.tables).get((32, "local"))
-    return bool(local) or "ip" in world.table(netns, "rule").index(rule.custom)
+    local = world.rows[netns, "route"].index(trie.tables).get((32, "local"))
+    return bool(local) or "ip" in world.rows[netns, "rule"].index(rule.custom)
 
 
 def _wrong_way(world: World, netns: str, dev: str, strict: int, back: Found, src: str, accepted: bool) -> str:
@@ -193,7 +193,7 @@ def _wrong_way(world: World, netns: str, dev: str, strict: int, back: Found, src
         return f"martian source {src}: it is a {back.kind} address"
     if back.dev == dev or not strict:
         return ""
-    unnumbered = all(row.dev != dev or ":" in row.address for row in world.table(netns, "addr").values())
+    unnumbered = all(row.dev != dev or ":" in row.address for row in world.rows[netns, "addr"].values())
     if strict == 1 or unnumbered or back.kind not in ("unicast", "local"):
         return f"rp_filter={strict}: the way back to {src} is {back.dev or 'nowhere'}, not {dev}"
     return ""
@@ -218,5 +218,5 @@ def forwards(world: World, netns: str, dev: str, dst: str) -> bool:
 
 
 def link(world: World, netns: str, name: str) -> Link | None:
-    found: Link | None = world.table(netns, "link").get(name)
+    found: Link | None = world.rows[netns, "link"].get(name)
     return found

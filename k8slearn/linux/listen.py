@@ -42,7 +42,7 @@ SHORT = 400
 
 def listener(world: World, netns: str, proto: str, address: str, port: int) -> Socket | None:
     """The listening socket for this address and port; one bound to the address itself wins, then its own family's."""
-    rows = world.table(netns, "socket")
+    rows = world.rows[netns, "socket"]
     found: Socket | None = rows.get((proto, address, port))
     if found is not None or ":" in address:
         return found or rows.get((proto, ANY6, port))
@@ -75,7 +75,7 @@ def bind_error(world: World, netns: str, row: Socket) -> str:
     allowed = sysctl.is_on(world, netns, f"net.ipv{6 if six else 4}.ip_nonlocal_bind") or _untouched(world, netns, six)
     if not anywhere and not allowed and fib.local_address(world, netns, row.address) is None:
         return "Cannot assign requested address"
-    others: Iterable[Socket] = world.table(netns, "socket").values()
+    others: Iterable[Socket] = world.rows[netns, "socket"].values()
     if any((o.proto, o.port) == (row.proto, row.port) and _overlap(o, row) for o in others):
         return "Address already in use"
     return ""
@@ -84,7 +84,7 @@ def bind_error(world: World, netns: str, row: Socket) -> str:
 def _untouched(world: World, netns: str, six: bool) -> bool:
     """Before its first IPv4 address a namespace has no routing table, and takes any address for good enough
     (`fib_frontend.c: __inet_dev_addr_type`)."""
-    rows = [*world.table(netns, "addr").values(), *world.table(netns, "route").values()]
+    rows = [*world.rows[netns, "addr"].values(), *world.rows[netns, "route"].values()]
     return not six and all(":" in getattr(row, "address", "") or ":" in getattr(row, "dst", "") for row in rows)
 
 

@@ -26,7 +26,6 @@ Left out: ebtables, conntrack zones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from k8slearn.journal import Key, Table
 from k8slearn.linux import conntrack, nft
@@ -48,7 +47,7 @@ HOOKS = {
 def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     """Show a packet to every table at a hook; False where it ends here."""
     family = "ip6" if ":" in skb.packet.dst else "ip"
-    for stage in net.world.table(skb.netns, "chain").index(_plan)[family, hook]:
+    for stage in net.world.rows[skb.netns, "chain"].index(_plan)[family, hook]:
         if stage == "conntrack":
             if not (yield from conntrack.find(net, skb, hook)):
                 return False
@@ -70,7 +69,7 @@ def sees_wholes(net: Net, skb: Skb) -> bool:
     """Is this a fragment that must wait for the others, because conntrack works here (`nf_defrag_ipv4_enable`)?"""
     if skb.packet.fragment is None:
         return False
-    plan = net.world.table(skb.netns, "chain").index(_plan)
+    plan = net.world.rows[skb.netns, "chain"].index(_plan)
     return "conntrack" in plan[skb.packet.family, "PREROUTING"]
 
 
@@ -105,7 +104,7 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
         return True
     source = hook in ("POSTROUTING", "INPUT")
     if tracked.info == "NEW" and not tracked.reply and not (tracked.src_done if source else tracked.dst_done):
-        plan = net.world.table(skb.netns, "chain").index(_plan)
+        plan = net.world.rows[skb.netns, "chain"].index(_plan)
         for stage in plan.get((family, f"nat {hook}"), ("nat",)):
             if tracked.src_done if source else tracked.dst_done:
                 break
@@ -123,53 +122,60 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
     return True
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where a packet is in the tables: a chain, its rules that are still to be asked, how many Linux has asked."""
-
-    chain: Chain
-    key: Key
-    name: tuple[str, str, str]
-    lines: Iterator[Line]
-    passed: int
+Name = tuple[str, str, str]
+"""A chain's: (family, table, chain)."""
 
 
 def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> Walk[bool]:
-    """Walk a built-in chain and what it jumps to; a step for each rule that matches."""
-    base = here = _enter(net, skb, (family, table, hook))
-    back: list[_Place] = []
-    while here is not None:
-        line, verdict = _next_match(net, skb, here), RETURN
+    """Walk a built-in chain and what it jumps to; a step for each rule that matches.
+
+    `waiting` are a chain's rules that are still to be asked, `passed` is how many Linux has asked, and `back` says
+    where the chains that jumped go on.
+    """
+    chains, name, passed = net.world.rows[skb.netns, "chain"], (family, table, hook), 0
+    base: Chain | None = chains.get(name)
+    chain, waiting = base, _lines_of(base, skb)
+    back: list[tuple[Chain, Name, Iterator[Line], int]] = []
+    while chain is not None:
+        line, verdict = _next_match(net, skb, (skb.netns, "chain", name), waiting), RETURN
         if net.learned:
             yield from net.learn()
-        net.compared += (line.position if line is not None else len(here.chain.rules)) - here.passed
+        net.compared += (line.position if line is not None else len(chain.rules)) - passed
         if line is not None:
-            here.passed = line.position
+            passed, verdict = line.position, CONTINUE
             if net.recording:
-                net.count((skb.netns, "counter", (*here.name, line.position)), skb.packet.size)
-            yield _rule_step(skb, here, line, hook)
-            verdict = CONTINUE
+                net.count((skb.netns, "counter", (*name, passed)), skb.packet.size)
+            yield _rule_step(skb, name, line, hook)
             if line.target is not None:
                 verdict = yield from line.target(net, skb, line.rule, hook)
             elif line.rule.target:
-                back += [] if line.rule.goto else [here]
-                here = _enter(net, skb, (family, table, line.rule.target))
+                if not line.rule.goto:
+                    back.append((chain, name, waiting, passed))
+                name, passed = (family, table, line.rule.target), 0
+                chain = chains.get(name)
+                waiting = _lines_of(chain, skb)
         if verdict in (ACCEPT, DROP):
             return verdict == ACCEPT
         if verdict == RETURN:
-            here = back.pop() if back else None
-    return base is None or (yield from _policy(net, skb, base, hook))
+            if not back:
+                break
+            chain, name, waiting, passed = back.pop()
+    if base is not None and net.recording:
+        _count_policy(net, skb, (family, table, hook))
+    if base is None or base.policy != DROP:
+        return True
+    yield _policy_step(skb, table, hook, family)
+    return False
 
 
-def _enter(net: Net, skb: Skb, name: tuple[str, str, str]) -> _Place | None:
-    chain = net.world.table(skb.netns, "chain").get(name)
-    return chain and _Place(chain, (skb.netns, "chain", name), name, iter(lines(chain, skb.packet)), 0)
+def _lines_of(chain: Chain | None, skb: Skb) -> Iterator[Line]:
+    """The rules of a chain that a packet can match, one after the other."""
+    return iter(lines(chain, skb.packet) if chain is not None else ())
 
 
-def _next_match(net: Net, skb: Skb, here: _Place) -> Line | None:
+def _next_match(net: Net, skb: Skb, key: Key, waiting: Iterator[Line]) -> Line | None:
     """The next rule whose conditions all hold."""
-    key = here.key
-    for line in here.lines:
+    for line in waiting:
         for test in line.tests:
             if not test(net, skb, key):
                 break
@@ -178,22 +184,21 @@ def _next_match(net: Net, skb: Skb, here: _Place) -> Line | None:
     return None
 
 
-def _policy(net: Net, skb: Skb, base: _Place, hook: str) -> Walk[bool]:
-    """No rule decided: the built-in chain's policy does."""
-    if net.recording and net.world.get(counter := (skb.netns, "counter", (*base.name, 0))) is not None:
+def _count_policy(net: Net, skb: Skb, name: Name) -> None:
+    """No rule decided: the built-in chain's policy counts the packet, if somebody asked for its counters."""
+    if net.world.get(counter := (skb.netns, "counter", (*name, 0))) is not None:
         net.count(counter, skb.packet.size)
-    if base.chain.policy != DROP:
-        return True
-    _, table, name = base.name
-    why = Because(base.key, f":{name} DROP")
-    says = f"{table} {name}: no rule decided, the policy is DROP"
+
+
+def _policy_step(skb: Skb, table: str, hook: str, family: str) -> Step:
+    why = Because((skb.netns, "chain", (family, table, hook)), f":{hook} DROP")
+    says = f"{table} {hook}: no rule decided, the policy is DROP"
     dev = skb.oif or skb.iif
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, hook, "NETFILTER_DROP")
-    return False
+    return Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, hook, "NETFILTER_DROP")
 
 
-def _rule_step(skb: Skb, here: _Place, line: Line, hook: str) -> Step:
-    _, table, name = here.name
+def _rule_step(skb: Skb, where: Name, line: Line, hook: str) -> Step:
+    _, table, name = where
     target, position, packet = line.rule.target, line.position, skb.packet
     drops = target in (DROP, "REJECT")
     return Step(
@@ -202,7 +207,7 @@ def _rule_step(skb: Skb, here: _Place, line: Line, hook: str) -> Step:
         f"{table} {name} rule {position}: {target or 'counted'}",
         packet,
         packet,
-        Because(here.key, f"-A {name} {line.text}", position),
+        Because((skb.netns, "chain", where), f"-A {name} {line.text}", position),
         skb.oif or skb.iif,
         hook,
         "NETFILTER_DROP" if drops else "",

@@ -47,7 +47,7 @@ from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step, Walk, nothing
 
 NOBODY = "00:00:00:00:00:00"
 """lo's MAC, on both ends."""
@@ -87,56 +87,62 @@ def run(net: Net) -> Walk[None]:
 def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
     """A frame has come in by a device (`dev.c: __netif_receive_skb_core`)."""
     link = fib.link(net.world, netns, dev)
-    if link is not None:
-        yield from arrive(net, Skb(netns, frame, dev), link)
+    return arrive(net, Skb(netns, frame, dev), link) if link is not None else nothing()
 
 
 def arrive(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The same once the device is known; tunnels and uppers hand their packets up here too."""
-    netns, dev, frame = skb.netns, link.name, skb.packet
     if not link.up:
-        yield Step(netns, "drop", f"{dev} is down", frame, frame, link_because(netns, link), dev, reason="DEV_READY")
-        return
+        return _down(skb.netns, link, skb.packet, "DEV_READY")
     if net.recording:
-        net.record(netns, link, "in", frame)
-    if net.world.table(netns, "qdisc"):
-        yield from ingress.receive(net, skb, link)
-    else:
-        yield from received(net, skb, link)
+        net.record(skb.netns, link, "in", skb.packet)
+    return (ingress.receive if net.world.rows[skb.netns, "qdisc"] else received)(net, skb, link)
+
+
+def _down(netns: str, link: Link, frame: Packet, reason: str) -> Walk[None]:
+    says = f"{link.name} is down"
+    yield Step(netns, "drop", says, frame, frame, link_because(netns, link), link.name, reason=reason)
 
 
 def received(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """No filter keeps it: to a VLAN above, to the bridge that the device is a port of, or up."""
-    frame = skb.packet
-    if link.master and frame.tag and (yield from kinds.UPPERS["vlan"].take(net, skb, link)):
-        return
-    if link.master:
-        yield from bridge.handle_frame(net, skb.netns, link, frame)
-    else:
-        yield from receive_up(net, skb, link)
+    if not link.master:
+        return receive_up(net, skb, link)
+    return _tagged(net, skb, link) if skb.packet.tag else bridge.handle_frame(net, skb.netns, link, skb.packet)
+
+
+def _tagged(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """A VLAN above a bridge's port takes its frames before the bridge sees them."""
+    if not (yield from kinds.UPPERS["vlan"].take(net, skb, link)):
+        yield from bridge.handle_frame(net, skb.netns, link, skb.packet)
 
 
 def receive_up(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """The frame is not for a bridge (any more): ARP, or IP if the MAC is ours."""
+    return _offered(net, skb, link) if net.world.rows[skb.netns, "upper"] else _taken(net, skb, link)
+
+
+def _offered(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    if not (yield from offer(net, skb, link)):
+        yield from _taken(net, skb, link)
+
+
+def _taken(net: Net, skb: Skb, link: Link) -> Walk[None]:
+    """By ARP, by IP, or by nobody."""
     frame = skb.packet
-    if (yield from offer(net, skb, link)):
-        return
     if frame.tag:
-        says = f"no vlan on {link.name} has the id {frame.tag}: for another host"
-        yield Step(skb.netns, "drop", says, frame, frame, link_because(skb.netns, link), link.name, reason="OTHERHOST")
-    elif frame.proto == "arp":
-        yield from arp.receive(net, skb.netns, link, frame)
-    elif (
-        frame.eth_dst in (link.mac, "ff:ff:ff:ff:ff:ff")
-        or frame.eth_dst[:6] == "33:33:"
-        or link.kind == "loopback"
-        or skb.host
-    ):
-        yield from ip_receive(net, skb)
-    else:
-        says = f"{frame.eth_dst} is not {link.name}'s MAC: for another host"
-        why = link_because(skb.netns, link)
-        yield Step(skb.netns, "drop", says, frame, frame, why, link.name, reason="OTHERHOST")
+        return _elsewhere(skb, link, f"no vlan on {link.name} has the id {frame.tag}: for another host")
+    if frame.proto == "arp":
+        return arp.receive(net, skb.netns, link, frame)
+    mine = frame.eth_dst in (link.mac, arp.BROADCAST) or frame.eth_dst[:6] == "33:33:"
+    if mine or skb.host or link.kind == "loopback":
+        return ip_receive(net, skb)
+    return _elsewhere(skb, link, f"{frame.eth_dst} is not {link.name}'s MAC: for another host")
+
+
+def _elsewhere(skb: Skb, link: Link, says: str) -> Walk[None]:
+    why = link_because(skb.netns, link)
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, link.name, reason="OTHERHOST")
 
 
 def offer(net: Net, skb: Skb, link: Link) -> Walk[bool]:
@@ -378,10 +384,9 @@ def enter(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """A tunnel takes the bare IP packet: there is no Ethernet header and no neighbour to ask (``NOARP``)."""
     packet = skb.packet = skb.packet._replace(eth_src="", eth_dst="")
     if not link.up:
-        why = link_because(skb.netns, link)
-        yield Step(skb.netns, "drop", f"{link.name} is down", packet, packet, why, link.name, reason="QDISC_DROP")
+        yield from _down(skb.netns, link, packet, "QDISC_DROP")
         return
-    if net.world.table(skb.netns, "qdisc") and not (yield from qdisc.dequeue(net, skb.netns, link.name, packet)):
+    if net.world.rows[skb.netns, "qdisc"] and not (yield from qdisc.dequeue(net, skb.netns, link.name, packet)):
         return
     if net.recording:
         net.record(skb.netns, link, "out", packet)
@@ -404,27 +409,30 @@ def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
     """Put the Ethernet header on and hand the frame to the device."""
     link = fib.link(net.world, skb.netns, skb.oif)
     if link is not None:
-        frame = skb.packet.framed(link.mac, mac)
         net.mark = skb.mark
-        yield from hand_over(net, skb.netns, link, frame)
+        yield from hand_over(net, skb.netns, link, skb.packet.framed(link.mac, mac))
         net.mark = 0
 
 
 def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     """A device sends a frame (`dev.c: dev_queue_xmit`); what that means is its kind's own affair."""
     if not link.up:
-        why = link_because(netns, link)
-        yield Step(netns, "drop", f"{link.name} is down", frame, frame, why, link.name, reason="QDISC_DROP")
-        return
-    if net.world.table(netns, "qdisc") and not (yield from qdisc.dequeue(net, netns, link.name, frame)):
-        return
+        return _down(netns, link, frame, "QDISC_DROP")
+    return (_queued if net.world.rows[netns, "qdisc"] else _sent)(net, netns, link, frame)
+
+
+def _queued(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+    if (yield from qdisc.dequeue(net, netns, link.name, frame)):
+        yield from _sent(net, netns, link, frame)
+
+
+def _sent(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     if net.recording:
         net.record(netns, link, "out", frame)
     kind = KINDS.get(link.kind)
     if kind is not None:
-        yield from nested(net, netns, link, frame, kind.transmit(net, netns, link, frame))
-    elif link.peer is not None:
-        yield from _veth(net, netns, link, link.peer, frame)
+        return nested(net, netns, link, frame, kind.transmit(net, netns, link, frame))
+    return _veth(net, netns, link, link.peer, frame) if link.peer is not None else nothing()
 
 
 def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet) -> Walk[None]:

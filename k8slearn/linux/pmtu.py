@@ -46,7 +46,7 @@ def mtu(world: World, netns: str, found: Found, dst: str, *, forwarding: bool = 
 
 def known(world: World, netns: str, found: Found, dst: str) -> PathMtu | None:
     """What this machine has learned of the way to `dst`, while it is good."""
-    row: PathMtu | None = world.table(netns, "pmtu").get(dst)
+    row: PathMtu | None = world.rows[netns, "pmtu"].get(dst)
     if row is None or row.until <= world.clock or (row.dev, row.via) != (found.dev, found.via):
         return None
     return row
@@ -87,7 +87,7 @@ def _believed(net: Net, skb: Skb, inner: Packet) -> bool:
     if inner.proto == "ipip":
         return bool(stack.tunnels(net.world, skb.netns, "ipip"))
     if inner.proto == "udp":
-        rows = net.world.table(skb.netns, "socket").values()
+        rows = net.world.rows[skb.netns, "socket"].values()
         if any(row.proto == "udp" and row.port == inner.sport for row in rows):
             return True
     here = (skb.netns, Tuple(inner.proto, inner.dst, inner.src, inner.dport, inner.sport))

@@ -143,7 +143,7 @@ def forget(world: World, netns: str, dev: str) -> Commands:
 
 
 def _remove(world: World, netns: str, dev: str, parent: str) -> Commands:
-    for name, row in list(world.table(netns, "tcfilter").items()) if parent == "ingress" else ():
+    for name, row in list(world.rows[netns, "tcfilter"].items()) if parent == "ingress" else ():
         if row.dev == dev:
             yield Remove((netns, "tcfilter", name))
     yield from forget_counters(world, netns, dev, parent)

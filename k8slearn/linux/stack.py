@@ -35,7 +35,7 @@ Place = tuple[str, str]
 
 def places(world: World, netns: str, dev: str) -> list[Place]:
     """Who stands on this device (``""``: on this namespace's IP stack), the oldest first."""
-    return world.table(netns, "upper").index(_by_lower).get(dev, [])
+    return world.rows[netns, "upper"].index(_by_lower).get(dev, [])
 
 
 def _by_lower(rows: Table) -> dict[str, list[Place]]:
@@ -48,7 +48,7 @@ def _by_lower(rows: Table) -> dict[str, list[Place]]:
 
 def kinds(world: World, netns: str, dev: str) -> tuple[str, ...]:
     """The kinds of devices that stand on this one: a vlan looks at its tag before the others look at the frame."""
-    return world.table(netns, "upper").index(_kinds).get(dev, ())
+    return world.rows[netns, "upper"].index(_kinds).get(dev, ())
 
 
 def _kinds(rows: Table) -> dict[str, tuple[str, ...]]:
@@ -61,14 +61,14 @@ def _kinds(rows: Table) -> dict[str, tuple[str, ...]]:
 
 def uppers(world: World, netns: str, dev: str) -> list[tuple[str, Link]]:
     """(namespace, link) of all that stand on this device."""
-    found = ((scope, world.table(scope, "link").get(name)) for scope, name in places(world, netns, dev))
+    found = ((scope, world.rows[scope, "link"].get(name)) for scope, name in places(world, netns, dev))
     return [(scope, upper) for scope, upper in found if upper is not None]
 
 
 def hears_all(world: World, netns: str, link: Link) -> bool:
     """A card with more than one MAC takes every frame (`dev.c: __dev_set_rx_mode`): a vlan hands what it is told on
     to the one below, which has no filter for several (IFF_UNICAST_FLT)."""
-    return link.kind not in ORDER and _has_more_macs(world, netns, link, link.mac)
+    return bool(world.rows[netns, "upper"]) and link.kind not in ORDER and _has_more_macs(world, netns, link, link.mac)
 
 
 def _has_more_macs(world: World, netns: str, link: Link, mac: str) -> bool:

@@ -82,10 +82,10 @@ SAME = {"net.ipv4.conf.all.forwarding": "net.ipv4.ip_forward"}
 
 def read(world: World, netns: str, name: str) -> str | None:
     """The setting's value in this namespace, or None where the kernel has no such setting."""
-    written = world.table(netns, "sysctl").get(SAME.get(name, name))
+    written = world.rows[netns, "sysctl"].get(SAME.get(name, name))
     if written is not None:
         return str(written)
-    return DEFAULTS[name] if name in DEFAULTS else _inherited(world.table(netns, "sysctl"), name)
+    return DEFAULTS[name] if name in DEFAULTS else _inherited(world.rows[netns, "sysctl"], name)
 
 
 def _inherited(written: Table, name: str) -> str | None:
@@ -117,7 +117,7 @@ def _remembered(written: Table) -> dict[tuple[str, str, str], int]:
 
 def conf(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> int:
     """A device's own setting as a number (`dev` ``all`` and ``default`` are devices here)."""
-    known = world.table(netns, "sysctl").index(_remembered)
+    known = world.rows[netns, "sysctl"].index(_remembered)
     found = known.get((tree, dev, setting))
     if found is None:
         found = known[tree, dev, setting] = int(read(world, netns, f"{tree}{dev}.{setting}") or 0)
@@ -131,7 +131,7 @@ def either(world: World, netns: str, dev: str, setting: str, tree: str = "net.ip
 
 def highest(world: World, netns: str, dev: str, setting: str, tree: str = "net.ipv4.conf.") -> int:
     """IN_DEV_MAXCONF: the larger of ``all`` and the device's own."""
-    known = world.table(netns, "sysctl").index(_highest)
+    known = world.rows[netns, "sysctl"].index(_highest)
     found = known.get((setting, dev, tree))
     if found is None:
         found = max(conf(world, netns, "all", setting, tree), conf(world, netns, dev, setting, tree))
@@ -146,6 +146,6 @@ def _highest(written: Table) -> dict[tuple[str, str, str], int]:
 
 def forget(world: World, netns: str, dev: str) -> Iterator[Remove]:
     """A device is gone, and its settings with it."""
-    for name in list(world.table(netns, "sysctl")):
+    for name in list(world.rows[netns, "sysctl"]):
         if place(str(name))[1] == dev:
             yield Remove((netns, "sysctl", name))

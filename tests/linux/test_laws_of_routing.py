@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -140,7 +141,7 @@ def test_rules_added_and_deleted_leave_the_box_as_it_was(policies: list[Rule]) -
     before = world.tables()
     added = []
     for policy in policies:
-        if policy not in added and rule.name(policy) not in map(rule.name, added):
+        with suppress(CommandError):  # one like it is there
             play(world, lambda policy=policy: rule.add(world, HERE, policy, policy.priority))
             added.append(policy)
     for policy in reversed(added):
