@@ -210,13 +210,13 @@ def _count_drops(net: Net, steps: list[Step]) -> None:
 def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, tuple[int, T]]:
     """Keep the steps, pass the effects on; returns how many effects there were, and what the walk came to."""
     count = 0
-    while True:
-        try:
+    try:
+        while True:
             item = next(walk)
-        except StopIteration as end:
-            return count, end.value
-        if isinstance(item, Step):
-            steps.append(item)
-        else:
-            count += 1
-            yield item
+            if isinstance(item, Step):
+                steps.append(item)
+            else:
+                count += 1
+                yield item
+    except StopIteration as end:
+        return count, end.value

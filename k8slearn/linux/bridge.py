@@ -35,14 +35,15 @@ FLAGS = {"unicast": "flood", "broadcast": "bcast_flood", "multicast": "mcast_flo
 
 def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
     """A frame has come in by a port (`br_input.c: br_handle_frame`)."""
-    device = fib.link(net.world, netns, port.master)
+    device = net.world.rows[netns, "link"].get(port.master)
     if device is None:
         return
     refused, reason = _refused(net, netns, device, port, frame)
     if refused:
         yield Step(netns, "drop", refused, frame, frame, path.link_because(netns, device), port.name, reason=reason)
         return
-    skb = Skb(netns, frame, device.name, physin=port.name, host=frame.eth_dst in (port.mac, device.mac))
+    skb = Skb(netns, frame, device.name)
+    skb.physin, skb.host = port.name, frame.eth_dst in (port.mac, device.mac)
     if not _shown(net, netns, device, frame) or (yield from _prerouting(net, skb, device)):
         yield from finish(net, skb, device, port)
 
@@ -152,18 +153,9 @@ def _is_own(net: Net, netns: str, device: Link, frame: Packet) -> bool:
 
 
 def _copy(skb: Skb, frame: Packet) -> Skb:
-    return Skb(
-        skb.netns,
-        frame,
-        skb.iif,
-        physin=skb.physin,
-        mark=skb.mark,
-        tracked=skb.tracked,
-        state=skb.state,
-        prerouted=skb.prerouted,
-        longest=skb.longest,
-        host=skb.host,
-    )
+    other = skb.like(frame, skb.iif)
+    other.physin, other.prerouted, other.longest, other.host = skb.physin, skb.prerouted, skb.longest, skb.host
+    return other
 
 
 # --- bridge-netfilter ------------------------------------------------------------------------------
@@ -201,8 +193,8 @@ def _bridged_dnat(net: Net, skb: Skb, device: Link, address: str) -> Walk[None]:
 
 def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> Walk[None]:
     """The MAC is known: the bridge handles the frame as if it had come in with it."""
-    device = fib.link(net.world, skb.netns, skb.oif)
-    port = fib.link(net.world, skb.netns, skb.physin)
+    device = net.world.rows[skb.netns, "link"].get(skb.oif)
+    port = net.world.rows[skb.netns, "link"].get(skb.physin)
     if device is not None and port is not None:
         skb.packet, skb.oif, skb.bridged = skb.packet._replace(eth_dst=mac), "", False
         yield from finish(net, skb, device, port)
@@ -214,7 +206,7 @@ def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> Walk[None]:
 def _forward(net: Net, skb: Skb, device: Link, came_by: Link | None, known: Fdb) -> Walk[None]:
     """To the one port behind which the MAC was seen (`br_forward.c: br_forward`)."""
     frame, why = skb.packet, fdb.because(skb.netns, known)
-    port = fib.link(net.world, skb.netns, known.port)
+    port = net.world.rows[skb.netns, "link"].get(known.port)
     refused = f"{known.port} is down" if port is None or not port.up else _may_not(device, came_by, port, frame)
     if refused or port is None:
         yield Step(skb.netns, "drop", refused, frame, frame, why, device.name, reason="NOT_SPECIFIED")
@@ -324,7 +316,8 @@ def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
 
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     """The machine itself sends by the bridge (`br_device.c: br_dev_xmit`)."""
-    skb, filters = Skb(netns, frame, mark=net.mark), switch.settings(device).vlan_filtering
+    skb, filters = Skb(netns, frame), switch.settings(device).vlan_filtering
+    skb.mark = net.mark
     if filters and not (yield from _tagged(skb, device, vlanfilter.of_bridge(device), device.name)):
         return
     if fdb.is_group(frame.eth_dst):

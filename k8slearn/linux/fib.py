@@ -166,8 +166,7 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
         return ""
     if ip.is_loopback(src) and not sysctl.either(world, netns, dev, "route_localnet"):
         return f"martian source {src}: loopback addresses stay inside a machine"
-    strict = sysctl.highest(world, netns, dev, "rp_filter")
-    accepted = sysctl.either(world, netns, dev, "accept_local")
+    strict, accepted = sysctl.highest(world, netns, dev, "rp_filter"), sysctl.either(world, netns, dev, "accept_local")
     addresses = world.rows[netns, "addr"].index(trie.own).addresses
     if not strict and (accepted or not _customised(world, netns)):
         return _OWN.format(src) if src in addresses and not accepted else ""
@@ -181,8 +180,10 @@ _OWN = "martian source {}: it is this machine's own address"
 
 def _customised(world: World, netns: str) -> bool:
     """Then the kernel looks the source up even without rp_filter (`fib_has_custom_local_routes`)."""
-    local = world.rows[netns, "route"].index(trie.tables).get((32, "local"))
-    return bool(local) or "ip" in world.rows[netns, "rule"].index(rule.custom)
+    if (32, "local") in world.rows[netns, "route"].index(trie.tables):
+        return True
+    rules = world.rows[netns, "rule"]
+    return bool(rules) and "ip" in rules.index(rule.custom)
 
 
 def _wrong_way(world: World, netns: str, dev: str, strict: int, back: Found, src: str, accepted: bool) -> str:

@@ -180,8 +180,9 @@ def receive(net: Net, skb: Skb) -> Walk[bool]:
     scope, device = found
     says = f"{device.name}: takes the outer header off"
     yield Step(scope, "decapsulate", says, outer, inner, because(scope, device), device.name)
-    mark = skb.mark if scope == skb.netns else 0
-    yield from path.arrive(net, Skb(scope, inner._replace(eth_src="", eth_dst=""), device.name, mark=mark), device)
+    bare = Skb(scope, inner._replace(eth_src="", eth_dst=""), device.name)
+    bare.mark = skb.mark if scope == skb.netns else 0
+    yield from path.arrive(net, bare, device)
     return True
 
 

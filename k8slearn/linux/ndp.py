@@ -73,7 +73,8 @@ def _message(flags: str, src: str, dst: str, target: str) -> Packet:
 
 def _send(net: Net, netns: str, link: Link, message: Packet) -> Walk[None]:
     """`ndisc_send_skb`: a packet of this machine's own, but conntrack leaves it alone."""
-    skb = Skb(netns, message, "", link.name, state="UNTRACKED")
+    skb = Skb(netns, message, "", link.name)
+    skb.state = "UNTRACKED"
     net.stat(netns, "Ip6OutRequests")
     icmp.count(net, netns, message, "Out")
     if not (yield from netfilter.run(net, skb, "OUTPUT")):

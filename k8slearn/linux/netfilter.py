@@ -44,10 +44,14 @@ HOOKS = {
 }
 
 
+Plan = Mapping[tuple[str, str], tuple[nft.Stage, ...]]
+"""(family, hook) -> the stages that have anything to do there."""
+
+
 def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     """Show a packet to every table at a hook; False where it ends here."""
     family = "ip6" if ":" in skb.packet.dst else "ip"
-    for stage in net.world.rows[skb.netns, "chain"].index(_plan)[family, hook]:
+    for stage in plan(net, skb.netns)[family, hook]:
         if stage == "conntrack":
             if not (yield from conntrack.find(net, skb, hook)):
                 return False
@@ -65,17 +69,24 @@ def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     return True
 
 
+def plan(net: Net, netns: str) -> Plan:
+    """What a namespace's chains have to do at each hook. No packet changes a chain: a walk looks it up once."""
+    found: Plan | None = net.plans.get(netns)
+    if found is None:
+        found = net.plans[netns] = net.world.rows[netns, "chain"].index(_plan)
+    return found
+
+
 def sees_wholes(net: Net, skb: Skb) -> bool:
     """Is this a fragment that must wait for the others, because conntrack works here (`nf_defrag_ipv4_enable`)?"""
     if skb.packet.fragment is None:
         return False
-    plan = net.world.rows[skb.netns, "chain"].index(_plan)
-    return "conntrack" in plan[skb.packet.family, "PREROUTING"]
+    return "conntrack" in plan(net, skb.netns)[skb.packet.family, "PREROUTING"]
 
 
-def _plan(chains: Table) -> Mapping[tuple[str, str], tuple[nft.Stage, ...]]:
+def _plan(chains: Table) -> Plan:
     """Which stages have anything to do: empty tables cost nothing, conntrack runs once somebody needs it."""
-    plan: dict[tuple[str, str], tuple[nft.Stage, ...]] = {}
+    found: dict[tuple[str, str], tuple[nft.Stage, ...]] = {}
     mixed = any(isinstance(key, tuple) and key[0] == "nft" for key in chains)
     for family in ("ip", "ip6"):
         mine = {k: c for k, c in chains.items() if isinstance(k, tuple) and k[0] == family}
@@ -92,8 +103,8 @@ def _plan(chains: Table) -> Mapping[tuple[str, str], tuple[nft.Stage, ...]]:
         )
         always = {"conntrack", "confirm", "nat"} if tracking else set()
         own = {(family, h): tuple(s for s in st if s in always or (s, h) in busy) for h, st in HOOKS.items()}
-        plan |= nft.joined(chains, family, own) if mixed else own
-    return plan
+        found |= nft.joined(chains, family, own) if mixed else own
+    return found
 
 
 def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
@@ -104,8 +115,7 @@ def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
         return True
     source = hook in ("POSTROUTING", "INPUT")
     if tracked.info == "NEW" and not tracked.reply and not (tracked.src_done if source else tracked.dst_done):
-        plan = net.world.rows[skb.netns, "chain"].index(_plan)
-        for stage in plan.get((family, f"nat {hook}"), ("nat",)):
+        for stage in plan(net, skb.netns).get((family, f"nat {hook}"), ("nat",)):
             if tracked.src_done if source else tracked.dst_done:
                 break
             walk = (
@@ -198,17 +208,6 @@ def _policy_step(skb: Skb, table: str, hook: str, family: str) -> Step:
 
 
 def _rule_step(skb: Skb, where: Name, line: Line, hook: str) -> Step:
-    _, table, name = where
-    target, position, packet = line.rule.target, line.position, skb.packet
-    drops = target in (DROP, "REJECT")
-    return Step(
-        skb.netns,
-        "drop" if drops else "rule",
-        f"{table} {name} rule {position}: {target or 'counted'}",
-        packet,
-        packet,
-        Because((skb.netns, "chain", where), f"-A {name} {line.text}", position),
-        skb.oif or skb.iif,
-        hook,
-        "NETFILTER_DROP" if drops else "",
-    )
+    what, says, text, reason = line.told(where)
+    packet, because = skb.packet, Because((skb.netns, "chain", where), text, line.position)
+    return Step(skb.netns, what, says, packet, packet, because, skb.oif or skb.iif, hook, reason)

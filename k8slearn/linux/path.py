@@ -86,7 +86,7 @@ def run(net: Net) -> Walk[None]:
 
 def receive(net: Net, netns: str, dev: str, frame: Packet) -> Walk[None]:
     """A frame has come in by a device (`dev.c: __netif_receive_skb_core`)."""
-    link = fib.link(net.world, netns, dev)
+    link = net.world.rows[netns, "link"].get(dev)
     return arrive(net, Skb(netns, frame, dev), link) if link is not None else nothing()
 
 
@@ -199,7 +199,7 @@ def _uncuttable(skb: Skb) -> bool:
 
 def _too_big(net: Net, skb: Skb) -> Walk[None]:
     """It may not be cut up and does not fit: the sender is told what would (RFC 1191)."""
-    packet, link = skb.packet, fib.link(net.world, skb.netns, skb.oif)
+    packet, link = skb.packet, net.world.rows[skb.netns, "link"].get(skb.oif)
     says = f"{packet.size} bytes do not fit through {skb.oif}, mtu {skb.mtu}, and DF is set"
     why = link_because(skb.netns, link) if link is not None else None
     net.ip_stat(skb, "FragFails")
@@ -255,8 +255,9 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     if packet.df and (packet.size > limit or out.discover == "dont" or pmtu.locked(world, netns, found, packet.dst)):
         packet = packet._replace(df=False)
     yield Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev)
-    skb = Skb(netns, packet, "", "lo" if own else found.dev, tracked=out.tracked, state=out.state, via=found.via)
-    skb.mtu, skb.mark, mark = limit, out.mark, out.mark
+    skb = Skb(netns, packet, "", "lo" if own else found.dev)
+    skb.tracked, skb.state, skb.via, skb.mtu = out.tracked, out.state, found.via, limit
+    skb.mark = mark = out.mark
     net.ip_stat(skb, "OutRequests")
     if packet.proto in ("icmp", "icmp6"):
         icmp.count(net, netns, packet, "Out")
@@ -338,14 +339,15 @@ def _fragmented(net: Net, skb: Skb, limit: int) -> Walk[None]:
         yield from _too_big(net, skb)
         return
     for piece in (yield from frag.cut(net, skb, limit)):
-        one = Skb(skb.netns, piece, skb.iif, skb.oif, tracked=skb.tracked, state=skb.state, mark=skb.mark, via=skb.via)
+        one = skb.like(piece, skb.iif, skb.oif)
+        one.via = skb.via
         yield from send_to_neighbour(net, one)
 
 
 def send_to_neighbour(net: Net, skb: Skb) -> Walk[None]:
     """The next hop's MAC, then the device (`ip_output.c: ip_finish_output2`)."""
     net.ip_stat(skb, "OutTransmits")
-    link = fib.link(net.world, skb.netns, skb.oif)
+    link = net.world.rows[skb.netns, "link"].get(skb.oif)
     if link is not None and link.kind in kinds.BARE:
         yield from enter(net, skb, link)
         return
@@ -362,7 +364,7 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
 
     So what was forwarded is forwarded again, and what was made here goes in only if the address is one of ours.
     """
-    lo = fib.link(net.world, skb.netns, "lo")
+    lo = net.world.rows[skb.netns, "link"].get("lo")
     if lo is None or not lo.up:
         why = link_because(skb.netns, lo) if lo is not None else None
         says = "lo is down: a machine cannot even reach itself"
@@ -373,7 +375,7 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
         says = f"lo: {skb.packet.dst} is nobody on this machine"
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo", reason="NOT_SPECIFIED")
         return
-    back = Skb(skb.netns, skb.packet, "lo", tracked=skb.tracked, state=skb.state, mark=skb.mark)
+    back = skb.like(skb.packet, "lo")
     if net.recording:
         net.record(skb.netns, LO, "in", back.packet._replace(eth_src=NOBODY, eth_dst=NOBODY))
     yield Step(skb.netns, "receive", "lo: back to this machine", skb.packet, skb.packet, None, "lo")
@@ -407,7 +409,7 @@ def nested(net: Net, netns: str, link: Link, frame: Packet, sending: Walk[None])
 
 def transmit(net: Net, skb: Skb, mac: str) -> Walk[None]:
     """Put the Ethernet header on and hand the frame to the device."""
-    link = fib.link(net.world, skb.netns, skb.oif)
+    link = net.world.rows[skb.netns, "link"].get(skb.oif)
     if link is not None:
         net.mark = skb.mark
         yield from hand_over(net, skb.netns, link, skb.packet.framed(link.mac, mac))
@@ -437,7 +439,7 @@ def _sent(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
 
 def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet) -> Walk[None]:
     """A cable: what goes in at one end comes out at the other (`veth.c: veth_xmit`)."""
-    far = fib.link(net.world, *end)
+    far = net.world.rows[end[0], "link"].get(end[1])
     if far is None or not far.up:
         says = f"{link.name} has no carrier: its peer is down"
         why = link_because(end[0], far) if far else link_because(netns, link)

@@ -39,7 +39,7 @@ def mtu(world: World, netns: str, found: Found, dst: str, *, forwarding: bool = 
     learned = None if forwarding else known(world, netns, found, dst)
     if learned is not None:
         return learned.mtu
-    link = fib.link(world, netns, "lo" if found.kind == "local" else found.dev)
+    link = world.rows[netns, "link"].get("lo" if found.kind == "local" else found.dev)
     told = found.route.mtu if found.route is not None else 0
     return min(told or (link.mtu if link is not None else LONGEST), LONGEST)
 

@@ -24,7 +24,7 @@ from k8slearn.linux import ip
 from k8slearn.linux.iptables import rule_text
 from k8slearn.linux.matches import tests
 from k8slearn.linux.rules import Chain, Rule
-from k8slearn.linux.targets import TARGETS, Target
+from k8slearn.linux.targets import DROP, TARGETS, Target
 from k8slearn.packet import Packet
 
 SHORT = 8
@@ -35,7 +35,7 @@ Bucket = tuple[str, Any]
 class Line:
     """One rule at its place in a chain, with what a walk needs of it ready."""
 
-    __slots__ = ("_text", "position", "rule", "target", "tests")
+    __slots__ = ("_text", "_told", "position", "rule", "target", "tests")
 
     def __init__(self, position: int, rule: Rule) -> None:
         self.position = position
@@ -44,6 +44,18 @@ class Line:
         self.tests: list[Callable[..., bool]] = rule.tests or tests(rule)
         self.target: Target | None = TARGETS.get(rule.target)
         self._text = ""
+        self._told: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+
+    def told(self, where: tuple[str, str, str]) -> tuple[str, str, str, str]:
+        """What is said when it matches in this chain: a step's word, its sentence, the rule's text, a drop's reason."""
+        found = self._told.get(where)
+        if found is None:
+            _, table, name = where
+            says = f"{table} {name} rule {self.position}: {self.rule.target or 'counted'}"
+            drops = self.rule.target in (DROP, "REJECT")
+            ends = ("drop", "NETFILTER_DROP") if drops else ("rule", "")
+            found = self._told[where] = (ends[0], says, f"-A {name} {self.text}", ends[1])
+        return found
 
     @property
     def text(self) -> str:

@@ -39,33 +39,39 @@ class Tracked:
     src_done: bool = False
 
 
-@dataclass(slots=True)
+@dataclass
 class Skb:
-    """One packet inside one namespace."""
+    """One packet inside one namespace. What most packets never have is not an argument: it is set where it happens."""
 
     netns: str
     packet: Packet
     iif: str = ""
     oif: str = ""
-    physin: str = ""
-    """The bridge port it came by, while bridge-netfilter shows it to iptables."""
-    physout: str = ""
-    mark: int = 0
-    tracked: Tracked | None = None
-    state: str = ""
+    mark: int = field(default=0, init=False)
+    tracked: Tracked | None = field(default=None, init=False)
+    state: str = field(default="", init=False)
     """``INVALID`` or ``UNTRACKED`` where there is no connection."""
-    prerouted: bool = False
-    """Has bridge-netfilter shown it to PREROUTING already (`br_netfilter_hooks.c: ip_sabotage_in`)?"""
-    bridged: bool = False
-    """Translated to a neighbour on its own bridge: it goes on as a frame, not through routing."""
-    via: str = ""
+    via: str = field(default="", init=False)
     """The next hop that routing chose."""
-    mtu: int = 0
+    physin: str = field(default="", init=False)
+    """The bridge port it came by, while bridge-netfilter shows it to iptables."""
+    physout: str = field(default="", init=False)
+    prerouted: bool = field(default=False, init=False)
+    """Has bridge-netfilter shown it to PREROUTING already (`br_netfilter_hooks.c: ip_sabotage_in`)?"""
+    bridged: bool = field(default=False, init=False)
+    """Translated to a neighbour on its own bridge: it goes on as a frame, not through routing."""
+    mtu: int = field(default=0, init=False)
     """How long a packet may be on the way that routing chose; 0: as long as the device takes."""
-    longest: int = 0
+    longest: int = field(default=0, init=False)
     """It came in fragments and was put together: the longest of them (the kernel's `frag_max_size`)."""
-    host: bool = False
+    host: bool = field(default=False, init=False)
     """It came in with a MAC of this machine (PACKET_HOST), whatever its header says by now."""
+
+    def like(self, packet: Packet, iif: str = "", oif: str = "") -> Skb:
+        """Another packet with this one's mark and connection (`skb_clone`, `ip_copy_metadata`)."""
+        other = Skb(self.netns, packet, iif, oif)
+        other.mark, other.tracked, other.state = self.mark, self.tracked, self.state
+        return other
 
 
 @dataclass(slots=True)
@@ -120,6 +126,8 @@ class Net:
     that rejects the very answers would ask for ever."""
     pieces: dict[tuple[str, ...], list[Packet]] = field(default_factory=dict)
     """Fragments that wait for the rest of their packet, by place and identification."""
+    plans: dict[str, Any] = field(default_factory=dict)
+    """namespace -> what its chains have to do at each hook (`netfilter.Plan`)."""
     staged: dict[tuple[str, str, str], list[Packet]] = field(default_factory=dict)
     """Packets that wait for a WireGuard handshake of (namespace, device, peer)."""
     pending: dict[tuple[str, str, str], str] = field(default_factory=dict)

@@ -30,7 +30,8 @@ def nested(frame: Packet) -> bool:
 def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -> Walk[None]:
     """The outer packet leaves the machine the way that routing `found`; `by` is the tunnel's name."""
     yield Step(home, "send", f"{by}: {outer}", outer, outer, found.because, found.dev)
-    skb = Skb(home, outer, "", found.dev, via=found.via, mark=mark)
+    skb = Skb(home, outer, "", found.dev)
+    skb.via, skb.mark = found.via, mark
     skb.mtu = pmtu.mtu(net.world, home, found, outer.dst)
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return
