@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from k8slearn.cni.plugins import PLUGINS
 from k8slearn.journal import Command, Put, World
-from k8slearn.linux import addr, device, fib, iptables, link, netns, route, sysctl
+from k8slearn.linux import iptables, link, netns, route
 from k8slearn.linux.program import Call, Result
 from k8slearn.linux.rows import Netns
 from k8slearn.linux.rules import Chain
+from k8slearn.shell import run as shell_run
 
 NODE = "node:n"
-TOKEN = re.compile(r"(?:MAC|VETH)\d+")
+TOKEN = re.compile(r"(?:MAC|VETH|IFB)\d+")
+TOKENS = re.compile(rf"({TOKEN.pattern})")
+PODS = tuple(f"kcni-pod{number}" for number in range(1, 5))
 
 
 def run(world: World, commands: Generator[Command, None, Any]) -> Any:
@@ -31,10 +34,10 @@ def run(world: World, commands: Generator[Command, None, Any]) -> Any:
         world.apply(command)
 
 
-def machine(*namespaces: str) -> World:
+def machine(*namespaces: str, ipv6: bool = False) -> World:
     """A node with ``lo`` up, and namespaces made by ``ip netns add``."""
     world = World()
-    world.apply(Put((NODE, "netns", ""), Netns("n", NODE)))
+    world.apply(Put((NODE, "netns", ""), Netns("n", NODE, ipv6)))
     run(world, link.add_loopback(NODE))
     run(world, link.set_up(world, NODE, "lo"))
     for name in namespaces:
@@ -59,10 +62,19 @@ class Tokens:
             return recorded.keys() == ours.keys() and all(self.same(recorded[k], ours[k]) for k in recorded)
         if isinstance(recorded, list) and isinstance(ours, list):
             return len(recorded) == len(ours) and all(map(self.same, recorded, ours))
-        if isinstance(recorded, str) and TOKEN.fullmatch(recorded):
-            known = self.ours.setdefault(recorded, ours)
-            return known == ours and list(self.ours.values()).count(ours) == 1
+        if isinstance(recorded, str) and isinstance(ours, str):
+            return self._same_text(recorded, ours)
         return bool(recorded == ours)
+
+    def _same_text(self, recorded: str, ours: str) -> bool:
+        pattern = "".join(r"(\S+?)" if TOKEN.fullmatch(w) else re.escape(w) for w in TOKENS.split(recorded))
+        found = re.fullmatch(pattern, ours)
+        if found is None:
+            return False
+        for token, name in zip(TOKEN.findall(recorded), found.groups(), strict=True):
+            if self.ours.setdefault(token, name) != name or list(self.ours.values()).count(name) > 1:
+                return False
+        return True
 
 
 def do(world: World, step: dict[str, Any], tokens: Tokens) -> Result:
@@ -78,7 +90,7 @@ def do(world: World, step: dict[str, Any], tokens: Tokens) -> Result:
         return Result()
     where = NODE if step["run_in"] in ("host", "root", "tmp") else netns.scope(NODE, f"kcni-{step['run_in']}")
     words = tuple(tokens.fill(step["argv"]))
-    run(world, next(act for start, act in _COMMANDS if words[: len(start)] == start)(world, where, words))
+    run(world, next((act for start, act in _COMMANDS if words[: len(start)] == start), _shell)(world, where, words))
     return Result()
 
 
@@ -96,58 +108,154 @@ def _append(world: World, where: str, words: tuple[str, ...]) -> Generator[Comma
 
 Act = Callable[[World, str, tuple[str, ...]], Any]
 _COMMANDS: tuple[tuple[tuple[str, ...], Act], ...] = (
-    (("ip", "addr", "flush"), lambda w, n, a: addr.flush(w, n, a[-1])),
-    (("ip", "link", "del"), lambda w, n, a: link.delete(w, n, a[-1])),
-    (("ip", "link", "set", "cbr0", "promisc"), lambda w, n, a: link.set_promisc(w, n, a[3], True)),
-    (("ip", "netns", "del"), lambda w, n, a: netns.delete(w, n, a[-1])),
     (("ip", "route", "del", "default"), lambda w, n, a: route.delete(w, n, "0.0.0.0/0")),
     (("iptables", "-t", "nat", "-A"), _append),
     (("rm", "-f"), _remove),
     (("ping",), lambda w, n, a: iter(())),
     (("sh", "-c"), lambda w, n, a: iter(())),
 )
-"""What the record's own commands are here. (The walk is tested elsewhere; ebtables are left out.)"""
+"""What some of the record's own commands are here (the walk is tested elsewhere, ebtables are left out); whatever
+else there is, the shell does."""
 
 
-def snapshot(world: World, scope: str, recorded: dict[str, Any]) -> dict[str, Any]:
-    """The same parts of a namespace that the record has, in its form."""
-    links = sorted(world.table(scope, "link").values(), key=lambda row: row.index)
-    out = {
-        "link": [_link(world, scope, row) for row in links],
-        "addr": [[a.dev, f"{a.address}/{a.prefix}", a.broadcast, a.scope] for a in world.table(scope, "addr").values()],
-        "route4": [_route(row) for row in world.table(scope, "route").values()],
-        "iptables_save": iptables.save(world, scope).rstrip("\n"),
-        "ip_forward": sysctl.read(world, scope, "net.ipv4.ip_forward"),
-        "bridge_fdb": _fdb(world, scope),
-    }
-    return {k: v for k, v in out.items() if k in recorded}
+def _shell(world: World, where: str, words: tuple[str, ...]) -> Generator[Command, None, None]:
+    done = yield from shell_run(world, where, words)
+    assert done.exit_code == 0, (words, done.stderr)
 
 
-def _link(world: World, scope: str, row: Any) -> dict[str, Any]:
-    flags = ["LOOPBACK"] if row.kind == "loopback" else ["BROADCAST", "MULTICAST"]
-    carrier = device.carrier(world, scope, row)
-    flags += ["UP"] * row.up + ["LOWER_UP"] * carrier
-    out = {"ifname": row.name, "mtu": row.mtu, "operstate": device.operstate(world, scope, row), "address": row.mac}
-    out |= {"flags": sorted([*flags, *["NO-CARRIER"] * (row.up and not carrier), *["PROMISC"] * row.promisc])}
-    out |= {} if row.kind == "loopback" else {"kind": row.kind}
-    return out | ({"master": row.master, "hairpin": row.hairpin} if row.master else {})
+Part = tuple[str, Callable[[str], Any]]
+"""A command line, and what is made of its output."""
 
 
-def _route(row: Any) -> dict[str, Any]:
-    text = fib.route_text(row).split()
-    out = {"dst": text[0], "dev": row.dev}
-    out |= {"gateway": row.via} if row.via else {}
-    out |= {"protocol": row.proto, "scope": row.scope} if row.proto == "kernel" else {}
-    return out | ({"prefsrc": row.src} if row.src else {})
+def _json(text: str) -> list[dict[str, Any]]:
+    return [row for row in json.loads(text or "[]") if row]
 
 
-def _fdb(world: World, scope: str) -> list[list[str]]:
-    """Learned entries, and each port's own MAC; a bridge's own MAC is there while it has an address of its own."""
-    rows = [[f.mac, f.port, f.bridge, ""] for f in world.table(scope, "fdb").values()]
-    return rows + [[p.mac, p.name, p.master, "permanent"] for p in world.table(scope, "link").values() if p.master]
+def _links(text: str) -> list[dict[str, Any]]:
+    return [_link(row) for row in _json(text)]
+
+
+def _link(row: dict[str, Any]) -> dict[str, Any]:
+    out = {name: row[name] for name in ("ifname", "mtu", "operstate", "address")} | {"flags": sorted(row["flags"])}
+    said = row.get("linkinfo", {})
+    out |= {"kind": said["info_kind"]} if "info_kind" in said else {}
+    hairpin = said.get("info_slave_data", {}).get("hairpin", False)
+    return out | ({"master": row["master"], "hairpin": hairpin} if "master" in row else {})
+
+
+def _addresses(text: str) -> list[list[str]]:
+    """[device, CIDR, broadcast, scope]; addresses that the kernel made of a MAC are left out."""
+    found = [(row["ifname"], a) for row in _json(text) for a in row.get("addr_info", ()) if a]
+    return [
+        [dev, f"{a['local']}/{a['prefixlen']}", a.get("broadcast", ""), a["scope"]]
+        for dev, a in found
+        if not a["local"].startswith("fe80:")
+    ]
+
+
+def _routes(text: str) -> list[dict[str, Any]]:
+    """(``linkdown`` is left out: when a bridge without ports loses its carrier depends on the millisecond.)"""
+    rows = [dict(row, flags=[flag for flag in row.get("flags", ()) if flag != "linkdown"]) for row in _json(text)]
+    return [{k: v for k, v in row.items() if k != "flags" or v} for row in rows]
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without spaces at their end; routes to a link's own IPv6 neighbourhood are left out."""
+    lines = (line.replace(" linkdown", "").rstrip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("fe80::/64 ")]
+
+
+def _rules(text: str) -> str:
+    """iptables-save without its comments, and its counters at nought."""
+    kept = [line for line in text.splitlines() if not line.startswith("#")]
+    return re.sub(r"\[\d+:\d+\]", "[0:0]", "\n".join(kept))
+
+
+def _fdb(text: str) -> list[list[str]]:
+    rows = [row for row in _json(text) if "vlan" not in row and not row["mac"].startswith(("33:33:", "01:00:5e:"))]
+    return [[r["mac"], r["ifname"], r["master"], r.get("state", "")] for r in rows if r.get("master")]
+
+
+PARTS: Mapping[str, Part] = {
+    "link": ("ip -d -j link", _links),
+    "addr": ("ip -4 -j addr", _addresses),
+    "addr6": ("ip -6 -j addr", _addresses),
+    "route4": ("ip -j route", _routes),
+    "route6": ("ip -6 route", _lines),
+    "rule": ("ip rule", _lines),
+    "neigh": ("ip neigh show nud permanent", _lines),
+    "iptables_save": ("iptables-save", _rules),
+    "ip6tables_save": ("ip6tables-save", _rules),
+    "ip_forward": ("sysctl -n net.ipv4.ip_forward", str.strip),
+    "bridge_fdb": ("bridge -j fdb", _fdb),
+}
+"""What is read back from a namespace after each step: the same commands, of the kernel or of a world."""
+
+
+def snapshot(world: World, scope: str, recorded: Iterable[str]) -> dict[str, Any]:
+    """The same parts of a namespace that the record has."""
+    out = {}
+    for name in recorded:
+        command, read = PARTS[name]
+        done = run(world, shell_run(world.fork(), scope, command))
+        assert done.exit_code == 0, (command, done.stderr)
+        out[name] = read(done.stdout)
+    return out
 
 
 def ipam_files(world: World) -> dict[str, str]:
     """The leases of host-local on the node."""
     files = world.table(NODE, "file").items()
     return {str(name).removeprefix("$TMP/ipam/"): text for name, text in files if str(name).startswith("$TMP/ipam/")}
+
+
+def replay(case: dict[str, Any], *namespaces: str, ipv6: bool = False) -> None:
+    """Do a recorded case in a world, and compare what each step printed and left."""
+    world, tokens = machine(*(namespaces or PODS), ipv6=ipv6), Tokens()
+    for number, step in enumerate(case["steps"]):
+        done = do(world, step, tokens)
+        if "plugin" in step:
+            _compare_output(step, done, tokens, number, ipv6)
+        for name, recorded in step.get("after", {}).items():
+            if name == "ipam_files":
+                assert ipam_files(world) == (recorded or {}), f"step {number}: leases"
+                continue
+            scope = NODE if name == "host" else netns.scope(NODE, f"kcni-{name}")
+            if "error" not in recorded and netns.exists(world, scope):
+                _compare_namespace(recorded, snapshot(world, scope, recorded), tokens, f"step {number}: {name}")
+
+
+def _compare_output(step: dict[str, Any], done: Any, tokens: Tokens, number: int, ipv6: bool) -> None:
+    assert done.exit_code == step["exit"], f"step {number}: {done}"
+    if "stdout_json" in step:
+        ours = json.loads(done.stdout)
+        recorded = step["stdout_json"] if ipv6 else _without_ipv6(step["stdout_json"])
+        assert tokens.same(recorded, ours), f"step {number}: {step['stdout_json']} {ours}"
+    else:
+        assert done.stdout == step["stdout_text"]
+    assert done.stderr.strip() == step.get("stderr", "").strip()
+
+
+def _compare_namespace(recorded: dict[str, Any], ours: dict[str, Any], tokens: Tokens, where: str) -> None:
+    for part, said in recorded.items():
+        theirs, mine = _comparable(part, tokens.fill(said)), _comparable(part, ours[part])
+        assert tokens.same(theirs, mine), f"{where}: {part}\n{theirs}\n{mine}"
+
+
+def _comparable(part: str, value: Any) -> Any:
+    """Order means nothing in lists of rows; what a bridge without ports calls its state depends on the millisecond."""
+    if part == "link":
+        bare = {row["ifname"] for row in value if row.get("kind") == "bridge"} - {row.get("master") for row in value}
+        rows = [dict(row, operstate="", flags=[]) if row["ifname"] in bare else dict(row) for row in value]
+        return [dict(row, flags=sorted(set(row["flags"]) - {"PROMISC"})) for row in rows]
+    if part == "bridge_fdb":
+        return sorted((row for row in value if row[1] != row[2]), key=lambda row: (row[1], row[3]))
+    if part == "route4":
+        return sorted(value, key=str)
+    return sorted(value) if isinstance(value, list) else value
+
+
+def _without_ipv6(result: Any) -> Any:
+    if isinstance(result, dict) and "ips" in result:
+        return {**result, "ips": [ip for ip in result["ips"] if ":" not in ip["address"]]}
+    return result
