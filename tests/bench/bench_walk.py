@@ -3,9 +3,10 @@
     python tests/bench/bench_walk.py [--services 10000] [--kernel]
 
 Traces per second for pod to pod on one node, pod to pod on two nodes, through the first and the last of many
-Services, and between two boxes over a VXLAN. With --kernel (as root on Linux) the same cluster stands in network
-namespaces (`cluster.export("netns")`), and the same questions are put there: one TCP connect in a tight loop, and one
-probe by ``ip netns exec``, with bash alone and with curl. It reports and gates nothing; each figure is a median.
+Services whose pod is on the other node, past all of them to a pod on the same node, and between two boxes over a
+VXLAN. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`), and
+the same questions are put there: one TCP connect in a tight loop, and one probe by ``ip netns exec``, with bash alone,
+with curl, and as ``script probe`` puts it. It reports and gates nothing; each figure is a median.
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ def service_ip(number: int) -> str:
     return f"10.100.{number >> 8}.{number & 255}"
 
 
-def rules(count: int, target: str) -> str:
-    """What kube-proxy writes for this many Services of one endpoint each, as iptables-restore reads it."""
+def rules(targets: list[str]) -> str:
+    """What kube-proxy writes for Services of one endpoint each, as iptables-restore reads it."""
     chains, lines = [":KUBE-SERVICES - [0:0]"], []
-    for n in range(count):
+    for n, target in enumerate(targets):
         service, endpoint = f"KUBE-SVC-{n:016d}", f"KUBE-SEP-{n:016d}"
         comment = f'-m comment --comment "default/s{n} cluster IP"'
         chains += [f":{service} - [0:0]", f":{endpoint} - [0:0]"]
@@ -68,8 +69,8 @@ def rules(count: int, target: str) -> str:
 def cluster_of(services: int) -> Any:
     cluster = Cluster(nodes=2)
     cluster.apply([pod(name, node) for name, node in PODS])
-    target = cluster.get("pod", "far")["status"]["podIP"]
-    done = cluster.node("node-1").run("iptables-restore --noflush", stdin=rules(services, target))
+    far, near = pod_ip(cluster, "default/far"), pod_ip(cluster, "default/near")
+    done = cluster.node("node-1").run("iptables-restore --noflush", stdin=rules([far] * services + [near]))
     assert done.exit_code == 0, done.stderr
     return cluster
 
@@ -125,8 +126,8 @@ def rounds(questions: dict[str, Callable[[], Any]], times: int) -> dict[str, flo
 
 
 @contextmanager
-def kernel(cluster: Any) -> Iterator[str]:
-    """The cluster in real namespaces; gives the name of the client's."""
+def kernel(cluster: Any) -> Iterator[tuple[str, list[str]]]:
+    """The cluster in real namespaces; gives the name of the client's, and the words that run its script."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "cluster.sh"
         script.write_text(cluster.export("netns"))
@@ -136,7 +137,7 @@ def kernel(cluster: Any) -> Iterator[str]:
             where = subprocess.run(
                 [*run, "exec", "default/client", "ip", "netns", "identify"], capture_output=True, text=True
             )
-            yield where.stdout.strip()
+            yield where.stdout.strip(), run
         finally:
             subprocess.run([*run, "down"], check=False, capture_output=True)
 
@@ -163,14 +164,15 @@ def connect(address: str) -> None:
         sock.connect((address, 80))
 
 
-def probes(netns: str, address: str) -> dict[str, Callable[[], Any]]:
+def probes(netns: str, script: list[str], address: str) -> dict[str, Callable[[], Any]]:
+    inside = ["ip", "netns", "exec", netns]
     commands = {
-        "ip netns exec, bash's /dev/tcp": ["bash", "-c", f"exec 3<>/dev/tcp/{address}/80"],
-        "ip netns exec, curl": ["curl", "-s", "-o", "/dev/null", f"http://{address}/"],
+        "ip netns exec, bash's /dev/tcp": [*inside, "bash", "-c", f"exec 3<>/dev/tcp/{address}/80"],
+        "ip netns exec, curl": [*inside, "curl", "-s", "-o", "/dev/null", f"http://{address}/"],
+        "script probe": [*script, "probe", "default/client", address, "80"],
     }
     return {
-        name: lambda c=command: subprocess.run(["ip", "netns", "exec", netns, *c], check=True, capture_output=True)
-        for name, command in commands.items()
+        name: lambda c=command: subprocess.run(c, check=True, capture_output=True) for name, command in commands.items()
     }
 
 
@@ -185,6 +187,7 @@ def main() -> None:
         "other node": "default/far",
         "first Service": service_ip(0),
         "last Service": last,
+        "past all, near": service_ip(asked.services),
     }
     for target in targets.values():
         assert cluster.send("default/client", target).outcome == "connected", "and neighbours know each other now"
@@ -195,10 +198,10 @@ def main() -> None:
         print(f"trace, {name:14} {seconds * 1e3:8.3f} ms {1 / seconds:8.0f}/s   {compared:6} rules that Linux compares")
     print(f"last Service / first Service: {walks['last Service'] / walks['first Service']:.3f}")
     if asked.kernel:
-        with kernel(cluster) as netns:
+        with kernel(cluster) as (netns, script):
             ip = {name: target if target[0] == "1" else pod_ip(cluster, target) for name, target in targets.items()}
             loops = connects(netns, ip, 300)
-            execs = rounds(probes(netns, last), 15)
+            execs = rounds(probes(netns, script, last), 15)
         for name, seconds in loops.items():
             print(f"kernel, connect, {name:14} {seconds * 1e3:8.3f} ms   trace / connect {walks[name] / seconds:6.2f}")
         for name, seconds in execs.items():
