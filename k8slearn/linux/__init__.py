@@ -9,17 +9,26 @@ table                 name                                        value
 ``netns``             ``""``                                      `rows.Netns`
 ``link``              ``"eth0"``                                  `rows.Link`
 ``addr``              ``("eth0", "192.168.64.11/24")``            `rows.Address`
+``inet6``             ``"eth0"`` (IPv6 is running there)          `rows.Inet6`
 ``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
-``neigh``             ``("eth0", "192.168.64.12")``               `rows.Neighbour`
+``rule``              ``("ip", 100, "from all lookup 7")``        `rows.Rule`
+``neigh``, ``proxy``  ``("eth0", "192.168.64.12")``               `rows.Neighbour`
 ``pmtu``              ``"10.244.2.7"``                            `rows.PathMtu`
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
+``vxfdb``             ``("flannel.1", "aa:bb:…")``                `rows.VxlanFdb`
 ``sysctl``            ``"net.ipv4.ip_forward"``                   text
 ``chain``             ``("ip", "nat", "KUBE-SERVICES")``          `rules.Chain`
+``ipset``             ``"blocked"``                               `ipset.IpSet`
+``ipset-member``      ``("blocked", ("10.0.0.1", "tcp:80"))``     `ipset.Member`
+``recent``            ``"KUBE-SEP-…"`` (``-m recent``)            `recent.py`
+``xt``                a rule's place (``-m limit``)               `limits.py`
 ``nfttable``, …       nftables' own                               `nft/values.py`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
 ``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
+``qdisc_handle``      ``""``                                      the last that the kernel chose
+``tcfilter``          ``("eth0", 49152, 0x800)``                  `ingress.Filter`
 ``module``            ``"ipip"`` (of a machine: it is loaded)     True
 ``counter``           ``("link", "eth0", "tx")``, a rule's place  (packets, bytes)
 ``nstat``             ``"IpInReceives"``                          (packets, bytes)
@@ -33,5 +42,6 @@ about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ru
 `qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks), `reasons`
 (the kernel's names for every drop).
 
-Left out: sit, gre and IPv6 tunnels, several next hops, multicast beyond one link.
+Left out: sit, gre and IPv6 tunnels, IPsec, bonds, VRFs, several next hops, multicast beyond one link, IPVS, eBPF.
+What a module leaves out, its own opening says.
 """

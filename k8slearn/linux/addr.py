@@ -1,4 +1,4 @@
-"""``ip addr add|del``: addresses on a link, and the routes that come and go with them.
+"""``ip addr add|del``: an address belongs to a link, and brings routes that come and go with it.
 
 devinet.c and fib_frontend.c: an IPv4 address on a link that is up brings the connected route of its network. When it
 goes, the route goes, and so does every route that named it as source; with a link's last address all routes over that

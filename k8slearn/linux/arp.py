@@ -5,16 +5,17 @@ for any of its addresses on any of its links (``arp_ignore``), and for others' a
 ``proxy_arp`` is on or a proxy entry says so. Where two machines have one address, the first answer counts: another one
 within a second is ignored (`arp_process`: ``locktime``).
 
-An entry is believed, wrong or right: a PERMANENT one for ever; a STALE one is used at once and looked into only after
-5 seconds (``delay_first_probe_time``), which is longer than our clients wait.
+An entry is believed, wrong or right (`neigh.STATES`): a STALE one is used at once and looked into only after 5 seconds
+(``delay_first_probe_time``), which is longer than our clients wait.
 
-Left out: gratuitous ARP, that later look (DELAY, PROBE), ``arp_filter``, ``arp_accept``, ``proxy_arp_pvlan``.
+Left out: gratuitous ARP (``arp_notify``, ``arp_accept``), that later look, ``arp_filter``, ``proxy_arp_pvlan``, asking
+the known MAC before everybody.
 """
 
 from __future__ import annotations
 
 from k8slearn.journal import Put
-from k8slearn.linux import fib, ip, ndp, path, sysctl
+from k8slearn.linux import fib, ip, ndp, neigh, path, sysctl
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -23,7 +24,7 @@ from k8slearn.trace import Because, Step, Walk
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NOBODY = "0.0.0.0"
 """The sender of a question from a machine without an address."""
-USABLE = ("REACHABLE", "STALE", "PERMANENT", "DELAY", "PROBE", "NOARP")
+USABLE = tuple(state for state, (used, _) in neigh.STATES.items() if used)
 
 
 def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:

@@ -7,6 +7,12 @@ unknown MAC. A frame for one of the machine's own MACs goes up, to the bridge's 
                                                         ├─ unknown, group ── the same for each port that may
                                                         └─ own, group, promisc ── VLAN ─ up
 
+A flood goes out of every other port whose switch for it is on::
+
+    to a unicast MAC     out of each port with flood on
+    to a broadcast MAC   out of each port with bcast_flood on
+    to a multicast MAC   out of each port with mcast_flood on
+
 While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWARD and POSTROUTING though they are not
 routed: so a Service's address can be translated between two pods on one bridge. (``bridge-nf-call-ip6tables``: IPv6;
 the bridge's own ``nf_call_iptables`` does it for one bridge.)
@@ -14,7 +20,8 @@ the bridge's own ``nf_call_iptables`` does it for one bridge.)
 A loop of bridges without spanning tree carries a frame round for ever. Here a bridge that has had the same frame
 by the same port `STORM` times lets it go.
 
-Left out: spanning tree, multicast snooping (a group's frames go to all), ebtables, arptables, ARP suppression.
+Left out: spanning tree, multicast snooping (a group's frames go to all), ebtables, arptables, ARP suppression,
+``bridge-nf-filter-vlan-tagged`` (iptables never sees what has a tag).
 """
 
 from __future__ import annotations

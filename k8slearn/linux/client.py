@@ -2,10 +2,12 @@
 
 ::
 
-    TCP    SYN ─ SYN-ACK ─ ACK ─ request ─ answer ─ (FIN ─ FIN-ACK ─ ACK)
-    UDP    request ─ answer
-    ping   echo-request ─ echo-reply
-    SCTP   INIT ─ INIT-ACK ─ COOKIE-ECHO ─ COOKIE-ACK ─ request ─ answer ─ (SHUTDOWN ─ SHUTDOWN-ACK ─ SHUTDOWN-COMPLETE)
+    tcp    SYN ─ SYN-ACK ─ ACK ─ request ─ answer ─ (FIN ─ FIN-ACK ─ last ACK)
+    sctp   INIT ─ INIT-ACK ─ COOKIE-ECHO ─ COOKIE-ACK ─ request ─ answer ─ (SHUTDOWN ─ SHUTDOWN-ACK ─ SHUTDOWN-COMPLETE)
+    udp    request ─ answer
+    icmp   echo-request ─ echo-reply
+
+What stands in brackets is said where the conversation is really held, not where it is only asked how it would go.
 
 An ICMP error fails a TCP socket that is still connecting; once it is connected only "too long" makes a difference: it
 cuts its segments again. A UDP socket goes on waiting over errors that may pass (`icmp.SOFT`).

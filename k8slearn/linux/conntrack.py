@@ -13,7 +13,8 @@ dropped before the last hook is forgotten. A table that is full takes no new con
 entry that is not ASSURED in the eight hash buckets nearby, and drops the packet where there is none
 (`nf_conntrack_core.c: early_drop`).
 
-Left out: helpers (FTP and the like), zones, sequence tracking, events, accounting, clash resolution.
+Left out: helpers (FTP and the like) with what they expect, zones, sequence tracking, events (``conntrack -E``),
+accounting, timeout policies, clash resolution.
 """
 
 from __future__ import annotations

@@ -1,8 +1,18 @@
 """What conntrack takes a connection's state to be, and how long it remembers it.
 
-conntrack is a man in the middle: it sees packets and guesses. `TCP` and `SCTP` have a row for each (direction, kind of
-packet) and a column for each state before; a cell is the state after. ``.`` is IGNORE (let it pass, learn nothing),
-``x`` is INVALID.
+conntrack is a man in the middle: it sees packets and guesses. A connection that goes as it should (``>`` is the first
+packet's direction), with the state after each packet and how long the entry is then kept::
+
+    >   SYN       SYN_SENT      120 s
+    <   SYN-ACK   SYN_RECV      60 s
+    >   ACK       ESTABLISHED   432000 s
+    >   FIN-ACK   FIN_WAIT      120 s
+    <   FIN-ACK   LAST_ACK      30 s
+    >   ACK       TIME_WAIT     120 s
+
+`TCP` and `SCTP` have a row for each (direction, kind of packet) and a column for each state before; a cell is the state
+after. ``.`` is IGNORE (let it pass, learn nothing), ``x`` is INVALID. UDP, ICMP and the rest have no states, only
+timeouts (`TIMEOUTS`).
 
 Left out: windows and sequence numbers (a packet is always in its window, so ``nf_conntrack_tcp_be_liberal`` changes
 nothing), the shorter timeouts after three retransmissions or with unacknowledged data, the end of a TCP connection that

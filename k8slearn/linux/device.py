@@ -1,6 +1,8 @@
-"""Reading a network device: does it exist, has it a carrier, what does ``ip link`` call its state.
+"""A network device is up because somebody said so, and has a carrier if something at its other end works.
 
-What a person writes about a device is in `link`; here nothing is written.
+So ``ip link`` shows two words: ``UP`` in the brackets is the order, ``state`` is what came of it: ``UP``, ``DOWN`` (not
+ordered, or no carrier: ``NO-CARRIER``), ``LOWERLAYERDOWN`` (what it stands on has none), ``UNKNOWN`` (a driver that
+does not know). This module reads devices; what a person writes about one is in `link`.
 
 Left out: kinds of device that are not in `drivers`.
 """

@@ -1,22 +1,21 @@
 """What a driver says of its devices: their hardware type, flags and limits, and how they know of a carrier.
 
-=========  ========  ======================  ===========================================================
-kind       type      flags                   carrier
-=========  ========  ======================  ===========================================================
-loopback   loopback  LOOPBACK                nobody asks: state UNKNOWN while up
-veth       ether     BROADCAST MULTICAST     both ends are up (veth.c)
-bridge     ether     BROADCAST MULTICAST     a port of it forwards (br_if.c)
-vxlan      ether     BROADCAST MULTICAST     nobody asks
-dummy      ether     BROADCAST NOARP         nobody asks
-ifb        ether     BROADCAST NOARP         nobody asks
-vlan       ether     BROADCAST MULTICAST     the device below has one
-macvlan    ether     BROADCAST MULTICAST     the device below has one
-ipvlan     ether     BROADCAST MULTICAST     the device below has one
-ipip       ipip      NOARP                   nobody asks
-wireguard  none      POINTOPOINT NOARP       nobody asks
-=========  ========  ======================  ===========================================================
+::
 
-What a packet finds in a device of a kind is in the kind's own module (`path.KINDS`).
+    kind        type       flags                 has a carrier while
+    loopback    loopback   LOOPBACK              nobody asks: state UNKNOWN while up
+    veth        ether      BROADCAST MULTICAST   both ends are up
+    bridge      ether      BROADCAST MULTICAST   one of its ports has one
+    vxlan       ether      BROADCAST MULTICAST   nobody asks: state UNKNOWN while up
+    dummy       ether      BROADCAST NOARP       nobody asks: state UNKNOWN while up
+    vlan        ether      BROADCAST MULTICAST   the device below has one
+    macvlan     ether      BROADCAST MULTICAST   the device below has one
+    ipvlan      ether      BROADCAST MULTICAST   the device below has one
+    ipip        ipip       NOARP                 nobody asks: state UNKNOWN while up
+    wireguard   none       POINTOPOINT NOARP     nobody asks: state UNKNOWN while up
+    ifb         ether      BROADCAST NOARP       nobody asks: state UNKNOWN while up
+
+What a packet finds in a device of a kind is in the kind's own module (`kinds.py`).
 
 Left out: hardware: every device here is made of software.
 """

@@ -6,6 +6,26 @@ walk knows nothing of faults: it meets the rows that they left. What a fault cha
 ``("faults", "active", NAME)``); lifting it puts back every row that is still as the fault left it, in its old place,
 and leaves alone what somebody has changed since.
 
+::
+
+    fault              what is wrong then                                              arguments
+    link-down          a link is down                                                  dev
+    address-conflict   a link has an address that another machine has                  dev address
+    wrong-gateway      a route goes by the wrong machine                               via dst
+    missing-route      a route is gone                                                 dst
+    wrong-route        a route that should not be                                      dst via dev
+    sysctl             a kernel setting is off, or wrong                               name value
+    rule-deleted       a netfilter rule is gone                                        table chain position
+    rule-moved         a netfilter rule stands in the wrong place                      table chain position to
+    mtu                a link takes smaller packets than its neighbours                dev mtu
+    loss               a link loses packets                                            dev percent
+    delay              a link is slow                                                  dev seconds
+    conntrack-full     no connection can be remembered any more
+    wrong-neighbour    an address has the wrong MAC in the neighbour table, for ever   dev address mac
+    duplicated-mac     a link has the MAC of another                                   dev mac
+    expired-fdb        a bridge has forgotten behind which port a MAC is               bridge mac
+    wrong-prefix       an address has the wrong network mask                           dev address prefix
+
 Law: a fault that is injected and lifted leaves the world as it was.
 
 Left out: faults in memory, CPU and disks; packets that are damaged, doubled or overtaken.

@@ -11,7 +11,8 @@ out. There are three kinds::
 Every MAC of a port is ``permanent`` by itself, and so is the bridge's: these are derived from the link rows. An entry
 that was not heard of for ``ageing_time`` (300 s) is gone: the next frame for it is flooded (br_fdb.c).
 
-Left out: sticky and offloaded entries, entries that a control plane learned (``extern_learn``), a limit of entries.
+Left out: sticky and offloaded entries, entries that a control plane learned (``extern_learn``), a limit of entries,
+``no_linklocal_learn``.
 """
 
 from __future__ import annotations

@@ -2,15 +2,19 @@
 
 ::
 
-    header + 2980 bytes, mtu 1500:   0────────1480 │ 1480───────2960 │ 2960─2980
-                                     more          │ more            │ (the last)
+    bytes 0 to 1480      more follow
+    bytes 1480 to 2960   more follow
+    bytes 2960 to 2980   the last
+
+These are the three pieces of a packet of 3000 bytes (20 are its header) on a link of MTU 1500.
 
 Every fragment is routed by itself. Only the first has the ports, so a firewall that looks at ports must see the whole
 packet: where conntrack works, PREROUTING (and a bridge that shows its frames to iptables) puts the pieces together
 first, and the way out cuts the packet up again, no piece longer than the longest that came (`nf_defrag_ipv4.c`,
 `ip_output.c: ip_do_fragment`). IPv6 is fragmented by its sender alone.
 
-Left out: overlapping fragments, and the limits of the memory for those that wait.
+Left out: overlapping fragments, the limits of the memory for those that wait, and what the receiver tells the sender
+after 30 seconds (``reassembly-time-exceeded``: no client here waits so long).
 """
 
 from __future__ import annotations

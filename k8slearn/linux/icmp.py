@@ -1,12 +1,33 @@
 """ICMP: how machines tell each other that something did not work, and ping.
 
-An error quotes the packet that it is about; only so does the sender know which connection to fail. Who may make one
-is strict, lest errors breed errors: never about an error, a later fragment, a broadcast or a multicast packet (RFC
-1122, RFC 4443; `icmp.c: __icmp_send`, `icmp6_send`). An error comes from the packet's own destination where that is
-the machine's address, else from the address by which the machine reaches the sender.
+An error quotes the packet that it is about; only so does the sender know which connection to fail, and what to say
+(type/code, in IPv4 and IPv6)::
+
+    message             IPv4   IPv6   says                     a UDP socket
+    net-unreachable     3/0    ─      Network is unreachable   goes on waiting
+    host-unreachable    3/1    ─      No route to host         goes on waiting
+    proto-unreachable   3/2    ─      Protocol not available   fails
+    port-unreachable    3/3    1/4    Connection refused       fails
+    frag-needed         3/4    ─      Message too long         fails
+    net-prohibited      3/9    ─      Network is unreachable   fails
+    host-prohibited     3/10   ─      No route to host         fails
+    admin-prohibited    3/13   ─      No route to host         fails
+    time-exceeded       11/0   3/0    No route to host         goes on waiting
+    no-route            ─      1/0    Network is unreachable   goes on waiting
+    adm-prohibited      ─      1/1    Permission denied        fails
+    beyond-scope        ─      1/2    No route to host         goes on waiting
+    addr-unreachable    ─      1/3    No route to host         goes on waiting
+    policy-fail         ─      1/5    Permission denied        fails
+    reject-route        ─      1/6    Permission denied        fails
+    packet-too-big      ─      2/0    Message too long         fails
+
+"Too long" TCP takes as advice: it cuts its segments smaller. Who may make an error is strict, lest errors breed errors:
+never about an error, a later fragment, a broadcast or a multicast packet (RFC 1122, RFC 4443; `icmp.c: __icmp_send`,
+`icmp6_send`). An error comes from the packet's own destination where that is the machine's address, else from the
+address by which the machine reaches the sender.
 
 Left out: redirects (`send_redirects=0` everywhere), rate limits (`icmp_ratelimit`, the burst of `error_cost`),
-``icmp_errors_use_inbound_ifaddr``, parameter problems, time stamps.
+``icmp_errors_use_inbound_ifaddr``, parameter problems other than an unknown IPv6 header, time stamps.
 """
 
 from __future__ import annotations

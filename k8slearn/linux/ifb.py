@@ -6,7 +6,7 @@ asks for ``skb->redirected``).
 
 `redirect` is what an ingress filter does (`ingress.py`).
 
-Left out: queues for several processors.
+Left out: queues for several processors, redirecting what goes out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Does a machine speak IPv6, and on which links? (What happens on them: `addrconf`.)
+"""A machine speaks IPv6 unless its kernel was booted without, and on each link unless ``disable_ipv6`` says no.
+
+A link must also be wide enough: IPv6 works with 1280 bytes at least, and is switched off below. The row ``inet6`` of a
+link says that IPv6 is running on it (the kernel's ``IF_READY``). What then happens there is in `addrconf`.
 
 Left out: link MTUs of IPv6's own (``net.ipv6.conf.DEV.mtu``).
 """

@@ -11,7 +11,8 @@ So the bandwidth plugin limits both directions of a pod::
 Filters are asked in the order of their preference, the first that takes the frame decides (`act_api.c`,
 `act_mirred.c`). An ifb that is down swallows what it is given.
 
-Left out: conditions (``match u32 0 0`` takes all), classes, actions other than ``mirred egress redirect``.
+Left out: conditions (``match u32 0 0`` takes all), classifiers other than ``u32`` (flower, bpf), ``clsact`` and its
+egress side, classes, actions other than ``mirred egress redirect``.
 """
 
 from __future__ import annotations

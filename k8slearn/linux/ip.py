@@ -3,6 +3,14 @@
 Python's `ipaddress` makes an object for each look; a packet's walk asks too often for that, so the numbers behind a
 text are remembered. An IPv6 address is kept in its one canonical form (RFC 5952): `canonical` makes it.
 
+An address counts in a **scope**: on the whole internet, on one link, in one machine (`SCOPES`)::
+
+    127.0.0.0/8       host
+    ::1/128           host
+    fe80::/10         link
+    fec0::/10         site
+    everything else   global
+
 Left out: zones (``fe80::1%eth0``): the tools take them off before they come here.
 """
 
@@ -101,12 +109,11 @@ def eui64(mac: str) -> str:
     return text(0xFE80 << 112 | int.from_bytes(host), 128)
 
 
+SCOPES = {"127.0.0.0/8": "host", "::1/128": "host", "fe80::/10": "link", "fec0::/10": "site"}
+"""Network -> how far its addresses count (``ip addr``'s default for IPv4; `ipv6_addr_type`, RFC 4291)."""
+
+
+@lru_cache(maxsize=1 << 12)
 def scope(address: str) -> str:
-    """How far an address counts (`ipv6_addr_type`, RFC 4291): ``host``, ``link``, ``site`` or ``global``."""
-    if is_loopback(address):
-        return "host"
-    if ":" not in address:
-        return "global"
-    if is_link_local(address):
-        return "link"
-    return "site" if number(address) >> 118 == 0b1111111011 else "global"
+    """How far an address counts: ``host``, ``link``, ``site`` or ``global``."""
+    return next((scope for network, scope in SCOPES.items() if within(address, network)), "global")

@@ -2,7 +2,13 @@
 
 What IPv4 does and this does not: there is no reverse path filter, and a machine's own address as source is no martian.
 A box without a route tells the sender whether it forwards or not. A router never fragments, and it does not pass on
-what comes from a link-local address.
+what comes from a link-local address. Where the table gives no way the sender is told::
+
+    none          no-route
+    throw         no-route
+    unreachable   no-route
+    prohibit      adm-prohibited
+    blackhole     ─
 
 Left out: extension headers, multicast routing, redirects (IPv6 has no switch for all of them), the proxy's own
 look at what it forwards.

@@ -1,9 +1,16 @@
 """Is a packet that came in for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?
 
 The order is the kernel's: impossible addresses (martians), then the routing table, and only for what would be taken or
-passed on the check of its source. A box that does not forward is silent about what is not its own.
+passed on the check of its source. A box that does not forward is silent about what is not its own; one that does tells
+the sender where its table gives no way (and a program on the box itself hears of it from ``connect()``)::
 
-Left out: multicast routing, directed broadcasts (``bc_forwarding``).
+    the table says   a program here is told   a packet's sender is told
+    none             Network is unreachable   net-unreachable
+    unreachable      No route to host         host-unreachable
+    prohibit         Permission denied        admin-prohibited
+    blackhole        Invalid argument         ─
+
+Left out: multicast, broadcasts that sockets would take, directed broadcasts (``bc_forwarding``).
 """
 
 from __future__ import annotations

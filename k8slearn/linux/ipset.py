@@ -3,12 +3,24 @@
 A thousand addresses in a set cost a rule one look-up, where a thousand rules would cost a thousand: that is why network
 policy is written with sets. A set's *type* says what its elements are made of (``hash:ip,port``: an address and a
 port), and a rule says for each part whether the packet's source or destination is meant. Networks are looked up from
-the longest prefix on; an element with ``nomatch`` is an exception.
+the longest prefix on; an element with ``nomatch`` is an exception. The types, and what an element of each has::
+
+    hash:ip            ip
+    hash:net           net
+    hash:ip,port       ip, port
+    hash:net,port      net, port
+    hash:ip,port,ip    ip, port, ip
+    hash:ip,port,net   ip, port, net
+    hash:net,iface     net, iface
+    bitmap:ip          ip
+    bitmap:port        number
+    list:set           set
 
 A set is a row ``(netns, "ipset", NAME)``, an element a row ``(netns, "ipset-member", (NAME, parts))``; they are found
 by an index. The program that changes them is ``shell/ipset.py``.
 
-Left out: the types with marks, MACs or two networks, bitmasks, ``forceadd``, ``skbinfo``, how a hash grows.
+Left out: the types with marks, MACs or two networks, ``netmask`` and ``bitmask``, ``forceadd``, ``skbinfo``, how a hash
+grows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,21 @@
-"""Which module knows which kind of device, beside the bridge and the cable.
+"""What sending and receiving mean on a network device is the affair of its driver: a module for each kind of device.
+
+::
+
+    kind        is given     sends by       looks at
+    veth        frames       path.py
+    bridge      frames       bridge.py
+    vxlan       frames       vxlan.py
+    dummy       frames       dummy.py
+    ifb         frames       ifb.py
+    vlan        frames       vlan.py        frames of the device below
+    macvlan     frames       macvlan.py     frames of the device below
+    ipvlan      frames       ipvlan.py      frames of the device below
+    ipip        IP packets   ipip.py        ipip and icmp for this machine
+    wireguard   IP packets   wireguard.py   udp for this machine
+
+A bridge also gets what comes in by its ports (`bridge.handle_frame`), a VXLAN device the packets of its UDP port
+(`vxlan.receive`), an ifb what a filter sends there (`ingress.py`).
 
 A vlan, a macvlan, an ipvlan takes frames away from the device below it (`take`) and sends by that one (`transmit`). A
 tunnel takes bare IP packets and makes outer ones of them; what comes out at the other end is brought to its machine

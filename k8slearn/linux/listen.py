@@ -14,7 +14,7 @@ ICMP port unreachable, SCTP with ABORT.
 Our listeners answer like agnhost's netexec: ``/`` says hello, ``/hostname`` a name, ``/clientip`` whom they see,
 ``/bytes/4000`` that many bytes.
 
-Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device.
+Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device, raw sockets.
 """
 
 from __future__ import annotations

@@ -3,7 +3,11 @@
 ``-j LOG`` writes one line about the packet into the kernel's log (``dmesg``), in the order of the headers
 (`nf_log_syslog.c`)::
 
-    prefix IN=eth0 OUT= MAC=02:…:08:00 SRC=10.0.0.1 DST=10.0.0.2 LEN=60 TOS=0x00 … PROTO=TCP SPT=1 DPT=80 … SYN URGP=0
+    IN=eth0 OUT=cni0 MAC=02:00:00:00:00:02:02:00:00:00:00:01:08:00 SRC=10.0.0.1 DST=10.0.0.2 LEN=60 TOS=0x00
+    PREC=0x00 TTL=64 ID=0 DF PROTO=TCP SPT=40000 DPT=80 WINDOW=0 RES=0x00 SYN URGP=0
+
+At each hook it names the devices that the hook knows (this was FORWARD; the MACs are the receiver's, the sender's and
+the type), behind the ``--log-prefix`` that the rule gives.
 
 ``-j NFLOG`` hands it to a program that listens on a netlink group. Neither decides anything.
 

@@ -5,6 +5,24 @@ those that only make sense together (``-m conntrack``, ``-m recent``, ...): they
 A test changes nothing; what it wants to remember it puts into `net.learned`, and the walk yields that. The syntax is
 in `iptables`.
 
+::
+
+                   -s  -d  -i  -o  -p  -f
+    -m tcp         --dport  --sport  --tcp-flags
+    -m udp         --dport  --sport
+    -m sctp        --dport  --sport
+    -m multiport   --dports  --sports  --ports
+    -m mark        --mark
+    -m icmp        --icmp-type
+    -m icmp6       --icmpv6-type
+    -m physdev     --physdev-is-bridged  --physdev-is-in  --physdev-is-out  --physdev-in  --physdev-out
+    -m iprange     --src-range  --dst-range
+    -m length      --length
+    -m ttl         --ttl-eq  --ttl-lt  --ttl-gt
+    -m hl          --hl-eq  --hl-lt  --hl-gt
+    -m pkttype     --pkt-type
+    and -m         conntrack  state  connmark  statistic  addrtype  mac  rpfilter  recent  limit  set
+
 Left out: every match that `iptables` does not read.
 """
 

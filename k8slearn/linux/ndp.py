@@ -8,10 +8,9 @@
 So a firewall sees it. The question passes OUTPUT and POSTROUTING, and at the other end PREROUTING and INPUT: an
 ip6tables policy that drops ICMPv6 cuts a machine off, which dropping ICMP never does in IPv4. conntrack does not track
 it (UNTRACKED). A machine answers only for the addresses of the device that was asked on, and for another's where
-``proxy_ndp`` is on and it was told to (``ip -6 neigh add proxy``).
+``proxy_ndp`` is on and it was told to (``ip -6 neigh add proxy``). The question's target is the packet's `payload`.
 
-The question's target is the packet's `payload`. Left out: duplicate address detection, router solicitations and
-advertisements, redirects, anycast.
+Left out: duplicate address detection, router solicitations and advertisements, redirects, anycast.
 """
 
 from __future__ import annotations

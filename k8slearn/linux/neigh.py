@@ -1,17 +1,44 @@
-"""``ip neigh add|replace|del``: who has which address on a link, as a person may write it down.
+"""The neighbour table (``ip neigh``): which MAC has which address on a link, and how sure the kernel is of it.
 
-The kernel fills this table itself by ARP and neighbour discovery (see the packet walk); an entry that a person adds is
-PERMANENT and is never asked about again. A **proxy** entry (``ip neigh add proxy ADDRESS``) is the other way round:
-this machine answers for that address.
+The kernel fills this table itself, by `arp` and `ndp`; an entry that a person adds is PERMANENT and is never asked
+about again. What an entry can be (`STATES`)::
 
-Left out: ageing.
+    PERMANENT    used at once   a person wrote it: believed for ever
+    REACHABLE    used at once   it answered a moment ago
+    STALE        used at once   that was a while ago
+    DELAY        used at once   it was STALE and has been used: five seconds for a sign of life
+    PROBE        used at once   none came: it is asked directly
+    NOARP        used at once   on this link nobody is asked
+    INCOMPLETE   not used       asked by broadcast, no answer yet: packets wait
+    FAILED       not used       asked three times, no answer
+    NONE         not used       nothing is known
+
+A **proxy** entry (``ip neigh add proxy ADDRESS``) is the other way round: this machine answers for that address.
+
+Left out: ageing: what was REACHABLE stays so, and nothing becomes DELAY or PROBE by itself; limits of the table
+(``gc_thresh3``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux.device import find, refused
 from k8slearn.linux.rows import Neighbour
+
+STATES: Mapping[str, tuple[bool, str]] = {
+    "PERMANENT": (True, "a person wrote it: believed for ever"),
+    "REACHABLE": (True, "it answered a moment ago"),
+    "STALE": (True, "that was a while ago"),
+    "DELAY": (True, "it was STALE and has been used: five seconds for a sign of life"),
+    "PROBE": (True, "none came: it is asked directly"),
+    "NOARP": (True, "on this link nobody is asked"),
+    "INCOMPLETE": (False, "asked by broadcast, no answer yet: packets wait"),
+    "FAILED": (False, "asked three times, no answer"),
+    "NONE": (False, "nothing is known"),
+}
+"""What is known of a neighbour -> (is its MAC used at once?, what it means)."""
 
 
 def key(netns: str, dev: str, address: str) -> Key:

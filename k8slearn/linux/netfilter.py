@@ -7,11 +7,11 @@
                         INPUT                  OUTPUT ── (route again)
                           └──── local process ────┘
 
-    PREROUTING   raw, conntrack, mangle, nat
-    INPUT        mangle, filter, security, nat, confirm
-    FORWARD      mangle, filter, security
-    OUTPUT       raw, conntrack, mangle, nat, filter, security
-    POSTROUTING  mangle, nat, confirm
+    PREROUTING    raw, conntrack, mangle, nat
+    INPUT         mangle, filter, security, nat, confirm
+    FORWARD       mangle, filter, security
+    OUTPUT        raw, conntrack, mangle, nat, filter, security
+    POSTROUTING   mangle, nat, confirm
 
 At each hook the tables run in the order of `HOOKS` (the kernel's priorities); ``conntrack`` finds a packet's
 connection, ``confirm`` remembers a new one. A rule whose matches all hold decides
@@ -20,7 +20,7 @@ IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
 
 nftables' base chains (`nft/stages.py`) stand among these tables by their priorities.
 
-Left out: ebtables, conntrack zones.
+Left out: ebtables and arptables, conntrack zones, packets that a program decides about (NFQUEUE).
 """
 
 from __future__ import annotations

@@ -15,22 +15,11 @@ from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
-    "link",
-    "addr",
-    "inet6",
-    "route",
-    "rule",
-    "neigh",
-    "pmtu",
-    "proxy",
-    "fdb",
-    "vxfdb",
-    "upper",
-    "sysctl",
-    "chain",
-    "conntrack",
-    "socket",
+    *("link", "addr", "inet6", "route", "rule", "neigh", "proxy", "pmtu", "fdb", "vxfdb", "sysctl", "chain", "ipset"),
+    *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "counter"),
+    *("nstat", "drops"),
 )
+"""What a namespace has of its own, beside nftables' tables: it goes with the namespace."""
 INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.all.", "net.ipv4.conf.default.")
 
 

@@ -1,4 +1,4 @@
-"""May a route's next hop be one? What the kernel asks before it lets a route in.
+"""A route's next hop must be a neighbour: the kernel lets no route in whose gateway it could not reach directly.
 
 IPv4 (fib_semantics.c: fib_check_nh): the device is up, and the gateway is a neighbour: reachable over a ``scope link``
 route, or said to be (``onlink``). IPv6 (route.c: fib6_nh_init, ip6_validate_gw): a link-local gateway needs its device

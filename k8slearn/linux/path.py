@@ -13,7 +13,7 @@ Each function is named after what the kernel calls that stretch of road. It yiel
 what the kernel learns (`Put`), and changes nothing but its own packet. Wires are a queue (`skb.Net.wire`): a packet
 that crosses a veth is picked up again by `run`, as the kernel's softirq does.
 
-Left out: IP options, multicast routing, broadcast traffic other than ARP.
+Left out: IP options, IPv4 multicast, multicast routing, broadcasts other than ARP's.
 """
 
 from __future__ import annotations

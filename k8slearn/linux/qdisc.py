@@ -10,19 +10,30 @@
 A packet that has to wait moves the conversation's clock on (`skb.Net.time`): so the logical clock says how long N
 bytes take. Chance comes from the same hash as every other draw, so `fates()` knows each way it can fall.
 
-TCP sends again what was lost (`RESENT`), so one loss in ten seldom breaks a connection. All tries of one packet at one
-device are one draw: it is lost for good with the chance that all of them are, and else arrives as late as the tries
-that failed. So several lossy devices on one way are taken one by one, and answers to repeated packets are not drawn
-again: nearly what happens, and each packet has two fates instead of thirty.
+TCP sends again what was lost, so one loss in ten seldom breaks a connection; so do some others (`RESENT`)::
+
+    lost                      sent again after (seconds)
+    SYN                       1, 2, 3, 4
+    SYN-ACK                   1, 3
+    data                      0.2, 0.6, 1.4, 3
+    arp                       1, 2
+    neighbour-solicitation    1, 2
+    neighbour-advertisement   1, 2
+    INIT                      3
+    sctp                      1, 3
+
+All tries of one packet at one device are one draw: it is lost for good with the chance that all of them are, and else
+arrives as late as the tries that failed. So several lossy devices on one way are taken one by one, and answers to
+repeated packets are not drawn again: nearly what happens, and each packet has two fates instead of thirty.
 
 This is the network's quality of service. What Kubernetes calls QoS (a pod's requests and limits) has nothing to do
 with it.
 
 Sources: tc-netem(8), tc-tbf(8), `sch_tbf.c`, `sch_netem.c`.
 
-Left out: classes and filters by packet, reordering, duplication, corruption and jitter; queues that overflow (what does
-not fit into `limit` waits all the same); other conversations in the same queue; copies of one frame, which wait one
-after the other.
+Left out: every other qdisc (htb, fq_codel, prio), classes and filters on the way out, reordering, duplication,
+corruption and jitter; queues that overflow (what does not fit into `limit` waits all the same); other conversations in
+the same queue; copies of one frame, which wait one after the other.
 """
 
 from __future__ import annotations

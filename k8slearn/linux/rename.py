@@ -1,9 +1,10 @@
 """``ip link set OLD name NEW``: a device gets another name, and every row that speaks of it follows.
 
 dev.c: dev_change_name(). The kernel knows devices by index, so routes, addresses and neighbours stay where they are;
-here their rows carry the name, and are written again under the new one.
+here their rows carry the name, and are written again under the new one. Firewall rules keep the old name, as they do on
+Linux: they match text.
 
-Left out: alternative names. Firewall rules keep the old name, as they do on Linux: they match text.
+Left out: alternative names (``altname``).
 """
 
 from __future__ import annotations

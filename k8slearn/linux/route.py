@@ -1,13 +1,13 @@
-"""``ip route add|replace|append|del``: what the kernel lets into a routing table, and what it refuses.
+"""A routing table says for each network which way packets go; the kernel lets a route in only if it can be gone.
 
-A route goes in when its next hop can be one (`nexthop`). Destination and metric together are unique in a table, unless
-one says ``append``: then a second one stands behind the first, and its row's name is longer. An IPv6 route without a
-metric has 1024. An address brings the **connected** route of its network (``proto kernel``); fib_frontend.c and
-addrconf.c add it when the device comes up and take it away when it goes down. A second device with an address in the
-same network gets its connected route as well, behind the first.
+``ip route add|replace|append|del``: a route goes in when its next hop can be one (`nexthop`). Destination and metric
+together are unique in a table, unless one says ``append``: then a second one stands behind the first, and its row's
+name is longer. An IPv6 route without a metric has 1024. An address brings the **connected** route of its network
+(``proto kernel``); fib_frontend.c and addrconf.c add it when the device comes up and take it away when it goes down. A
+second device with an address in the same network gets its connected route as well, behind the first.
 
-Left out: several next hops (multipath), type of service, route metrics other than ``mtu``, caches, broadcast routes of
-one's own.
+Left out: several next hops (multipath) and next hop objects, type of service, route metrics other than ``mtu``,
+encapsulations, caches, broadcast routes of one's own.
 """
 
 from __future__ import annotations

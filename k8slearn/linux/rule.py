@@ -3,10 +3,11 @@
 A namespace has three IPv4 rules from its birth, and two of IPv6. A look-up goes through them by priority, and the
 first rule that takes the packet and whose table knows a way has decided::
 
-    0:      from all lookup local      the machine's own addresses
-    32766:  from all lookup main       what ``ip route`` shows
-    32767:  from all lookup default    empty (IPv4 only)
+    0:       from all lookup local
+    32766:   from all lookup main
+    32767:   from all lookup default
 
+``local`` has the machine's own addresses, ``main`` is what ``ip route`` shows, ``default`` is empty (and IPv4's only).
 The world holds only what differs from these: further rules, and (`Rule.gone`) the kernel's own that somebody deleted.
 A rule without a priority is put just before the second one there is.
 

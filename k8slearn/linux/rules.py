@@ -1,11 +1,20 @@
 """Rules and chains: what a person types, a component writes and a packet meets.
 
-A table (raw, mangle, nat, filter) has chains, a chain has rules, a rule has conditions and a target. These are the
-values; `iptables` reads and prints them, `netfilter.py` lets packets meet them.
+An iptables table has chains, a chain has rules, a rule has conditions and a target. The chains that a table has from
+the start (`BUILT_IN`) are named after the hooks at which packets come in; people make others and jump to them::
+
+               PREROUTING   INPUT   FORWARD   OUTPUT   POSTROUTING
+    raw        x                              x
+    mangle     x            x       x         x        x
+    nat        x            x                 x        x
+    filter                  x       x         x
+    security                x       x         x
+
+These are the values; `iptables` reads and prints them, `netfilter.py` lets packets meet them.
 
 nftables' rules are other values (`nft/`). Counters are rows of their own (table ``counter``, `skb.Net.count`).
 
-Left out: ebtables' rules.
+Left out: the rules of ebtables and arptables.
 """
 
 from __future__ import annotations

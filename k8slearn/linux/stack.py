@@ -9,10 +9,15 @@ IP stack of its **home**, the namespace that it was made in::
     node:  eth0.10 (vlan) ──┘                  tunl0 ──┘
 
 Table ``upper`` of the namespace below holds a row for each: ``(lower device, namespace, device) -> kind``; the lower
-device of a tunnel is ``""``. A lower device that goes takes all that stands on it along; what else its uppers feel
-(down, up, MTU, MAC) is in `FOLLOWS`, and what a driver refuses because of it in `REFUSES`.
+device of a tunnel is ``""``. A lower device that goes takes all that stands on it along. What a driver refuses because
+of another device is in `REFUSES`, what else its uppers feel in `FOLLOWS`::
 
-Left out: bonds and teams, loose binding, an upper device on an upper device of the same kind.
+    below changes:   up   down   mtu        mac
+    vlan             up   down   shrink     same mac
+    macvlan          ─    ─      shrink     same mac
+    ipvlan           ─    ─      same mtu   same mac
+
+Left out: bonds and teams, loose binding, a vlan on a vlan (refused).
 """
 
 from __future__ import annotations

@@ -1,7 +1,14 @@
-"""What a person sets on a bridge and on its ports: ``ip link set br0 type bridge ...``, ``bridge link set ...``.
+"""A bridge and each of its ports have switches (``ip link set br0 type bridge ...``, ``bridge link set ...``).
 
 A bridge's own settings are its `Link.spec` (`rows.Bridge`; None: nobody touched them), a port's are `Link.port` and
-`Link.hairpin`. A port that leaves its bridge forgets its settings (br_if.c: del_nbp).
+`Link.hairpin`. A new port has these, and one that leaves its bridge forgets what it had (br_if.c: new_nbp, del_nbp)::
+
+    hairpin       off
+    learning      on
+    flood         on
+    mcast_flood   on
+    bcast_flood   on
+    isolated      off
 
 Left out: spanning tree (``stp_state 1`` is refused), multicast snooping's settings.
 """

@@ -2,7 +2,13 @@
 
 The world holds only the settings that somebody wrote. The rest is answered as the kernel would: a device that was not
 written to has what ``conf.default`` has, and that has the kernel's own default (`CONF`). ``net.ipv4.ip_forward`` and
-``net.ipv4.conf.all.forwarding`` are one variable. What follows from writing a setting is in `setting`.
+``net.ipv4.conf.all.forwarding`` are one variable. What follows from writing a setting is in `setting`. A device's own
+settings, with their defaults::
+
+    net.ipv4.conf.DEV.   accept_local=0  arp_announce=0  arp_ignore=0  forwarding=0  promote_secondaries=0
+                         proxy_arp=0  route_localnet=0  rp_filter=0  src_valid_mark=0
+    net.ipv6.conf.DEV.   accept_dad=0  addr_gen_mode=0  disable_ipv6=0  forwarding=0  hop_limit=64
+                         keep_addr_on_down=0  proxy_ndp=0
 
 How ``all`` and the device's own value make one decision differs by setting (include/linux/inetdevice.h): `either` for
 ``route_localnet`` and the like, `highest` for ``rp_filter`` and ``arp_ignore``, the device alone for ``forwarding``.

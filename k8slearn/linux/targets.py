@@ -1,7 +1,16 @@
 """What a rule's target does to a packet: ``-j ACCEPT``, ``-j DNAT --to-destination``, ``-j REJECT``, ...
 
 `TARGETS` has a row for each: it gives a verdict, or `CONTINUE` where the next rule goes on. The syntax is in
-`iptables`.
+`iptables`. Not every target works everywhere (``shell/iptables_check.py``)::
+
+    table    hook                     targets
+    raw      any                      CT NOTRACK
+    nat      PREROUTING, OUTPUT       DNAT REDIRECT
+    nat      POSTROUTING, INPUT       SNAT
+    nat      POSTROUTING              MASQUERADE
+    mangle   any                      CHECKSUM
+    filter   INPUT, FORWARD, OUTPUT   REJECT
+    any      any                      ACCEPT DROP RETURN MARK CONNMARK LOG NFLOG TCPMSS SET
 
 Left out: every target that `iptables` does not read.
 """

@@ -2,7 +2,7 @@
 
 ::
 
-    SYN 60   SYN-ACK 60   ACK 52   data 52 + n   datagram 28 + n   echo 84        bytes over IPv4; IPv6 has 20 more
+    SYN 60   SYN-ACK 60   RST 40   ACK 52   data 52 + n   echo 84   datagram 28 + n    bytes over IPv4; IPv6 has 20 more
 
 Both ends of a TCP connection say in their SYN how much fits into one segment (the MSS: the MTU of their own link less
 40 bytes of headers, over IPv6 less 60), and each keeps to what the other said. A segment carries don't-fragment; a

@@ -11,13 +11,14 @@ of the MTU: a frame may be four bytes longer with it.
 
 The device goes down and up with the one below, wears its MAC and cannot have a larger MTU (`stack.py`).
 
-Left out: 802.1ad and a tag within a tag, priorities, GVRP and MVRP, ``reorder_hdr off``, ``loose_binding``.
+Left out: 802.1ad and a tag within a tag (refused), priorities, GVRP and MVRP, ``reorder_hdr off``, ``loose_binding``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, World
 from k8slearn.linux import link, path, stack
 from k8slearn.linux.device import error, find, lower_of, refused
@@ -35,6 +36,8 @@ def add(
 ) -> Commands:
     """``ip link add link LOWER name NAME type vlan id NUMBER``: down, in `into` (empty: where LOWER is)."""
     below = find(world, netns, lower)
+    if below.kind == "vlan":
+        raise CommandError("ip link type vlan: a tag within a tag is not modelled here\n", 1)
     if number > LARGEST:
         raise error("8021q: Invalid VLAN id.")
     if DRIVERS[below.kind].link_type != "ether":

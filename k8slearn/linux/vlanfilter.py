@@ -11,7 +11,7 @@ A port that nobody said anything about is in VLAN ``vlan_default_pvid`` (1), as 
 filters joins the same ports as one that does not. The bridge's own device (``self``) is one more port. The tag is
 `Packet.tag`; 0 is no tag.
 
-This machine's kernel was built without it, so it is held against the standard and br_vlan.c, not against an experiment.
+It was written without a kernel at hand that has it: it is held against the standard and br_vlan.c, not an experiment.
 
 Left out: 802.1ad (two tags), tunnels' VNIs for VLANs (``vlan_tunnel``), statistics for a VLAN, per-VLAN settings.
 """

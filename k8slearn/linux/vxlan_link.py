@@ -3,7 +3,8 @@
 A device is known by its **VNI** and its UDP port; two of one machine may not share both. It remembers the namespace
 that it was made in (`Link.home`): there its outer packets travel and there its UDP socket is, while the device is up.
 
-Left out: VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their underlay device.
+Left out: its UDP socket in ``ss``, VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their
+underlay device.
 """
 
 from __future__ import annotations

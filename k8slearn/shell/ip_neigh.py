@@ -21,7 +21,7 @@ from k8slearn.shell.iproute import Fields, Options, Words, answer, expected, gar
 from k8slearn.shell.links.words import MAC
 from k8slearn.shell.process import Process
 
-STATES = ("permanent", "reachable", "stale", "failed", "noarp", "none", "incomplete", "delay", "probe", "all")
+STATES = (*map(str.lower, neigh.STATES), "all")
 
 
 HIDDEN = ("noarp", "none")

@@ -173,6 +173,8 @@ def _create(sets: Sets, line: Line) -> Doing:
     if len(name) > 31:
         raise syntax(f"setname '{name}' is longer than 31 characters")
     kind = OLD.get(kind, kind)
+    if kind in ELSEWHERE:
+        raise fail(f"{kind}: this type of set is not modelled here")
     if kind not in PARTS:
         raise syntax(f"typename '{kind}' is unknown")
     row = _header(kind, rest)
@@ -191,6 +193,8 @@ def _header(kind: str, words: list[str]) -> IpSet:
     while told:
         word = told.pop(0)
         read = HEADER.get(word)
+        if word in ELSEWHERE:
+            raise fail(f"{word}: not modelled here")
         if read is None or not _takes(kind, word):
             raise fail(f"Unknown argument: `{word}'", 2)
         if word in FLAGS:
@@ -204,6 +208,11 @@ def _header(kind: str, words: list[str]) -> IpSet:
     return row
 
 
+ELSEWHERE = (
+    *("hash:mac", "hash:ip,mac", "hash:ip,mark", "hash:net,net", "hash:net,port,net", "bitmap:ip,mac"),
+    *("netmask", "bitmask", "skbinfo", "markmask"),
+)
+"""Types and settings that the real ipset has."""
 FLAGS = ("counters", "comment", "forceadd")
 
 

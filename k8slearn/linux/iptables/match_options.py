@@ -2,7 +2,8 @@
 
 What they ask of a packet is in `linux/matches.py`.
 
-Left out: every match that is not here: iptables' own sentence for a match that it cannot load answers for it.
+Left out: the matches in `NOT_MODELLED` and some options, which are refused by name; for what iptables itself does not
+know its own sentence answers.
 """
 
 from __future__ import annotations

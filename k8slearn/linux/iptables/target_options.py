@@ -2,7 +2,7 @@
 
 What they do to a packet is in `linux/targets.py`.
 
-Left out: every target that is not here: a name without a row is a chain's.
+Left out: the targets in `NOT_MODELLED`, which are refused by name. Any other name without a row is a chain's.
 """
 
 from __future__ import annotations

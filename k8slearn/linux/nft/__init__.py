@@ -14,9 +14,10 @@ finds one of 10,000 elements by a hash.
 `run` does a text's commands as one transaction on a `Store`; `load` is the same as commands for the journal.
 `values.py` says which rows there are.
 
-Left out: bridge, arp and netdev families, flowtables, quotas and helpers as objects, meters, raw payload, ranges in
-concatenations. Each is refused in a sentence. iptables' own tables (which iptables-nft keeps as nftables tables) are
-`rules.py`'s and are not listed here.
+iptables' own tables (which iptables-nft keeps as nftables tables) are `rules.py`'s and are not listed here.
+
+Left out: bridge, arp and netdev families, flowtables, quotas, named limits, helpers, meters, raw payload, ranges in
+concatenations. Each is refused in a sentence.
 """
 
 from collections.abc import Generator

@@ -1,8 +1,24 @@
 """What a rule can read: the words for it, its type, and what must be true of a packet so that it is there at all.
 
+::
+
+    ip                length  ttl  protocol  saddr  daddr
+    ip6               nexthdr  hoplimit  saddr  daddr
+    tcp               sport  dport  flags
+    udp               sport  dport
+    sctp              sport  dport
+    th                sport  dport
+    icmp              type  code
+    icmpv6            type  code
+    meta              mark  iifname  oifname  iif  oif  l4proto  nfproto  length
+    ct                state  status  direction  mark  protocol  original|reply ip saddr  original|reply ip daddr
+                      original|reply ip6 saddr  original|reply ip6 daddr  original|reply proto-src
+                      original|reply proto-dst
+    fib saddr|daddr   type  oif  oifname
+
 ``tcp dport`` is two bytes of the transport header, so it is read only where ``meta l4proto tcp`` holds: nft adds that
-condition unseen, and leaves it out again when it lists the rule. `SELECTORS` has a row for each; where the words are
-longer than two (``ct original ip daddr``, ``fib saddr . iif type``) `parse_selector` reads them.
+condition unseen, and leaves it out again when it lists the rule. `PAYLOAD`, `META`, `CT` and `FIB` have a row for each,
+and `parse_selector` reads them (``fib saddr . iif type``).
 
 Left out: link-layer headers, IP options, raw payload (``@th,16,16``), sockets, users, times, ``jhash``, ``symhash``.
 """
