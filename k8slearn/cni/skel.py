@@ -1,10 +1,19 @@
 """What every CNI plugin does before and after its own work: read the environment and the configuration, print the end.
 
-`plugin` makes a program of three functions, for ADD, DEL and CHECK. It checks in the order of the reference library
-(skel.go), so that the same mistake gives the same error: variables first, then the JSON, the network's name, the
-container's id, the interface's name, the version.
+`plugin` makes a program of functions, one for each command of the specification. It checks in the order of the
+reference library (skel.go), so that the same mistake gives the same error: variables first, then the JSON, the
+network's name, the container's id, the interface's name, the version.
 
-Left out: GC and STATUS.
+==========  ===================================================================================================
+ADD         make the container's interface; print a result
+DEL         take all of it away, and succeed where there is nothing (left)
+CHECK       is everything as ADD said? (0.4.0 and later)
+STATUS      could an ADD succeed now? Nothing is printed if so (1.1.0)
+GC          forget all attachments but those in ``cni.dev/valid-attachments`` (1.1.0)
+VERSION     print which versions the plugin speaks
+==========  ===================================================================================================
+
+Left out: CNI_NETNS_OVERRIDE, with the check that the pod's namespace is not the plugin's own.
 """
 
 from __future__ import annotations
@@ -18,21 +27,36 @@ from typing import Any
 
 from k8slearn.cni import spec
 from k8slearn.cni.cri import Sandbox
+from k8slearn.cni.decode import NETCONF, Struct, Wrong, decode, name_of
 from k8slearn.cni.spec import CniError
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command, Commands, World
 from k8slearn.linux import netns
 from k8slearn.linux.program import Call, Program, Result, Running
 
+ATTACHMENT = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH")
 REQUIRED = {
-    "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
-    "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
+    "ADD": ATTACHMENT,
+    "CHECK": ATTACHMENT,
     "DEL": ("CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH"),
+    "STATUS": ("CNI_PATH",),
+    "GC": ("CNI_PATH",),
 }
+SINCE = {"CHECK": "0.4.0", "STATUS": "1.1.0", "GC": "1.1.0"}
+BINARIES = "/opt/cni/bin"
 PROGRAMS: dict[str, Program] = {}
-"""Every plugin that exists, by the name of its binary."""
+"""Every plugin that lies in /opt/cni/bin of every node, by the name of its binary."""
+VALID_ATTACHMENTS = "cni.dev/valid-attachments"
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """An executable that somebody put on a machine, in its table ``binary``, named by its path."""
+
+    program: Program
+
 
 Printed = Generator[Command, None, dict[str, Any]]
 """What an ADD gives: its result, ready to be printed."""
@@ -61,10 +85,43 @@ class Args:
         """The version of the configuration, and so of the result."""
         return spec.version_of(self.config)
 
-    def cni_args(self) -> dict[str, str]:
-        """CNI_ARGS: ``K8S_POD_NAME=web;IP=10.1.0.77``."""
-        pairs = (pair.partition("=") for pair in self.call.env.get("CNI_ARGS", "").split(";") if pair)
-        return {key: value for key, _, value in pairs}
+    @property
+    def previous(self) -> spec.Result | None:
+        """``prevResult``: what the plugins before this one did. Raises CniError where it cannot be read."""
+        return spec.previous(self.config)
+
+    @property
+    def valid_attachments(self) -> list[tuple[str, str]]:
+        """GC: (container's id, interface) of everything that is still there."""
+        return [(a["containerID"], a["ifname"]) for a in self.config.get(VALID_ATTACHMENTS) or ()]
+
+    def cni_args(self, *known: str) -> dict[str, str]:
+        """CNI_ARGS: ``K8S_POD_NAME=web;IP=10.1.0.77``. Raises CniError for names that are not `known` (args.go),
+        unless ``IgnoreUnknown=1`` is among them."""
+        text = self.call.env.get("CNI_ARGS", "")
+        pairs = [pair.split("=") for pair in text.split(";")] if text else []
+        for pair in pairs:
+            if len(pair) != 2:
+                raise CniError(f"ARGS: invalid pair {json.dumps('='.join(pair))}")
+        found = dict(pairs)
+        unknown = [json.dumps("=".join(pair)) for pair in pairs if pair[0] not in (*known, "IgnoreUnknown")]
+        if unknown and not _ignores(found):
+            raise CniError(f"ARGS: unknown args [{' '.join(unknown)}]")
+        return found
+
+
+def _ignores(pairs: Mapping[str, str]) -> bool:
+    said = pairs.get("IgnoreUnknown", "0").lower()
+    if said not in ("0", "1", "false", "true"):
+        pair = f"IgnoreUnknown={pairs['IgnoreUnknown']}"
+        words = f"boolean unmarshal error: invalid input {said}"
+        raise CniError(f"ARGS: error parsing value of pair {json.dumps(pair)}: {words}")
+    return said in ("1", "true")
+
+
+def _nothing(args: Args) -> Commands:
+    """(The reference plugins do nothing at GC and STATUS where they name no function for it.)"""
+    return iter(())
 
 
 def plugin(
@@ -72,8 +129,12 @@ def plugin(
     add: Callable[[Args], Printed],
     delete: Callable[[Args], Commands],
     check: Callable[[Args], Commands],
+    status: Callable[[Args], Commands] = _nothing,
+    gc: Callable[[Args], Commands] = _nothing,
+    versions: tuple[str, ...] = spec.VERSIONS,
 ) -> Program:
-    """The program of a plugin, known by `name` from now on. The three raise CniError, or whatever ``ip`` raises."""
+    """The program of a plugin, known by `name` from now on. The functions raise CniError, or whatever ``ip`` raises."""
+    work = {"DEL": delete, "CHECK": check, "STATUS": status, "GC": gc}
 
     def run(call: Call) -> Running:
         try:
@@ -86,39 +147,44 @@ def plugin(
     def _run(call: Call) -> Running:
         command = call.env.get("CNI_COMMAND", "")
         if not command:
-            return Result("", _about(name))
+            return Result("", _about(name, versions))
         if command == "VERSION":
-            return Result(json.dumps(_VERSION, separators=(",", ":")) + "\n")
-        args = _args(call, command)
+            return Result(_said_versions(versions))
+        args = _args(call, command, versions)
         if command == "ADD":
             return Result(spec.pretty((yield from add(args))))
-        yield from (check(args) if command == "CHECK" else delete(args))
+        yield from work[command](args)
         return Result()
 
     PROGRAMS[name] = run
     return run
 
 
-_VERSION = {"cniVersion": spec.CURRENT, "supportedVersions": list(spec.VERSIONS)}
+def _said_versions(versions: tuple[str, ...]) -> str:
+    return json.dumps({"cniVersion": spec.CURRENT, "supportedVersions": versions}, separators=(",", ":")) + "\n"
 
 
-def _about(name: str) -> str:
-    versions = ", ".join(spec.VERSIONS)
-    return f"CNI {name} plugin version unknown\nCNI protocol versions supported: {versions}\n"
+def _about(name: str, versions: tuple[str, ...]) -> str:
+    return f"CNI {name} plugin version unknown\nCNI protocol versions supported: {', '.join(versions)}\n"
 
 
-def _args(call: Call, command: str) -> Args:
+def _args(call: Call, command: str, versions: tuple[str, ...]) -> Args:
     env = call.env
     missing = [name for name in REQUIRED.get(command, ()) if not env.get(name)]
     if missing:
         raise CniError(f"required env variables [{','.join(missing)}] missing", spec.BAD_ENVIRONMENT)
     config = configuration(call.stdin)
-    _check_names(config, env)
+    if not config.get("name"):
+        raise CniError("missing network name", spec.INVALID_CONFIG)
+    check_network(config["name"])
+    if "CNI_CONTAINERID" in REQUIRED.get(command, ATTACHMENT):
+        check_container(env.get("CNI_CONTAINERID", ""))
+        check_interface(env.get("CNI_IFNAME", ""))
     if command not in REQUIRED:
         raise CniError(f"unknown CNI_COMMAND: {command}", spec.BAD_ENVIRONMENT)
-    _check_version(spec.version_of(config), command)
-    ids = (env["CNI_CONTAINERID"], env.get("CNI_NETNS", ""), env["CNI_IFNAME"])
-    return Args(call, call.world, call.netns, command, *ids, config)
+    _check_version(config, command, versions)
+    container_id, path, ifname = (env.get(name, "") for name in ATTACHMENT[:3])
+    return Args(call, call.world, call.netns, command, container_id, path, ifname, config)
 
 
 @lru_cache(maxsize=1024)
@@ -128,13 +194,16 @@ def configuration(text: str) -> Mapping[str, Any]:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CniError(f"error unmarshall network config: {_go_words(text, error)}", spec.DECODING_FAILURE) from None
+    if config is None:
+        return {}
+    wrong = ""
     if not isinstance(config, dict):
-        kind = {list: "array", str: "string", bool: "bool"}.get(type(config), "number")
-        words = f"json: cannot unmarshal {kind} into Go value of type types.NetConf"
-        raise CniError(f"error unmarshall network config: {words}", spec.DECODING_FAILURE)
-    for field in ("cniVersion", "name", "type"):
-        typed(config, field, "", "NetConf", spec.DECODING_FAILURE, "error unmarshall network config")
-    return config
+        wrong = f'{name_of(config)} into Go value of type struct {{ Name string "json:\\"name\\"" }}'
+    elif not isinstance(config.get("name", ""), str | None):
+        wrong = f"{name_of(config['name'])} into Go struct field .name of type string"
+    if wrong:
+        raise CniError(f"error unmarshall network config: json: cannot unmarshal {wrong}", spec.DECODING_FAILURE)
+    return dict(config)
 
 
 _GO = (
@@ -154,7 +223,20 @@ def _go_words(text: str, error: ValueError | RecursionError) -> str:
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
         return "unexpected end of JSON input"
     where = next((go for python, go in _GO if error.msg.startswith(python)), "looking for beginning of value")
-    return f"invalid character {text[error.pos]!r} {where}"
+    at = error.pos + (error.msg.startswith("Invalid \\escape"))
+    for literal in ("true", "false", "null"):
+        if error.msg.startswith("Expecting value") and text[at] == literal[0]:
+            good = next(i for i, letter in enumerate(literal) if text[at + i : at + i + 1] != letter)
+            if at + good >= len(text):
+                return "unexpected end of JSON input"
+            at, where = at + good, f"in literal {literal} (expecting {_quoted(literal[good])})"
+            break
+    return f"invalid character {_quoted(text[at])} {where}"
+
+
+def _quoted(letter: str) -> str:
+    """A character as encoding/json quotes it (scanner.go: quoteChar)."""
+    return {"'": r"'\''", '"': "'\"'"}.get(letter) or f"'{json.dumps(letter, ensure_ascii=False)[1:-1]}'"
 
 
 def typed(
@@ -179,47 +261,112 @@ def typed(
     return value
 
 
-def _check_names(config: Mapping[str, Any], env: Mapping[str, str]) -> None:
-    name, ifname = config.get("name") or "", env.get("CNI_IFNAME", "")
-    if not name:
-        raise CniError("missing network name", spec.INVALID_CONFIG)
+def check_network(name: str) -> None:
+    """Raises CniError where a network cannot have this name (utils.go)."""
     if not _NAME.match(name):
         raise CniError("invalid characters found in network name", spec.INVALID_CONFIG, name)
-    container_id = env.get("CNI_CONTAINERID", "")
+
+
+def check_container(container_id: str) -> None:
+    """Raises CniError where a container cannot have this id."""
+    if not container_id:
+        raise CniError("missing containerID", spec.UNKNOWN_CONTAINER)
     if not _NAME.match(container_id):
         raise CniError("invalid characters in containerID", spec.BAD_ENVIRONMENT, container_id)
-    if len(ifname) > 15:
-        raise CniError(
-            "interface name is too long", spec.BAD_ENVIRONMENT, f"interface name should be less than {16} characters"
-        )
-    if ifname in (".", ".."):
-        raise CniError("interface name is . or ..", spec.BAD_ENVIRONMENT)
-    if re.search(r"[/:\s]", ifname):
-        raise CniError("interface name contains / or : or whitespace characters", spec.BAD_ENVIRONMENT)
 
 
-def _check_version(version: str, command: str) -> None:
-    if version not in spec.VERSIONS:
-        known = " ".join(f'"{v}"' for v in spec.VERSIONS)
+def check_interface(ifname: str) -> None:
+    """Raises CniError where an interface cannot have this name."""
+    details = ""
+    if not ifname:
+        wrong = "interface name is empty"
+    elif len(ifname.encode()) > 15:
+        wrong, details = "interface name is too long", "interface name should be less than 16 characters"
+    elif ifname in (".", ".."):
+        wrong = "interface name is . or .."
+    elif re.search(r"[/:\s]", ifname):
+        wrong = "interface name contains / or : or whitespace characters"
+    else:
+        return
+    raise CniError(wrong, spec.BAD_ENVIRONMENT, details)
+
+
+def _check_version(config: Mapping[str, Any], command: str, versions: tuple[str, ...]) -> None:
+    said = config.get("cniVersion")
+    if said is not None and not isinstance(said, str):
+        words = f"json: cannot unmarshal {name_of(said)} into Go struct field .cniVersion of type string"
+        raise CniError(f"decoding version from network config: {words}", spec.DECODING_FAILURE)
+    version = spec.version_of(config)
+    if command in SINCE and not spec.at_least(version, SINCE[command]):
+        raise CniError(f"config version does not allow {command}", spec.INCOMPATIBLE_VERSION)
+    if command in SINCE and not spec.at_least(versions[-1], version):
+        raise CniError(f"plugin version does not allow {command}", spec.INCOMPATIBLE_VERSION)
+    if version not in versions:
+        known = " ".join(f'"{v}"' for v in versions)
         details = f'config is "{version}", plugin supports [{known}]'
         raise CniError("incompatible CNI versions", spec.INCOMPATIBLE_VERSION, details)
-    if command == "CHECK" and not spec.at_least(version, "0.4.0"):
-        raise CniError("config version does not allow CHECK", spec.INCOMPATIBLE_VERSION)
+
+
+def find_in_path(world: World, node: str, name: str, path: str) -> Program:
+    """The program of a plugin: the first folder of `path` (``/opt/cni/bin:/usr/lib/cni``) that has it. Raises
+    CniError."""
+    if not name:
+        raise CniError("no plugin name provided")
+    if "/" in name:
+        raise CniError(f"invalid plugin name: {name}")
+    folders = [folder for folder in path.split(":") if folder] if path else []
+    if not folders:
+        raise CniError("no paths provided")
+    for folder in folders:
+        found = program_at(world, node, f"{folder.rstrip('/')}/{name}")
+        if found is not None:
+            return found
+    raise CniError(f'failed to find plugin "{name}" in path [{" ".join(folders)}]')
+
+
+def program_at(world: World, node: str, path: str) -> Program | None:
+    """The plugin that lies at this path of a machine: one that somebody put there, or one that every node has."""
+    own: Binary | None = world.get((node, "binary", path))
+    if own is not None:
+        return own.program
+    folder, _, name = path.rpartition("/")
+    return PROGRAMS.get(name) if folder == BINARIES else None
+
+
+def check_netconf(args: Args, doing: str) -> None:
+    """The fields that every configuration has are of their types, or a CniError in Go's words after `doing`."""
+    try:
+        decode(dict(args.config), _NETCONF)
+    except Wrong as wrong:
+        raise CniError(f"{doing}: {wrong}") from None
+
+
+_NETCONF = Struct("types.NetConf", NETCONF)
 
 
 def delegate(args: Args, name: str, command: str = "") -> Generator[Command, None, spec.Result]:
     """Run another plugin (IPAM) with the same configuration and environment. Raises its CniError."""
-    program = PROGRAMS.get(name)
-    if program is None:
-        raise CniError(f'failed to find plugin "{name}" in path [{args.call.env.get("CNI_PATH", "")}]')
     call = args.call
+    program = find_in_path(args.world, args.node, name, call.env.get("CNI_PATH", ""))
     if command and command != args.command:
         call = replace(call, env={**call.env, "CNI_COMMAND": command})
     done = yield from program(call)
+    printed = finished(done)
+    return spec.read(printed) if printed else {}
+
+
+def finished(done: Result, doing: str = "") -> dict[str, Any]:
+    """What a plugin that has ended printed on standard output. Raises CniError with its error (raw_exec.go)."""
     if done.exit_code:
-        failed = json.loads(done.stdout)
-        raise CniError(failed["msg"], failed["code"], failed.get("details", ""))
-    return spec.read(json.loads(done.stdout)) if done.stdout else {}
+        try:
+            failed = json.loads(done.stdout)
+            error = failed["msg"], failed["code"], failed.get("details", "")
+        except (ValueError, KeyError, TypeError):
+            said = done.stderr or done.stdout
+            words = f"netplugin failed: {json.dumps(said)}" if said else "netplugin failed with no error message"
+            error = (words, spec.INTERNAL, "")
+        raise CniError(doing + error[0], *error[1:])
+    return dict(json.loads(done.stdout) or {}) if done.stdout.strip() else {}
 
 
 def open_netns(world: World, node: str, path: str) -> str:

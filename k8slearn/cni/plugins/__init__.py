@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8slearn.cni.plugins.bridge import bridge
+from k8slearn.cni.plugins.dhcp import dhcp
 from k8slearn.cni.plugins.host_local import host_local
 from k8slearn.cni.plugins.loopback import loopback
 from k8slearn.cni.plugins.portmap import portmap
+from k8slearn.cni.plugins.static import static
+from k8slearn.cni.plugins.tuning import tuning
 from k8slearn.linux.program import Program
 
 PLUGINS: Mapping[str, Program] = {
     "bridge": bridge,
+    "dhcp": dhcp,
     "host-local": host_local,
     "loopback": loopback,
     "portmap": portmap,
+    "static": static,
+    "tuning": tuning,
 }

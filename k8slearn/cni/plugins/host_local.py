@@ -2,25 +2,29 @@
 
 A lease is a file, named after the address, that holds the container's id and interface. The next address is the one
 after the last that was given, so a freed one comes back only when the range has wrapped round. No other node is
-asked: each needs a range of its own.
+asked: each needs a range of its own. A range set gives one address: dual-stack needs two of them.
 
-Left out: IPv6 ranges, and the file lock as more than a file.
+The reference plugin does nothing at GC and STATUS (v1.9): a lease that nobody freed is found by the runtime, whose GC
+is a DEL for each attachment that it knows and that is not valid any more (`runtime.gc`).
+
+Left out: the file lock as more than a file.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from k8slearn.cni import spec
-from k8slearn.cni.skel import Args, Printed, configuration, plugin, typed
+from k8slearn.cni import decode, spec
+from k8slearn.cni.decode import IP, IPNET, ROUTES, STRING, Custom, Items, Kind, Struct, Wrong
+from k8slearn.cni.skel import Args, Printed, configuration, plugin
 from k8slearn.cni.spec import CniError
 from k8slearn.journal import Commands, Key, Put, Remove
 from k8slearn.linux import ip
 
 DATA_DIR = "/var/lib/cni/networks"
-KNOWN_ARGS = ("IP", "GATEWAY", "IgnoreUnknown")
 
 
 class Range(NamedTuple):
@@ -30,12 +34,19 @@ class Range(NamedTuple):
     last: int
     prefix: int
     gateway: str
+    width: int
 
     def __contains__(self, address: object) -> bool:
-        return isinstance(address, str) and self.first <= ip.number(address) <= self.last
+        return isinstance(address, str) and ip.bits(address) == self.width and self.has(ip.number(address))
+
+    def has(self, number: int) -> bool:
+        return self.first <= number <= self.last
+
+    def overlaps(self, other: Range) -> bool:
+        return self.width == other.width and self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
-        return f"{ip.text(self.first)}-{ip.text(self.last)}"
+        return f"{ip.text(self.first, self.width)}-{ip.text(self.last, self.width)}"
 
 
 RangeSet = tuple[Range, ...]
@@ -51,8 +62,8 @@ class Ipam(NamedTuple):
 
 
 def _add(args: Args) -> Printed:
-    ipam = _ipam(args.call.stdin)
-    wanted = _requested(args)
+    ipam, wanted = _load(args)
+    dns = _resolv_conf(args, ipam.resolv_conf)
     yield Put(_file(args, ipam, "lock"), "")
     ips: list[dict[str, Any]] = []
     for number, ranges in enumerate(ipam.sets):
@@ -60,29 +71,29 @@ def _add(args: Args) -> Printed:
         try:
             address, of = _pick(args, ipam, ranges, number, asked)
         except CniError as error:
-            yield from _release(args, ipam)
+            yield from _release(args, ipam, ips)
             raise CniError(f"failed to allocate for range {number}: {error.msg}") from None
         wanted = [other for other in wanted if other != asked]
         yield Put(_file(args, ipam, address), _holder(args))
         yield Put(_file(args, ipam, f"last_reserved_ip.{number}"), address)
         ips.append({"address": f"{address}/{of.prefix}", "gateway": of.gateway})
     if wanted:
-        yield from _release(args, ipam)
+        yield from _release(args, ipam, ips)
         raise CniError(f"failed to allocate all requested IPs: {' '.join(wanted)}")
-    dns = _resolv_conf(args, ipam.resolv_conf)
     return spec.printed({"ips": ips, "routes": ipam.routes, "dns": dns}, args.version)
 
 
 def _delete(args: Args) -> Commands:
-    ipam = _ipam(args.call.stdin)
+    ipam, _ = _load(args)
     yield Put(_file(args, ipam, "lock"), "")
-    yield from _release(args, ipam)
+    yield from _release(args, ipam, ipam.sets)
 
 
 def _check(args: Args) -> Commands:
-    if not _leases(args, _ipam(args.call.stdin)):
+    ipam, _ = _load(args)
+    yield Put(_file(args, ipam, "lock"), "")
+    if not _leases(args, ipam):
         raise CniError(f"host-local: Failed to find address added by container {args.container_id}")
-    yield from ()
 
 
 def _pick(args: Args, ipam: Ipam, ranges: RangeSet, number: int, asked: str) -> tuple[str, Range]:
@@ -107,13 +118,20 @@ def _pick(args: Args, ipam: Ipam, ranges: RangeSet, number: int, asked: str) -> 
 
 
 def _round(ranges: RangeSet, last: str) -> Iterator[tuple[str, Range]]:
-    """Every address of the set once, beginning with the one after the last that was given."""
+    """Every address of the set once, beginning with the one after the last that was given (allocator.go Next)."""
     at = next((i for i, r in enumerate(ranges) if last and last in r), None)
-    start = ip.number(last) + 1 if at is not None else ranges[0].first
-    for turn in range(len(ranges) + 1):
-        of = ranges[((at or 0) + turn) % len(ranges)]
-        for number in range(start if turn == 0 else of.first, (start if turn == len(ranges) else of.last + 1)):
-            yield ip.text(number), of
+    now = ip.number(last) if at is not None else ranges[0].first - 1
+    at, first = at or 0, None
+    while True:
+        if now == ranges[at].last:
+            at = (at + 1) % len(ranges)
+            now = ranges[at].first
+        else:
+            now += 1
+        if (at, now) == first:
+            return
+        first = first or (at, now)
+        yield ip.text(now, ranges[at].width), ranges[at]
 
 
 def _shown(ranges: RangeSet) -> str:
@@ -121,15 +139,17 @@ def _shown(ranges: RangeSet) -> str:
 
 
 def _leases(args: Args, ipam: Ipam) -> list[str]:
-    """The addresses that this container's interface holds."""
-    folder, holder = _file(args, ipam, "")[2], _holder(args)
+    """The addresses that this container's interface holds; files of old versions name the container alone."""
+    folder, holder = str(_file(args, ipam, "")[2]), _holder(args)
     files = args.world.table(args.node, "file").items()
-    held = [str(name).removeprefix(str(folder)) for name, text in files if text == holder]
-    return [address for address in held if "/" not in address]
+    own = [(str(name).removeprefix(folder), text) for name, text in files if str(name).startswith(folder)]
+    held = [name for name, text in own if text.strip() == holder]
+    return held or [name for name, text in own if text.strip() == args.container_id]
 
 
-def _release(args: Args, ipam: Ipam) -> Commands:
-    for address in _leases(args, ipam):
+def _release(args: Args, ipam: Ipam, given: object) -> Commands:
+    """(After a failure only where something was given: allocators that gave nothing release nothing.)"""
+    for address in _leases(args, ipam) if given else ():
         yield Remove(_file(args, ipam, address))
 
 
@@ -141,17 +161,20 @@ def _file(args: Args, ipam: Ipam, name: str) -> Key:
     return (args.node, "file", f"{ipam.directory}/{args.name}/{name}")
 
 
-def _requested(args: Args) -> list[str]:
-    """Addresses that somebody asked for: CNI_ARGS ``IP=``, ``args.cni.ips`` or the capability ``ips``."""
-    pairs = args.cni_args()
-    unknown = [f"{k}={v}" for k, v in pairs.items() if k not in KNOWN_ARGS]
-    if unknown and pairs.get("IgnoreUnknown") not in ("1", "true"):
-        raise CniError(f'ARGS: unknown args ["{chr(34).join(unknown)}"]')
-    asked = [pairs["IP"]] if pairs.get("IP") else []
-    cni = typed(typed(args.config, "args", {}, "Net"), "cni", {}, "Net")
-    runtime = typed(args.config, "runtimeConfig", {}, "Net")
-    asked += [*typed(cni, "ips", [], "Net"), *typed(runtime, "ips", [], "Net")]
-    return [_address(str(a).partition("/")[0], "IP") for a in asked]
+def _load(args: Args) -> tuple[Ipam, list[str]]:
+    """The configuration, and the addresses that somebody asked for: CNI_ARGS ``IP=``, ``args.cni.ips`` or the
+    capability ``ips``."""
+    net = _net(args.call.stdin)
+    own = args.cni_args("IP").get("IP")
+    try:
+        asked = _asked_address(own) if own else ""
+    except Wrong as wrong:
+        raise CniError(f'ARGS: error parsing value of pair "IP={own}": {wrong}') from None
+    places = ((net.get("args") or {}).get("cni") or {}, net.get("runtimeConfig") or {})
+    others = [address for place in places for address in place.get("ips", ())]
+    if not all(others):
+        raise CniError("cannot understand ip: IP <nil> not v4 nor v6")
+    return _ipam(args.call.stdin), list(dict.fromkeys([*([asked] if asked else []), *others]))
 
 
 def _resolv_conf(args: Args, path: str) -> dict[str, Any]:
@@ -161,91 +184,140 @@ def _resolv_conf(args: Args, path: str) -> dict[str, Any]:
     text: str | None = args.world.get((args.node, "file", path))
     if text is None:
         raise CniError(f"open {path}: no such file or directory")
-    lines = [line.split() for line in text.splitlines() if line.strip() and line[0] not in "#;"]
-    said = {
-        word: [w for line in lines if line[0] == word for w in line[1:]]
-        for word in ("nameserver", "search", "options", "domain")
-    }
+    lines = [line.split() for line in text.splitlines()]
+    rows = [line for line in lines if len(line) > 1 and line[0][0] not in "#;"]
     dns = {
-        "nameservers": said["nameserver"],
-        "domain": "".join(said["domain"][-1:]),
-        "search": said["search"],
-        "options": said["options"],
+        "nameservers": [line[1] for line in rows if line[0] == "nameserver"],
+        "domain": "".join([line[1] for line in rows if line[0] == "domain"][-1:]),
+        "search": [word for line in rows if line[0] == "search" for word in line[1:]],
+        "options": [word for line in rows if line[0] == "options" for word in line[1:]],
     }
     return {k: v for k, v in dns.items() if v}
 
 
+# -- the configuration (backend/allocator/config.go) -------------------------------------------------------------------
+
+
+def _asked_address(value: Any) -> str:
+    """An address with or without its prefix (pkg/ip/ip.go)."""
+    if not isinstance(value, str):
+        raise decode.Mismatch(value, "*ip.IP")
+    if not value:
+        return ""
+    try:
+        return decode.cidr(value).partition("/")[0] if "/" in value else decode.address(value)
+    except Wrong:
+        raise Wrong(f"invalid IP address {value}") from None
+
+
+_IPS = Items(Custom("*ip.IP", _asked_address), "[]*ip.IP")
+_FIELDS: dict[str, Kind] = {"rangeStart": IP, "rangeEnd": IP, "subnet": IPNET, "gateway": IP}
+_RANGE = Items(Struct("allocator.Range", _FIELDS), "allocator.RangeSet")
+_RANGES = Items(_RANGE, "[]allocator.RangeSet")
+_PLACES: dict[str, Kind] = {"routes": ROUTES, "dataDir": STRING, "resolvConf": STRING, "ranges": _RANGES}
+_RUNTIME = (
+    'struct { IPRanges []allocator.RangeSet "json:\\"ipRanges,omitempty\\""; IPs []*ip.IP "json:\\"ips,omitempty\\"" }'
+)
+_NET = Struct(
+    "allocator.Net",
+    {
+        "name": STRING,
+        "cniVersion": STRING,
+        "ipam": Struct("allocator.IPAMConfig", {**_FIELDS, "type": STRING, **_PLACES}),
+        "runtimeConfig": Struct(_RUNTIME, {"ipRanges": _RANGES, "ips": _IPS}),
+        "args": Struct(
+            'struct { A *allocator.IPAMArgs "json:\\"cni\\"" }', {"cni": Struct("allocator.IPAMArgs", {"ips": _IPS})}
+        ),
+    },
+)
+
+
+@lru_cache(maxsize=1024)
+def _net(stdin: str) -> dict[str, Any]:
+    try:
+        net: dict[str, Any] = decode.decode(dict(configuration(stdin)), _NET)
+    except Wrong as wrong:
+        raise CniError(str(wrong)) from None
+    if net.get("ipam") is None:
+        raise CniError("IPAM config missing 'ipam' key")
+    return net
+
+
 @lru_cache(maxsize=1024)
 def _ipam(stdin: str) -> Ipam:
-    config = configuration(stdin)
-    ipam = config.get("ipam")
-    if not isinstance(ipam, dict):
-        raise CniError("IPAM config missing 'ipam' key")
-    sets = [*typed(typed(config, "runtimeConfig", {}, "Net"), "ipRanges", [], "Net")]
-    sets += [[ipam]] if ipam.get("subnet") else []
-    sets += typed(ipam, "ranges", [], "IPAMConfig")
+    net = _net(stdin)
+    ipam, runtime = net["ipam"], net.get("runtimeConfig", {})
+    sets = [*runtime.get("ipRanges", ()), *([[ipam]] if ipam.get("subnet") else []), *ipam.get("ranges", ())]
     if not sets:
         raise CniError("no IP ranges specified")
     read = tuple(_set(number, ranges) for number, ranges in enumerate(sets))
-    directory = typed(ipam, "dataDir", "", "IPAMConfig") or DATA_DIR
-    routes = typed(ipam, "routes", [], "IPAMConfig")
-    return Ipam(read, routes, directory, typed(ipam, "resolvConf", "", "IPAMConfig"))
+    _check_sets(read, net.get("cniVersion", ""))
+    directory = posixpath.normpath(ipam.get("dataDir") or DATA_DIR)
+    return Ipam(read, ipam.get("routes", []), directory, ipam.get("resolvConf", ""))
 
 
-def _set(number: int, ranges: Any) -> RangeSet:
-    if not isinstance(ranges, list) or not all(isinstance(r, dict) for r in ranges):
-        raise CniError("json: cannot unmarshal into Go struct field IPAMConfig.ranges of type allocator.RangeSet")
+def _check_sets(sets: tuple[RangeSet, ...], version: str) -> None:
+    widths = [ranges[0].width for ranges in sets]
+    if len(set(widths)) < len(widths) and not spec.at_least(version or "0.1.0", "0.3.0"):
+        raise CniError(f"CNI version {version} does not support more than 1 address per family")
+    for number, ranges in enumerate(sets):
+        for other in range(number + 1, len(sets)):
+            if any(one.overlaps(two) for one in ranges for two in sets[other]):
+                raise CniError(f"range set {number} overlaps with {other}")
+
+
+def _set(number: int, configs: list[dict[str, Any]] | None) -> RangeSet:
     try:
-        if not ranges:
-            raise CniError("empty range set")
-        return tuple(_range(r) for r in ranges)
+        return _ranges(configs or [])
     except CniError as error:
         raise CniError(f"invalid range set {number}: {error.msg}") from None
 
 
+def _ranges(configs: list[dict[str, Any]]) -> RangeSet:
+    if not configs:
+        raise CniError("empty range set")
+    ranges: list[Range] = []
+    for config in configs:
+        ranges.append(_range(config or {}))
+        if ranges[-1].width != ranges[0].width:
+            raise CniError("mixed address families")
+    for at, one in enumerate(ranges):
+        for two in ranges[at + 1 :]:
+            if one.overlaps(two):
+                raise CniError(f"subnets {one} and {two} overlap")
+    return tuple(ranges)
+
+
 def _range(config: Mapping[str, Any]) -> Range:
     """One range with its defaults: from the first to the last usable address, the first is the gateway's (range.go)."""
-    subnet = typed(config, "subnet", "", "Range")
-    address, _, bits = subnet.partition("/")
-    if ":" in subnet:
-        raise CniError(f"IPv6 is not modelled: {subnet}")
-    if not (bits.isdecimal() and int(bits) <= 32) or not _is_address(address):
-        raise CniError(f"invalid CIDR address: {subnet}")
-    prefix = int(bits)
-    base = ip.number(address) & ip.mask(prefix)
-    if prefix > 30:
+    subnet: str = config.get("subnet", "")
+    if not subnet:
+        raise CniError("IP <nil> not v4 nor v6")
+    base, prefix = ip.network(subnet)
+    width = ip.bits(subnet)
+    if prefix > width - 2:
         raise CniError(f"Network {subnet} too small to allocate from")
-    if base != ip.number(address):
-        at = ip.text(base)
-        words = f"Network has host bits set. For a subnet mask of length {prefix} the network address is {at}"
-        raise CniError(words)
-    last = base | ~ip.mask(prefix) & 0xFFFFFFFF
-    first, end = (_bound(config, f, subnet, d) for f, d in (("rangeStart", base + 1), ("rangeEnd", last - 1)))
-    gateway = typed(config, "gateway", "", "Range")
-    return Range(first, end, prefix, _address(gateway, "gateway") if gateway else ip.text(base + 1))
+    if subnet.startswith("::ffff:"):
+        raise CniError("IPNet IP and Mask version mismatch")
+    if base != ip.number(subnet.partition("/")[0]):
+        at = ip.text(base, width)
+        raise CniError(f"Network has host bits set. For a subnet mask of length {prefix} the network address is {at}")
+    whole = Range(base, base | ~ip.mask(prefix, width) & ((1 << width) - 1), prefix, "", width)
+    usual = whole._replace(first=base + 1, last=whole.last - (width == 32))
+    end = config.get("rangeEnd") or ip.text(whole.last, width)
+    inside = whole if ip.bits(end) != width else whole._replace(last=min(whole.last, ip.number(end)))
+    first = _bound(config, "rangeStart", inside, subnet, usual.first)
+    last = _bound(config, "rangeEnd", whole._replace(first=first), subnet, usual.last)
+    return Range(first, last, prefix, config.get("gateway") or ip.text(base + 1, width), width)
 
 
-def _bound(config: Mapping[str, Any], field: str, subnet: str, default: int) -> int:
-    value = typed(config, field, "", "Range")
+def _bound(config: Mapping[str, Any], field: str, inside: Range, subnet: str, default: int) -> int:
+    value = config.get(field)
     if not value:
         return default
-    if not ip.within(_address(value, field), subnet):
+    if value not in inside:
         raise CniError(f"{field[0].upper()}{field[1:]} {value} not in network {subnet}")
     return ip.number(value)
-
-
-def _address(value: str, what: str) -> str:
-    if not _is_address(value):
-        raise CniError(f"invalid IP address: {value} ({what})")
-    return value
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ip.number(value)
-    except ValueError:
-        return False
-    return True
 
 
 host_local = plugin("host-local", _add, _delete, _check)
