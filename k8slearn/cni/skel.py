@@ -386,6 +386,9 @@ _ERRNO = {
     "Nexthop has invalid gateway.": "network is unreachable",
     "Device for nexthop is not up.": "network is down",
     "ipv4: Address already assigned.": "file exists",
+    "ipv6: address already assigned.": "file exists",
+    "mtu less than device minimum.": "invalid argument",
+    "mtu greater than device maximum.": "invalid argument",
 }
 
 

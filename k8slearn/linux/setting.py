@@ -10,10 +10,27 @@ Left out: what `sysctl` leaves out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from k8slearn.journal import Commands, Put, Remove, World
 from k8slearn.linux import addrconf, sysctl
+
+LIMITS = {"net.ipv4.ip_default_ttl": (1, 255)}
+
+
+def checked(name: str, value: str) -> str | None:
+    """The value as the kernel would keep it, or None where it refuses."""
+    parts = value.split()
+    if not parts or not all(re.fullmatch(r"-?\d+", part) for part in parts):
+        return None
+    low, high = LIMITS.get(name, (-(2**31), 2**31 - 1))
+    numbers = [int(part) for part in parts]
+    if name.endswith("ip_local_port_range"):
+        return "\t".join(map(str, numbers)) if len(numbers) == 2 and 1024 <= numbers[0] <= numbers[1] < 65536 else None
+    if name.startswith("net.bridge."):
+        return str(int(bool(numbers[0])))
+    return str(numbers[0]) if low <= numbers[0] <= high else None
 
 
 def write(world: World, netns: str, name: str, value: str) -> Commands:

@@ -25,7 +25,6 @@ INVALID = 'sysctl: setting key "{}": Invalid argument\n'
 SYNTAX = "sysctl: command line(0): invalid syntax, continuing...\n"
 NOT_MODELLED = {"accept_dad": ("0", "-1"), "addr_gen_mode": ("0", "1")}
 """Of these settings only some values are known here."""
-LIMITS = {"net.ipv4.ip_default_ttl": (1, 255)}
 OPTIONS = {
     "--all": "a",
     "--values": "n",
@@ -139,7 +138,7 @@ def _write(process: Process, name: str, value: str) -> Generator[Command, None, 
     """Write one setting; returns the complaint, if any."""
     if name not in names(process):
         return NO_SUCH.format(name.replace(".", "/"))
-    kept = checked(name, value)
+    kept = setting.checked(name, value)
     if not value:
         return SYNTAX
     if kept is None:
@@ -148,20 +147,6 @@ def _write(process: Process, name: str, value: str) -> Generator[Command, None, 
         return f"sysctl: {name}={kept}: this is not modelled here\n"
     yield from setting.write(process.world, process.netns, name, kept)
     return ""
-
-
-def checked(name: str, value: str) -> str | None:
-    """The value as the kernel would keep it, or None where it refuses."""
-    parts = value.split()
-    if not parts or not all(re.fullmatch(r"-?\d+", part) for part in parts):
-        return None
-    low, high = LIMITS.get(name, (-(2**31), 2**31 - 1))
-    numbers = [int(part) for part in parts]
-    if name.endswith("ip_local_port_range"):
-        return "\t".join(map(str, numbers)) if len(numbers) == 2 and 1024 <= numbers[0] <= numbers[1] < 65536 else None
-    if name.startswith("net.bridge."):
-        return str(int(bool(numbers[0])))
-    return str(numbers[0]) if low <= numbers[0] <= high else None
 
 
 def directory(process: Process, path: str) -> Iterator[str]:

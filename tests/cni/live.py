@@ -128,7 +128,8 @@ class Machine:
     def leases(self) -> dict[str, str]:
         """The files of host-local, where its dataDir is ``$TMP/ipam``."""
         home = Path(self.folder, "ipam")
-        return {str(p.relative_to(home)): p.read_bytes().decode() for p in sorted(home.rglob("*")) if p.is_file()}
+        files = [path for path in sorted(home.rglob("*")) if path.is_file()]
+        return {str(path.relative_to(home)): self.normal(path.read_bytes().decode()) for path in files}
 
     def do(self, step: Mapping[str, Any], parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
         """Do one step; returns it with what came of it."""

@@ -106,10 +106,11 @@ def _write(args: Args, netns: str, key: str, value: str) -> Commands:
     """One sysctl, in the pod's own network namespace."""
     file = _file(args, key)
     name = _existing(args, netns, file)
-    numbers = value.split()
-    if not numbers or not all(re.fullmatch(r"-?\d+", number) for number in numbers):
+    kept = setting.checked(name, value)
+    if kept is None and value:
         raise CniError(f"write {file}: invalid argument")
-    yield from setting.write(args.world, netns, name, "\t".join(str(int(number)) for number in numbers))
+    if kept is not None:
+        yield from setting.write(args.world, netns, name, kept)
 
 
 def _file(args: Args, key: str) -> str:
