@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from k8slearn import roster
 from k8slearn.components import Component, Settings
 from k8slearn.errors import Refused
-from k8slearn.journal import Command, Commands, Input, Journal, Key, Put, World, drive
+from k8slearn.journal import Change, Command, Commands, Input, Journal, Key, Put, World, drive
 
 CLOCK: Key = ("clock", "now", "")
 TURNS = 200
@@ -247,13 +247,20 @@ class Engine:
         until = self.world.clock + seconds
         fired: Counter[Timer] = Counter()
         while (timers := self._next_timers()) and timers[0].when <= until:
-            self._write(Put(CLOCK, max(timers[0].when, self.world.clock)), "clock")
+            self._move_clock(max(timers[0].when, self.world.clock))
             for timer in timers:
                 fired[timer] += 1
                 assert fired[timer] <= TURNS, f"a timer of {self.components[timer.component].name} never moves: {timer}"
                 self._waiting[timer.component][timer.key] = None
             self._settle()
-        self._write(Put(CLOCK, until), "clock")
+        self._move_clock(until)
+
+    def _move_clock(self, when: float) -> None:
+        """A moment at which nobody had anything to write leaves no entry."""
+        last = self.journal.entries[-1]
+        if isinstance(last, Change) and last.key == CLOCK:
+            self.journal.rewind(self.journal.revision - 1)
+        self._write(Put(CLOCK, when), "clock")
 
     def _next_timers(self) -> list[Timer]:
         """All that come due at the next moment at which any does: none may move the clock past another."""

@@ -2,10 +2,11 @@
 
 Read `sync` first: it is one pod's life. `sandbox` makes and breaks its network namespace and pause container,
 `network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an image listens on,
-`status` tells the API, and `node` speaks for the node itself. How it talks to the container runtime depends on the
-version dial: to containerd since 1.24, to Docker through dockershim before.
+`probes` asks whether it is well (`probing` is one try, `commands` what a command comes to), `status` tells the API, and
+`node` speaks for the node itself. How it talks to the container runtime depends on the version dial: to containerd
+since 1.24, to Docker through dockershim before.
 
-Left out: probes (a running container is ready), images that cannot be pulled, volumes, resources, eviction, static
+Left out: images that cannot be pulled, volumes, resources, eviction, static
 pods, exec and port-forward."""
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from k8slearn.cni.runtime import CONFIG_DIR
-from k8slearn.components.kubelet import node, retry, sync
+from k8slearn.components.kubelet import node, probes, retry, sync
 from k8slearn.components.kubelet.network import is_kubenet
 from k8slearn.components.kubelet.pod import on_node
 from k8slearn.journal import Commands, Key, World
 
-NODE, REGISTER = "node/", "register/"
+NODE, REGISTER, PROBE = "node/", "register/", "probe/"
 
 
 class Kubelet:
-    """Keys: pods as ``namespace/name``; ``node/NAME`` for a node's status, ``register/NAME`` when a kubelet starts."""
+    """Keys: pods as ``namespace/name``; ``node/NAME`` for a node's status, ``register/NAME`` when a kubelet starts,
+    ``probe/POD`` when a probe of a pod ticks."""
 
     name = "kubelet"
 
@@ -61,13 +63,16 @@ class Kubelet:
             cause: Key = ("api", "nodes", name)
             commands = node.register(world, name) if key.startswith(REGISTER) else node.report(world, name)
         else:
-            cause = ("api", "pods", key)
-            commands = sync.pod(world, key)
+            cause = ("api", "pods", key.removeprefix(PROBE))
+            probing = key.startswith(PROBE)
+            commands = sync.probe(world, cause[2]) if probing else sync.pod(world, key)
         for command in commands:
             yield command if command.cause is not None else command._replace(cause=cause)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
-        return retry.timers(world)
+        yield from retry.timers(world)
+        for when, pod in probes.timers(world):
+            yield when, PROBE + pod
 
 
 def _on(world: World, name: str) -> list[str]:

@@ -141,6 +141,14 @@ def back_off(pod: Pod, dead: Container) -> Commands:
     yield from retry.later(pod.world, pod.node, pod.key, dead.name, waits_until(dead))
 
 
+def kill(pod: Pod, sandbox: Sandbox, container: Container, message: str) -> Commands:
+    """One container is killed, for the reason that the event tells."""
+    yield pod.say("Killing", message, container=container.name, init=container.init)
+    for name in container.sockets:
+        yield Remove((sandbox.netns, "socket", name))
+    yield Put(cri.container_key(pod.node, container), replace(ended(pod.world, container, KILLED), sockets=()))
+
+
 def kill_all(world: World, node: str, key: str, pod: Pod | None) -> Commands:
     """Every running container of a pod ends, and its sockets are closed. The pod itself may be gone already."""
     scopes = {sandbox.id: sandbox.netns for sandbox in cri.sandboxes(world, node, key)}

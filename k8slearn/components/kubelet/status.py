@@ -14,7 +14,7 @@ from typing import Any
 from k8slearn.api.admit import stamped, timestamp
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
-from k8slearn.components.kubelet import containers, programs, retry
+from k8slearn.components.kubelet import containers, probes, programs, retry
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Commands, Put
 
@@ -75,8 +75,8 @@ def _container(pod: Pod, spec: Obj, sandbox: Sandbox | None, initialized: bool) 
         "containerID": _id(pod, last),
         "lastState": {"terminated": _terminated(pod, dead[-1])} if dead else {},
         "restartCount": last.attempt,
-        "ready": running or init_done,
-        "started": running,
+        "ready": (running and probes.ready(pod, spec, last)) or init_done,
+        "started": running and probes.started(pod, spec, last),
         "state": {"waiting": waiting} if waiting else _state(pod, last),
     }
 

@@ -20,7 +20,7 @@ from typing import Any
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
-from k8slearn.components.kubelet import containers, network, retry, sandbox, status
+from k8slearn.components.kubelet import containers, network, probes, retry, sandbox, status
 from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
@@ -50,10 +50,20 @@ def _run(pod: Pod) -> Commands:
         for container in cri.containers(pod.world, pod.node, pod.key):
             if container.state == cri.EXITED:
                 yield from containers.bury(pod, live, container)
+            elif container.state == cri.RUNNING and (kind := probes.failed(pod, container)):
+                yield from _unhealthy(pod, live, container, kind)
         if (yield from _init(pod, live)):
             for spec in pod.spec["containers"]:
                 yield from _keep_running(pod, live, spec)
     yield from status.report(pod, live)
+
+
+def _unhealthy(pod: Pod, live: Sandbox, container: Container, kind: str) -> Commands:
+    """A startup or liveness probe has failed too often."""
+    message = f"Container {container.name} failed {kind} probe"
+    if pod.restart_policy != "Never":
+        message += ", will be restarted"
+    yield from containers.kill(pod, live, container, message)
 
 
 def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
@@ -137,6 +147,17 @@ def _keep_running(pod: Pod, live: Sandbox, spec: Obj, init: bool = False) -> Com
             yield from containers.back_off(pod, last)
             return
         last = yield from containers.start(pod, live, spec, init)
+    if last.state == cri.RUNNING:
+        yield from probes.attend(pod, live, spec, last)
+
+
+def probe(world: World, key: str) -> Commands:
+    """The workers of a pod's probes tick; what they find out is acted on at once."""
+    found = find(world, key)
+    live = cri.sandboxes(world, found.node, key) if found is not None else []
+    if found is not None and live and live[-1].state == cri.READY:
+        yield from probes.tick(found, live[-1])
+        yield from pod(world, key)
 
 
 def _again(pod: Pod, dead: Container) -> bool:
@@ -166,6 +187,7 @@ def _failed_kill(pod: Pod, old: Sandbox, error: CniError) -> Commands:
 def _finished(pod: Pod) -> Commands:
     """All containers have ended for good: the sandbox goes, its address is free; records stay for ``logs``."""
     yield from retry.forget(pod.world, pod.node, pod.key)
+    yield from probes.forget(pod.world, pod.node, pod.key)
     yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
     for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
         yield from _stopped(pod, old)
@@ -190,6 +212,7 @@ def _orphans(world: World, key: str, uid: str) -> Commands:
 def _forget(world: World, node: str, key: str) -> Commands:
     """The runtime removes its records."""
     yield from retry.forget(world, node, key)
+    yield from probes.forget(world, node, key)
     for container in list(cri.containers(world, node, key)):
         yield Remove(cri.container_key(node, container))
     for row in list(cri.sandboxes(world, node, key)):
