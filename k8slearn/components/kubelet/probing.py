@@ -42,20 +42,6 @@ class Answer(NamedTuple):
     warning: bool = False
 
 
-class _Looking(World):
-    """A fork that remembers which tables were looked at."""
-
-    __slots__ = ("places",)
-
-    def __init__(self, base: World) -> None:
-        super().__init__(base)
-        self.places: set[tuple[str, str]] = set()
-
-    def table(self, scope: str, table: str) -> Table:
-        self.places.add((scope, table))
-        return super().table(scope, table)
-
-
 Memory = dict[Name, tuple[Answer, dict[tuple[str, str], object]]]
 
 
@@ -77,12 +63,12 @@ def remembered(world: World, node: str, name: Name) -> Answer | None:
 
 
 def ask(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container, kind: str) -> Answer:
-    """Try a probe: the world stays as it is."""
-    wanted, looking = spec[f"{kind}Probe"], _Looking(pod.world)
-    looking.revision = int(1000 * pod.world.clock)  # chance depends on when a probe is tried, not on what else happened
-    tried = _tried(looking, pod, sandbox, spec, container, wanted)
-    if not tried.draws and not any(table in FLEETING for _, table in looking.places):
-        versions = {at: pod.world.table(*at).index(_version) for at in looking.places - {CLOCK}}
+    """Try a probe: the world stays as it is. (A fork knows which tables were looked at: they are its `rows`.)"""
+    wanted, fork = spec[f"{kind}Probe"], pod.world.fork()
+    fork.revision = int(1000 * pod.world.clock)  # chance depends on when a probe is tried, not on what else happened
+    tried = _tried(fork, pod, sandbox, spec, container, wanted)
+    if not tried.draws and not any(table in FLEETING for _, table in fork.rows):
+        versions = {at: pod.world.table(*at).index(_version) for at in set(fork.rows) - {CLOCK}}
         pod.world.table(pod.node, "probe").index(_memory)[pod.key, container.name, kind] = (tried.answer, versions)
     return tried.answer
 
