@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from k8slearn.journal import Command, Key, Put, World
-from k8slearn.linux import fib, path, pmtu, qdisc, sysctl
+from k8slearn.linux import bpf, fib, path, pmtu, qdisc, sysctl
 from k8slearn.linux.client import FAREWELL, FIRST, Client
 from k8slearn.linux.connection import PINGS, inverse
 from k8slearn.linux.listen import speaks_ipv6
@@ -67,6 +67,11 @@ def connect(
     """
     net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
+    legs: list[Leg] = []
+    told = bpf.instead(net, netns, dst, port, proto) if world.rows[netns.partition("/")[0], "bpf"] else None
+    if told is not None:
+        legs.append(_redirected(netns, proto, dst, port, told))
+        dst, port = told.dst, told.port
     found, src = _origin(world, netns, dst, source)
     if proto == "udp" and _discarded(found):
         attempt = _no_way(netns, dst, port, proto, found, "Network is unreachable")
@@ -79,7 +84,6 @@ def connect(
     mtu = pmtu.mtu(world, netns, found, dst)
     client = Client(netns, mine, path, None, False, ttl, size, discover, recording, mtu, padding=padding)
     net.ends[netns, inverse(mine)] = client
-    legs: list[Leg] = []
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
         net.frames.sort(key=lambda frame: frame.time)
@@ -123,6 +127,14 @@ def syn_times(world: World, netns: str, proto: str = "tcp") -> tuple[float, ...]
         times.append(times[-1] + pause)
         pause *= 1 if len(times) - 1 <= linear else 2
     return tuple(times)
+
+
+def _redirected(netns: str, proto: str, dst: str, port: int, told: bpf.Instead) -> Leg:
+    """The socket is given another address before there is any packet (`BPF_CGROUP_RUN_PROG_INET4_CONNECT`)."""
+    asked = Packet(proto, NOBODY, dst, 0, port)
+    says = f"connect() to {dst}:{port} is told {told.dst}:{told.port} instead"
+    step = Step(netns, "nat", says, asked, asked._replace(dst=told.dst, dport=told.port), told.because)
+    return Leg("connect", "request", 0.0, 0, (step,))
 
 
 def _origin(world: World, netns: str, dst: str, source: str) -> tuple[fib.Found, str]:

@@ -11,8 +11,10 @@ So the bandwidth plugin limits both directions of a pod::
 Filters are asked in the order of their preference, the first that takes the frame decides (`act_api.c`,
 `act_mirred.c`). An ifb that is down swallows what it is given.
 
-Left out: conditions (``match u32 0 0`` takes all), classifiers other than ``u32`` (flower, bpf), ``clsact`` and its
-egress side, classes, actions other than ``mirred egress redirect``.
+A program (`bpf.py`) that hangs here is asked before the filters.
+
+Left out: conditions (``match u32 0 0`` takes all), classifiers other than ``u32`` and programs (flower), filters on the
+way out, classes, actions other than ``mirred egress redirect``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from k8slearn.journal import Commands, Key, Put, Remove, Table, World
-from k8slearn.linux import fib, ifb, path, qdisc
+from k8slearn.linux import bpf, fib, ifb, path, qdisc
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -95,6 +97,8 @@ def delete(world: World, netns: str, dev: str, pref: int = 0) -> Commands:
 
 def receive(net: Net, skb: Skb, link: Link) -> Walk[None]:
     """A frame has come in by a device under filters (`dev.c: sch_handle_ingress`)."""
+    if not (yield from bpf.passes(net, skb, link, "ingress")):
+        return
     netns, frame = skb.netns, skb.packet
     if net.world.get(qdisc.key(netns, link.name, "ingress")) is not None:
         net.count((netns, "counter", ("qdisc", link.name, "ingress", "sent")), frame.size)

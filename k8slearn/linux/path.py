@@ -24,6 +24,7 @@ from typing import Protocol
 from k8slearn.journal import World
 from k8slearn.linux import (
     arp,
+    bpf,
     bridge,
     dummy,
     fib,
@@ -424,6 +425,12 @@ def hand_over(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
 
 
 def _queued(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+    if net.world.rows[netns, "bpf"]:
+        skb = Skb(netns, frame, "", link.name)
+        skb.mark = net.mark
+        if not (yield from bpf.passes(net, skb, link, "egress")):
+            return
+        frame = skb.packet
     if (yield from qdisc.dequeue(net, netns, link.name, frame)):
         yield from _sent(net, netns, link, frame)
 

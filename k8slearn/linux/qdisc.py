@@ -83,9 +83,11 @@ class Tbf:
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """``ingress``: no queue, but the place where filters look at what comes in (`ingress.py`)."""
+    """``ingress``: no queue, but the place where filters look at what comes in (`ingress.py`); ``clsact`` is the same
+    for both directions, and there programs hang (`bpf.py`)."""
 
     handle: str = "ffff:"
+    kind: str = "ingress"
 
 
 Qdisc = Netem | Tbf
