@@ -1,41 +1,37 @@
-"""The container runtime's side of CNI: which network this node has, and how its plugins are called one after the other.
+"""The container runtime's side of CNI: how the plugins of a network are called, one after the other.
 
-The network is the first valid file, by name, in /etc/cni/net.d. ADD runs its plugins from first to last, each with
-the result of the one before as ``prevResult``; DEL runs them from last to first with the final result, which is why
-that is kept in a file (libcni's cache). Configurations on standard input, parameters in the environment: any program
-could stand there.
+ADD runs the plugins from first to last, each with the result of the one before as ``prevResult``. DEL runs them from
+last to first with the final result, which is why that is kept in a file (libcni's cache, /var/lib/cni/results).
+CHECK goes the way of ADD with the final result; STATUS asks each plugin whether an ADD could succeed now; GC first
+DELs every attachment that the cache knows and that is not valid any more, and then tells the plugins which ones are.
+Configurations on standard input, parameters in the environment: any program could stand there.
 
-Left out: GC, STATUS, and networks other than the first (a meta-plugin calls those itself).
+Nothing here speaks of Kubernetes: `k8slearn.cni.nomad` runs the same lists for its own allocations.
+
+Left out: a time limit for plugins, and locks (GC never runs beside an ADD here: nothing does).
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from k8slearn.cni import spec
-from k8slearn.cni.plugins import PLUGINS
+from k8slearn.cni import plugins, skel, spec
+from k8slearn.cni.netconf import CONFIG_DIR, Network, network, parse
+from k8slearn.cni.skel import BINARIES, VALID_ATTACHMENTS
 from k8slearn.cni.spec import CniError
-from k8slearn.journal import Command, Commands, Key, Put, Remove, Table, World
+from k8slearn.journal import Command, Commands, Key, Put, Remove, World
 from k8slearn.linux.program import Call
 
-CONFIG_DIR = "/etc/cni/net.d/"
-BINARIES = "/opt/cni/bin"
+__all__ = ["BINARIES", "CONFIG_DIR", "LOOPBACK", "Attachment", "Network", "network", "parse"]
+
 RESULTS = "/var/lib/cni/results/"
 LOOPBACK = '{"cniVersion":"0.3.1","name":"cni-loopback","plugins":[{"type":"loopback"}]}'
 """What containerd runs before the network itself, on ``lo``."""
-
-
-class Network(NamedTuple):
-    """A network configuration list: its text, and what it says."""
-
-    text: str
-    name: str
-    version: str
-    types: tuple[str, ...]
+assert plugins.PLUGINS
 
 
 class Attachment(NamedTuple):
@@ -51,37 +47,101 @@ class Attachment(NamedTuple):
     """CNI_ARGS: ``K8S_POD_NAMESPACE=default;K8S_POD_NAME=web``."""
     capabilities: str = "{}"
     """JSON: what a plugin may ask for (``{"portMappings": [...]}``)."""
+    path: str = BINARIES
+    """CNI_PATH: the folders with plugins, ``:`` between them."""
 
 
-def network(world: World, node: str) -> Network | None:
-    """The network of this node's pods: the first valid configuration by name, or None."""
-    return world.table(node, "file").index(_network)
+def add(world: World, network: Network, to: Attachment) -> Generator[Command, None, spec.Result]:
+    """ADD: run the plugins, keep the result. Raises CniError in libcni's words; the caller must DEL then."""
+    return spec.read((yield from add_printed(world, network, to)))
 
 
-def _network(files: Table) -> Network | None:
-    paths = sorted(str(path) for path in files if str(path).startswith(CONFIG_DIR))
-    found = (parse(path, files[path]) for path in paths if path.endswith((".conflist", ".conf", ".json")))
-    return next((network for network in found if network is not None), None)
+def add_printed(world: World, network: Network, to: Attachment) -> Generator[Command, None, spec.Result]:
+    """ADD: the result in the form that the last plugin printed it."""
+    previous: spec.Result = {}
+    for index in range(len(network.types)):
+        with _failed(network, index, "add"):
+            _check_names(network, to)
+            stdin = _with(_stdin(network.text, index, to.capabilities), prevResult=previous)
+            previous = _result((yield from _run(world, "ADD", network.types[index], stdin, to)), network.version)
+    yield Put(_cached(network, to), _cache(network, to, previous))
+    return previous
 
 
-@lru_cache(maxsize=256)
-def parse(path: str, text: str) -> Network | None:
-    """A configuration file, or None where it is not valid. A single plugin's (``.conf``) becomes a list of one."""
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(config, dict) or not isinstance(config.get("name"), str) or not config["name"]:
-        return None
-    plugins = config.get("plugins") if path.endswith(".conflist") else [config]
-    if not isinstance(plugins, list) or not plugins:
-        return None
-    types = tuple(str(p["type"]) for p in plugins if isinstance(p, dict) and isinstance(p.get("type"), str))
-    if len(types) < len(plugins):
-        return None
-    version = spec.version_of(config)
-    listed = {"cniVersion": version, "name": config["name"], "plugins": plugins}
-    return Network(json.dumps(listed), config["name"], str(version), types)
+def check(world: World, network: Network, to: Attachment) -> Commands:
+    """CHECK: does every plugin find what ADD said? Raises CniError."""
+    if not spec.at_least(network.version, "0.4.0"):
+        raise CniError(f'configuration version "{network.version}" does not support the CHECK command')
+    if network.disable_check:
+        return
+    previous = _kept_result(world, network, to)
+    for index, type_ in enumerate(network.types):
+        stdin = _with(_stdin(network.text, index, to.capabilities), prevResult=previous)
+        yield from _run(world, "CHECK", type_, stdin, to)
+
+
+def delete(world: World, network: Network, to: Attachment) -> Commands:
+    """DEL: run the plugins the other way round, then forget the result. Raises CniError."""
+    previous = _kept_result(world, network, to) if spec.at_least(network.version, "0.4.0") else {}
+    for index, type_ in reversed(list(enumerate(network.types))):
+        with _failed(network, index, "delete"):
+            stdin = _with(_stdin(network.text, index, to.capabilities), prevResult=previous)
+            yield from _run(world, "DEL", type_, stdin, to)
+    if world.get(_cached(network, to)) is not None:
+        yield Remove(_cached(network, to))
+
+
+def status(world: World, network: Network, node: str, path: str = BINARIES) -> Commands:
+    """STATUS: could an ADD succeed now? Raises the CniError of the first plugin that says no."""
+    if not spec.at_least(network.version, "1.1.0"):
+        return
+    nobody = Attachment(node, "", "", "", path=path)
+    for index, type_ in enumerate(network.types):
+        yield from _run(world, "STATUS", type_, _stdin(network.text, index, "{}"), nobody)
+
+
+def gc(
+    world: World, network: Network, node: str, valid: Iterable[tuple[str, str]] | None = None, path: str = BINARIES
+) -> Commands:
+    """GC: forget every attachment of this network but the `valid` ones, (container's id, interface).
+
+    Goes on after a failure, and raises one CniError with all of them at the end."""
+    if network.disable_gc:
+        return
+    kept, failures = set(valid or ()), list[str]()
+    for to in attachments(world, network, node, path):
+        if (to.container_id, to.ifname) not in kept:
+            try:
+                yield from delete(world, network, to)
+            except CniError as error:
+                failures.append(f"failed to delete stale attachment {to.container_id} {to.ifname}: {error}")
+    if spec.at_least(network.version, "1.1.0"):
+        told = [{"containerID": container, "ifname": ifname} for container, ifname in sorted(kept)]
+        for index, type_ in enumerate(network.types):
+            stdin = _with(_stdin(network.text, index, "{}"), **({VALID_ATTACHMENTS: told} if valid is not None else {}))
+            try:
+                yield from _run(world, "GC", type_, stdin, Attachment(node, "", "", "", path=path))
+            except CniError as error:
+                failures.append(f"failed to GC plugin {type_}: {error}")
+    if failures:
+        raise CniError("\n".join(failures))
+
+
+def attachments(world: World, network: Network, node: str, path: str = BINARIES) -> list[Attachment]:
+    """What the cache of a node knows of a network."""
+    files = world.table(node, "file")
+    names = sorted(str(name) for name in files if str(name).startswith(RESULTS))
+    kept = (_json(files[name]) for name in names)
+    return [_attachment(node, row, path) for row in kept if row.get("networkName") == network.name]
+
+
+def _attachment(node: str, row: Mapping[str, Any], path: str) -> Attachment:
+    args = ";".join("=".join(pair) for pair in row.get("cniArgs") or ())
+    capabilities = json.dumps(row.get("capabilityArgs") or {})
+    return Attachment(node, row["containerId"], row.get("netns", ""), row["ifName"], args, capabilities, path)
+
+
+# -- one plugin --------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1024)
@@ -96,45 +156,46 @@ def _stdin(text: str, index: int, capabilities: str) -> str:
     return json.dumps(plugin)
 
 
-def _with_previous(stdin: str, previous: str) -> str:
-    return f'{stdin[:-1]}, "prevResult": {previous}}}' if previous else stdin
+def _with(stdin: str, **more: Any) -> str:
+    """The configuration with further fields; those that say nothing are left out."""
+    fields = "".join(f', "{name}": {json.dumps(value)}' for name, value in more.items() if value not in ({}, None))
+    return f"{stdin[:-1]}{fields}}}"
 
 
-def add(world: World, network: Network, to: Attachment) -> Generator[Command, None, spec.Result]:
-    """ADD: run the plugins, keep the result. Raises CniError in libcni's words; the caller must DEL then."""
-    previous = ""
-    for index, type_ in enumerate(network.types):
-        stdin = _with_previous(_stdin(network.text, index, to.capabilities), previous)
-        previous = (yield from _run(world, "ADD", type_, stdin, to)).strip()
-    result: spec.Result = json.loads(previous)
-    yield Put(_cached(network, to), _cache(network, to, result))
-    return spec.read(result)
+class _failed:
+    """The failure of a plugin, with whose it was."""
+
+    def __init__(self, network: Network, index: int, doing: str) -> None:
+        self.plugin = (network.text, index)
+        self.doing = doing
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
+        if isinstance(error, CniError):
+            words = f"plugin {_described(*self.plugin)} failed ({self.doing}): {error.msg}"
+            raise CniError(words, error.code, error.details) from None
 
 
-def delete(world: World, network: Network, to: Attachment) -> Commands:
-    """DEL: run the plugins the other way round, then forget the result. Raises CniError."""
-    text: str | None = world.get(_cached(network, to))
-    previous = json.dumps(json.loads(text)["result"]) if text and spec.at_least(network.version, "0.4.0") else ""
-    for index, type_ in reversed(list(enumerate(network.types))):
-        stdin = _with_previous(_stdin(network.text, index, to.capabilities), previous)
-        yield from _run(world, "DEL", type_, stdin, to)
-    if text is not None:
-        yield Remove(_cached(network, to))
+@lru_cache(maxsize=256)
+def _described(text: str, index: int) -> str:
+    plugin = json.loads(text)["plugins"][index]
+    name = f' name="{plugin["name"]}"' if plugin.get("name") else ""
+    return f'type="{plugin["type"]}"{name}'
 
 
-_DOING = {"ADD": "add", "DEL": "delete", "CHECK": "check"}
+def _check_names(network: Network, to: Attachment) -> None:
+    skel.check_container(to.container_id)
+    skel.check_network(network.name)
+    skel.check_interface(to.ifname)
 
 
-def _run(world: World, command: str, type_: str, stdin: str, to: Attachment) -> Generator[Command, None, str]:
-    doing = f'plugin type="{type_}" failed ({_DOING[command]})'
-    program = PLUGINS.get(type_)
-    if program is None:
-        raise CniError(f'{doing}: failed to find plugin "{type_}" in path [{BINARIES}]')
+def _run(
+    world: World, command: str, type_: str, stdin: str, to: Attachment
+) -> Generator[Command, None, dict[str, Any]]:
+    program = skel.find_in_path(world, to.node, type_, to.path)
     done = yield from program(Call(world, to.node, (), stdin, environment(command, to)))
-    if done.exit_code:
-        failed = json.loads(done.stdout)
-        raise CniError(f"{doing}: {failed['msg']}", failed["code"], failed.get("details", ""))
-    return done.stdout
+    return skel.finished(done)
 
 
 def environment(command: str, to: Attachment) -> Mapping[str, str]:
@@ -145,12 +206,40 @@ def environment(command: str, to: Attachment) -> Mapping[str, str]:
         "CNI_NETNS": to.netns,
         "CNI_ARGS": to.args,
         "CNI_IFNAME": to.ifname,
-        "CNI_PATH": BINARIES,
+        "CNI_PATH": to.path,
     }
+
+
+def _result(printed: dict[str, Any], version: str) -> spec.Result:
+    """What a plugin printed, as the runtime understands it; a result without a version has the configuration's."""
+    said = printed.get("cniVersion") or version
+    if said not in spec.VERSIONS:
+        raise CniError(f'unsupported CNI result version "{said}"')
+    found = spec.read(printed, said)
+    if not found.get("ips") and not spec.at_least(said, "0.3.0"):
+        return {"cniVersion": said, "dns": found["dns"]}
+    return spec.printed(found, said)
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
 
 
 def _cached(network: Network, to: Attachment) -> Key:
     return (to.node, "file", f"{RESULTS}{network.name}-{to.container_id}-{to.ifname}")
+
+
+def _kept_result(world: World, network: Network, to: Attachment) -> spec.Result:
+    """What ADD said in the end, in the form of the configuration's version; empty where nobody knows."""
+    result = _json(world.get(_cached(network, to)) or "{}").get("result")
+    return spec.printed(spec.read(result), network.version) if isinstance(result, dict) else {}
+
+
+@lru_cache(maxsize=1024)
+def _json(text: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        return {}
 
 
 def _cache(network: Network, to: Attachment, result: spec.Result) -> str:
@@ -162,6 +251,7 @@ def _cache(network: Network, to: Attachment, result: spec.Result) -> str:
         "config": _base64(network.text),
         "ifName": to.ifname,
         "networkName": network.name,
+        "netns": to.netns,
         "cniArgs": pairs,
         "capabilityArgs": json.loads(to.capabilities),
         "result": result,

@@ -193,7 +193,7 @@ def configuration(text: str) -> Mapping[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise CniError(f"error unmarshall network config: {_go_words(text, error)}", spec.DECODING_FAILURE) from None
+        raise CniError(f"error unmarshall network config: {go_words(text, error)}", spec.DECODING_FAILURE) from None
     if config is None:
         return {}
     wrong = ""
@@ -216,7 +216,7 @@ _GO = (
 )
 
 
-def _go_words(text: str, error: ValueError | RecursionError) -> str:
+def go_words(text: str, error: ValueError | RecursionError) -> str:
     """encoding/json's words for what Python's decoder says."""
     if not isinstance(error, json.JSONDecodeError):
         return "exceeded max depth"
@@ -355,7 +355,7 @@ def delegate(args: Args, name: str, command: str = "") -> Generator[Command, Non
     return spec.read(printed) if printed else {}
 
 
-def finished(done: Result, doing: str = "") -> dict[str, Any]:
+def finished(done: Result) -> dict[str, Any]:
     """What a plugin that has ended printed on standard output. Raises CniError with its error (raw_exec.go)."""
     if done.exit_code:
         try:
@@ -365,7 +365,7 @@ def finished(done: Result, doing: str = "") -> dict[str, Any]:
             said = done.stderr or done.stdout
             words = f"netplugin failed: {json.dumps(said)}" if said else "netplugin failed with no error message"
             error = (words, spec.INTERNAL, "")
-        raise CniError(doing + error[0], *error[1:])
+        raise CniError(*error)
     return dict(json.loads(done.stdout) or {}) if done.stdout.strip() else {}
 
 

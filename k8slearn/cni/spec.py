@@ -82,11 +82,12 @@ def version_of(config: Mapping[str, Any]) -> str:
 
 def at_least(version: str, other: str) -> bool:
     """Is `version` the same as `other` or later? Raises CniError where it is no version at all."""
-    return _numbers(version) >= _numbers(other)
+    return numbers(version) >= numbers(other)
 
 
 @lru_cache(maxsize=256)
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """A version as numbers, to be compared. Raises CniError where it is none."""
     parts = version.split(".")
     if len(parts) > 3:
         raise CniError(f'invalid version "{version}": too many parts', DECODING_FAILURE)
@@ -115,7 +116,7 @@ def printed(result: Result, version: str) -> Result:
         "routes": [_kept(row, ROUTE_FIELDS if newest else ROUTE_FIELDS[:2]) for row in result.get("routes") or ()],
     }
     out = {"cniVersion": version, **{k: v for k, v in parts.items() if v}, "dns": result.get("dns") or {}}
-    return _sorted(out) if newest else out
+    return by_library(out) if newest else out
 
 
 def family(entry: Mapping[str, Any]) -> str:
@@ -131,8 +132,10 @@ def _kept(row: Mapping[str, Any], fields: tuple[str, ...]) -> Result:
     return {name: row[name] for name in fields if row.get(name) not in (None, "")}
 
 
-def _sorted(out: Result) -> Result:
-    """From 1.1.0 on the library prints its fields by name, and an empty ``dns`` not at all (pkg/types/100)."""
+def by_library(out: Result) -> Result:
+    """A result as the newer libraries print it: fields by name, and an empty ``dns`` not at all (pkg/types/100)."""
+    if not at_least(out["cniVersion"], "1.0.0"):
+        return out
     rows = {k: [dict(sorted(row.items())) for row in v] if isinstance(v, list) else v for k, v in out.items()}
     return dict(sorted((k, v) for k, v in rows.items() if k != "dns" or v))
 

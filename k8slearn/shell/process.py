@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from k8slearn.cni.skel import program_at
 from k8slearn.errors import CommandError, Refused
 from k8slearn.journal import World
 from k8slearn.linux.program import Call, Result, Running
@@ -48,6 +49,7 @@ PROGRAMS: Mapping[str, str] = {
     "bridge": "bridge:program",
     "brctl": "brctl:program",
     "cat": "files:cat",
+    "cnitool": "cnitool:program",
     "conntrack": "conntrack:program",
     "crictl": "crictl:program",
     "curl": "curl:program",
@@ -86,8 +88,7 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-NODE_ONLY = {"crictl", "kill", "kubectl"}
-PLUGINS = "/opt/cni/bin/"
+NODE_ONLY = {"cnitool", "crictl", "kill", "kubectl"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")
@@ -132,19 +133,14 @@ def execute(process: Process, words: Sequence[str]) -> Running:
 
 def find(process: Process, name: str) -> Callable[[Process], Running] | None:
     """The program that a name stands for here, or None."""
-    if name.startswith(PLUGINS):
-        return _plugin(name.removeprefix(PLUGINS)) if process.on_machine else None
+    plugin = program_at(process.world, process.machine, name) if process.on_machine and "/" in name else None
+    if plugin is not None:
+        return plugin
     name = HOMES.sub("", name, count=1)
     if name not in PROGRAMS or (name in NODE_ONLY and not (process.on_machine and process.machine.startswith("node:"))):
         return None
     module, _, function = PROGRAMS[name].partition(":")
     return cast("Callable[[Process], Running]", getattr(importlib.import_module(f"k8slearn.shell.{module}"), function))
-
-
-def _plugin(name: str) -> Callable[[Process], Running] | None:
-    from k8slearn.cni.plugins import PLUGINS as registry
-
-    return registry.get(name)
 
 
 def split(line: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from k8slearn.cni import runtime
+from k8slearn.cni import runtime, skel
 from k8slearn.cni.plugins import PLUGINS
 from k8slearn.cni.runtime import Attachment
 from k8slearn.cni.spec import CniError
@@ -59,7 +59,7 @@ def test_each_plugin_gets_the_result_of_the_one_before_and_the_capabilities_that
         told.append((call.env["CNI_COMMAND"], json.loads(call.stdin)))
         return (yield from PLUGINS["portmap"](call))
 
-    monkeypatch.setattr(runtime, "PLUGINS", {**PLUGINS, "portmap": listening})
+    monkeypatch.setitem(skel.PROGRAMS, "portmap", listening)
     network = configured(world, BRIDGE, PORTMAP)
     result = run(world, runtime.add(world, network, attached()))
     run(world, runtime.delete(world, network, attached()))
