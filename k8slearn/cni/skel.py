@@ -95,28 +95,34 @@ class Args:
         """GC: (container's id, interface) of everything that is still there."""
         return [(a["containerID"], a["ifname"]) for a in self.config.get(VALID_ATTACHMENTS) or ()]
 
-    def cni_args(self, *known: str) -> dict[str, str]:
-        """CNI_ARGS: ``K8S_POD_NAME=web;IP=10.1.0.77``. Raises CniError for names that are not `known` (args.go),
-        unless ``IgnoreUnknown=1`` is among them."""
+    def cni_args(self, **known: Callable[[str], Any]) -> dict[str, Any]:
+        """CNI_ARGS: ``K8S_POD_NAME=web;IP=10.1.0.77``, each value read by its reader: ``cni_args(IP=str)``.
+
+        Raises CniError for other names (args.go LoadArgs), unless ``IgnoreUnknown=1`` is among them."""
         text = self.call.env.get("CNI_ARGS", "")
-        pairs = [pair.split("=") for pair in text.split(";")] if text else []
-        for pair in pairs:
-            if len(pair) != 2:
-                raise CniError(f"ARGS: invalid pair {json.dumps('='.join(pair))}")
-        found = dict(pairs)
-        unknown = [json.dumps("=".join(pair)) for pair in pairs if pair[0] not in (*known, "IgnoreUnknown")]
-        if unknown and not _ignores(found):
+        found: dict[str, Any] = {}
+        unknown: list[str] = []
+        for pair in text.split(";") if text else ():
+            if pair.count("=") != 1:
+                raise CniError(f"ARGS: invalid pair {json.dumps(pair)}")
+            name, value = pair.split("=")
+            reader = {**known, "IgnoreUnknown": _switch}.get(name)
+            if reader is None:
+                unknown.append(json.dumps(pair))
+                continue
+            try:
+                found[name] = reader(value)
+            except Wrong as wrong:
+                raise CniError(f"ARGS: error parsing value of pair {json.dumps(pair)}: {wrong}") from None
+        if unknown and not found.get("IgnoreUnknown"):
             raise CniError(f"ARGS: unknown args [{' '.join(unknown)}]")
         return found
 
 
-def _ignores(pairs: Mapping[str, str]) -> bool:
-    said = pairs.get("IgnoreUnknown", "0").lower()
-    if said not in ("0", "1", "false", "true"):
-        pair = f"IgnoreUnknown={pairs['IgnoreUnknown']}"
-        words = f"boolean unmarshal error: invalid input {said}"
-        raise CniError(f"ARGS: error parsing value of pair {json.dumps(pair)}: {words}")
-    return said in ("1", "true")
+def _switch(text: str) -> bool:
+    if text.lower() not in ("0", "1", "false", "true"):
+        raise Wrong(f"boolean unmarshal error: invalid input {text.lower()}")
+    return text.lower() in ("1", "true")
 
 
 def _nothing(args: Args) -> Commands:
@@ -227,10 +233,8 @@ def go_words(text: str, error: ValueError | RecursionError) -> str:
     for literal in ("true", "false", "null"):
         if error.msg.startswith("Expecting value") and text[at] == literal[0]:
             good = next(i for i, letter in enumerate(literal) if text[at + i : at + i + 1] != letter)
-            if at + good >= len(text):
-                return "unexpected end of JSON input"
-            at, where = at + good, f"in literal {literal} (expecting {_quoted(literal[good])})"
-            break
+            found = text[at + good : at + good + 1] or " "
+            return f"invalid character {_quoted(found)} in literal {literal} (expecting {_quoted(literal[good])})"
     return f"invalid character {_quoted(text[at])} {where}"
 
 

@@ -131,8 +131,8 @@ class Machine:
         files = [path for path in sorted(home.rglob("*")) if path.is_file()]
         return {str(path.relative_to(home)): self.normal(path.read_bytes().decode()) for path in files}
 
-    def do(self, step: Mapping[str, Any], parts: Mapping[str, Part] = PARTS) -> dict[str, Any]:
-        """Do one step; returns it with what came of it."""
+    def do(self, step: Mapping[str, Any], parts: Mapping[str, Part] = PARTS, look: bool = True) -> dict[str, Any]:
+        """Do one step; returns it with what came of it, and (`look`) what there is in every namespace now."""
         if "write_file" in step:
             path = Path(self.real(step["write_file"]))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,6 +151,8 @@ class Machine:
         said |= {"stdout_json": json.loads(out)} if out.startswith("{") else {"stdout_text": out}
         if step["env"].get("CNI_COMMAND") == "ADD" and done.returncode == 0:
             self._previous = said["stdout_json"]
+        if not look:
+            return {**step, "stdin": stdin, **said}
         seen = {place: self.snapshot(place, parts) or {"error": "gone"} for place in ("host", *self.pods)}
         return {**step, "stdin": stdin, **said, "after": {**seen, "ipam_files": self.leases()}}
 
@@ -167,18 +169,26 @@ class Machine:
 
 
 def record(
-    steps: Sequence[Mapping[str, Any]], pods: Sequence[str] = ("pod1", "pod2"), parts: Mapping[str, Part] = PARTS
+    steps: Sequence[Mapping[str, Any]],
+    pods: Sequence[str] = ("pod1", "pod2"),
+    parts: Mapping[str, Part] = PARTS,
+    every: bool = True,
 ) -> dict[str, Any]:
-    """The steps done by the real plugins: a case of the record."""
+    """The steps done by the real plugins: a case of the record. The namespaces are looked at after `every` step, or
+    after the last one."""
     with Machine(pods) as machine:
-        return {"id": "live", "steps": [machine.do(step, parts) for step in steps]}
+        done = [machine.do(step, parts, every or at + 1 == len(steps)) for at, step in enumerate(steps)]
+    return {"id": "live", "steps": done}
 
 
 def agree(
-    steps: Sequence[Mapping[str, Any]], pods: Sequence[str] = ("pod1", "pod2"), parts: Mapping[str, Part] = PARTS
+    steps: Sequence[Mapping[str, Any]],
+    pods: Sequence[str] = ("pod1", "pod2"),
+    parts: Mapping[str, Part] = PARTS,
+    every: bool = True,
 ) -> None:
     """Our plugins do in a world what the real ones do here; skips where the real ones cannot run."""
     reason = why_not(*(step["plugin"] for step in steps if "plugin" in step))
     if reason:
         pytest.skip(reason)
-    runner.replay(record(steps, pods, parts), *(f"kcni-{pod}" for pod in pods), ipv6=True)
+    runner.replay(record(steps, pods, parts, every), *(f"kcni-{pod}" for pod in pods), ipv6=True)

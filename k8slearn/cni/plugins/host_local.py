@@ -165,11 +165,7 @@ def _load(args: Args) -> tuple[Ipam, list[str]]:
     """The configuration, and the addresses that somebody asked for: CNI_ARGS ``IP=``, ``args.cni.ips`` or the
     capability ``ips``."""
     net = _net(args.call.stdin)
-    own = args.cni_args("IP").get("IP")
-    try:
-        asked = _asked_address(own) if own else ""
-    except Wrong as wrong:
-        raise CniError(f'ARGS: error parsing value of pair "IP={own}": {wrong}') from None
+    asked = args.cni_args(IP=_asked_address).get("IP")
     places = ((net.get("args") or {}).get("cni") or {}, net.get("runtimeConfig") or {})
     others = [address for place in places for address in place.get("ips", ())]
     if not all(others):

@@ -83,7 +83,7 @@ def _net(stdin: str) -> dict[str, Any]:
 
 def _addresses(args: Args, net: dict[str, Any]) -> list[Address]:
     """What is asked for: configured addresses, those of CNI_ARGS, or what replaces them all (LoadIPAMConfig)."""
-    said = args.cni_args("IP", "GATEWAY")
+    said = args.cni_args(IP=str, GATEWAY=str)
     found = [Address(row.get("address", ""), row.get("gateway", "")) for row in net["ipam"].get("addresses", ())]
     read = len(found)
     for text in map(str.strip, said.get("IP", "").split(",") if said.get("IP") else ()):

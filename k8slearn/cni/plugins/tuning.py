@@ -202,7 +202,7 @@ def _backup(args: Args, conf: Mapping[str, Any]) -> Key:
 def _conf(args: Args) -> dict[str, Any]:
     """The configuration; CNI_ARGS ``MAC=``, the capability ``mac`` and ``args.cni`` go before it (parseConf)."""
     conf = dict(_read(args.call.stdin))
-    said = args.cni_args("MAC").get("MAC")
+    said = args.cni_args(MAC=str).get("MAC")
     runtime = (conf.get("runtimeConfig") or {}).get("mac")
     conf |= {"mac": runtime or said} if runtime or said else {}
     own = dict((conf.get("args") or {}).get("cni") or {})
