@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 from k8slearn.endpoints import resolve_source
 from k8slearn.errors import Refused
+from k8slearn.export import rules
 from k8slearn.export.script import CANNOT, SCRIPT
 from k8slearn.journal import World, digest
-from k8slearn.linux import ip, iptables, route, sysctl
+from k8slearn.linux import ip, nft, route, sysctl
 from k8slearn.linux.rows import Address, Link, Route
 
 KINDS = ("loopback", "veth", "bridge")
@@ -62,8 +63,8 @@ class Place(NamedTuple):
 def netns_script(world: World) -> str:
     """The script: ``up``, ``down``, ``exec ENDPOINT COMMAND…`` and ``probe SOURCE IP PORT [TCP|UDP]``.
 
-    It needs root, iproute2, iptables and python3, and downloads nothing. For a wiring that a plain kernel cannot
-    rebuild the script says so, and exits with 3.
+    It needs root, iproute2, python3 and the tools of the rules that there are (iptables, ipset, nft); it downloads
+    nothing. For a wiring that a plain kernel cannot rebuild the script says so, and exits with 3.
     """
     scopes = world.scopes("netns")
     reason = next(_obstacles(world, scopes), "")
@@ -96,16 +97,20 @@ def _obstacles(world: World, scopes: Iterable[str]) -> Iterator[str]:
             if link.kind == "veth" and (link.peer is None or world.get((link.peer[0], "link", link.peer[1])) is None):
                 yield f"{scope}: nothing is at the other end of {link.name}"
         for key in world.table(scope, "chain"):
-            if isinstance(key, tuple) and key[0] != "ip":
+            if isinstance(key, tuple) and key[0] not in rules.READERS:
                 yield f"{scope} has {key[0]} rules, which this script cannot rebuild"
 
 
 def _fingerprint(world: World, scopes: Iterable[str]) -> Iterator[str]:
     yield repr(world.get(("cluster", "settings", "")))
     for scope in scopes:
-        for table in ("netns", "link", "addr", "route", "neigh", "fdb", "sysctl", "chain", "socket"):
+        for table in ("netns", *SHOWN, *sorted(nft.tables_of(world, scope))):
             rows = sorted(world.table(scope, table).items(), key=repr)
             yield repr((scope, table, rows))
+
+
+SHOWN = ("link", "addr", "route", "neigh", "fdb", "sysctl", "chain", "ipset", "ipset-member", "socket")
+"""The tables that a script is made of."""
 
 
 def _plain(name: str) -> str:
@@ -198,9 +203,8 @@ def _inside(world: World, place: Place) -> str:
     ]
     if fdb:
         blocks.append(_heredoc(f"bridge -n {netns} -batch -", "\n".join(fdb)))
-    saved = iptables.save(world, scope)
-    if saved:
-        blocks.append(_heredoc(f"ip netns exec {netns} iptables-restore", saved.rstrip("\n")))
+    for command, text in rules.texts(world, scope):
+        blocks.append(_heredoc(f"ip netns exec {netns} {command}", text.rstrip("\n")))
     return "\n".join(blocks)
 
 

@@ -10,7 +10,8 @@ SCRIPT = r"""#!/usr/bin/env bash
 #   exec ENDPOINT COMMAND...            run a command where an endpoint is (default/web, node:node-1, outside)
 #   probe SOURCE IP PORT [TCP|UDP]      one attempt to connect, as a line of JSON
 #   probes                              the same for each line of standard input, all at once
-# It needs iproute2, iptables and python3, downloads nothing, and touches only namespaces named {prefix}...
+# It needs iproute2, python3 and the tools of the rules that there are (iptables, ipset, nft), downloads nothing, and
+# touches only namespaces named {prefix}...
 set -Eeuo pipefail
 export PATH="$PATH:/usr/sbin:/sbin"
 

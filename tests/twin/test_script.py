@@ -15,6 +15,7 @@ from k8slearn import Cluster
 from k8slearn.export import exported
 from k8slearn.journal import Put
 from k8slearn.linux.rows import Link
+from tests.twin.twin import Probe, ask_engine, disagreements
 
 needs_root = [
     pytest.mark.root,
@@ -31,6 +32,32 @@ apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {clusterIP: 10.96.0.50, selector: {app: web}, ports: [{port: 80}]}
+"""
+SOURCES = ("node:node-1", "node:node-2", "outside")
+NFT = """
+table ip lesson {
+  counter seen { comment "it's \\$counted" }
+  map doors { type ipv4_addr . inet_service : ipv4_addr . inet_service;
+    elements = { 10.77.0.1 . 80 : 10.244.1.2 . 80 } }
+  set shut { type inet_service; flags interval; elements = { 9-12, 81 } }
+  set clients { type ipv4_addr; flags dynamic,timeout; timeout 1h; }
+  chain prerouting {
+    type nat hook prerouting priority dstnat; policy accept;
+    dnat ip to ip daddr . tcp dport map @doors
+  }
+  chain output { type nat hook output priority -110; policy accept; dnat ip to ip daddr . tcp dport map @doors; }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    counter name "seen" jump guests
+    tcp dport @shut drop
+  }
+  chain guests { update @clients { ip saddr } counter; tcp dport 7 reject with tcp reset }
+}
+"""
+IPSET = """
+ipset create blocked hash:ip
+ipset add blocked 203.0.113.7
+iptables -A FORWARD -m set --match-set blocked src -p tcp --dport 80 -j DROP
 """
 
 
@@ -97,6 +124,24 @@ class TestOnARealKernel:
             assert refused == {"outcome": "refused", "source_seen": None, "answered_by": None}
         finally:
             run(one, "down")
+
+    @pytest.mark.skipif(shutil.which("nft") is None, reason="not installed: nft")
+    @pytest.mark.skipif(shutil.which("ipset") is None, reason="not installed: ipset")
+    def test_rules_of_nftables_and_sets_are_carried_along(self, tmp_path: Path) -> None:
+        """Each probe is decided by something else: an address of the map, a set, a policy, a rejection, an ipset."""
+        made = cluster(96)
+        node = made.node("node-2")
+        assert node.run("nft -f -", stdin=NFT).exit_code == 0
+        for line in IPSET.strip().splitlines():
+            assert node.run(line).exit_code == 0, line
+        node.run("curl -s http://10.77.0.1:80/")
+        asked = ["10.77.0.1 80", "10.77.0.1 81", "10.244.1.2 80", "10.244.1.2 7", "10.244.1.2 9", "10.96.0.50 80"]
+        probes = [Probe(source, *target.split(), "TCP") for source in SOURCES for target in asked]
+        probes = [probe._replace(port=int(probe.port)) for probe in probes]
+        assert {fate.outcome for probe in probes for fate in ask_engine(made.world, probe)} >= {
+            *("connected", "refused", "timeout")
+        }
+        assert disagreements(made.world, probes, tmp_path) == []
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
