@@ -365,6 +365,7 @@ def loop_back(net: Net, skb: Skb, forwarded: bool) -> Walk[None]:
 
     So what was forwarded is forwarded again, and what was made here goes in only if the address is one of ours.
     """
+    net.ip_stat(skb, "OutTransmits")
     lo = net.world.rows[skb.netns, "link"].get("lo")
     if lo is None or not lo.up:
         why = link_because(skb.netns, lo) if lo is not None else None

@@ -1,10 +1,14 @@
 """``nstat``: the kernel's counters of a network namespace (SNMP names: ``IpInReceives``, ``IcmpOutEchos``).
 
-The real tool reads ``/proc/net/snmp``, ``snmp6`` and ``netstat`` and keeps a history, so that it can print what came
-since the last call. Ours prints the rows of the table ``nstat``, which conversations that were recorded count up
-(`skb.Net.stat`); `COUNTED` names them in the order in which the kernel prints them.
+The real tool reads ``/proc/net/snmp``, ``snmp6`` and ``netstat`` and keeps what it saw in a file of history, so that
+the next call prints only what came since. The file (``/tmp/.nstat.u0``, or what ``NSTAT_HISTORY`` says) belongs to the
+machine, not to a namespace: asked in two namespaces in turn, ``nstat`` compares one with the other, and where a counter
+is smaller than before it prints nothing. ``nstat -a`` prints all there is.
 
-Left out: the history (so ``-a`` must be there), rates, JSON, and every counter that is not in `COUNTED`.
+Ours prints the rows of the table ``nstat``, which conversations that were recorded count up (`skb.Net.stat`); `COUNTED`
+names them in the order in which the kernel prints them.
+
+Left out: rates (``-d``, ``-t``), JSON, and every counter that is not in `COUNTED`.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from k8slearn.errors import CommandError
+from k8slearn.journal import Put
 from k8slearn.linux.listen import speaks_ipv6
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
@@ -43,23 +48,39 @@ COUNTED = (
 TYPED = ("IcmpMsg", "Icmp6InType", "Icmp6OutType")
 """Counters of one ICMP type each: the kernel shows them once they have counted something."""
 BEFORE = {"IcmpMsg": "Ip6InReceives", "Icmp6InType": "TcpExtIPReversePathFilter"}
-HISTORY = "nstat: this one keeps no history: `nstat -a` shows everything since the machine started, -z the zeros too\n"
-OPTIONS = {"-a": "a", "--ignore": "a", "-s": "s", "--noupdate": "s", "-z": "z", "--zeros": "z"}
+OPTIONS = {
+    **{"-a": "a", "--ignore": "a", "-s": "s", "--noupdate": "s", "-z": "z", "--zeros": "z"},
+    **{"-n": "n", "--nooutput": "n", "-r": "r", "--reset": "r"},
+}
 
 
 def program(process: Process) -> Running:
-    """``nstat -a[s][z] [PATTERN...]``."""
-    yield from ()
+    """``nstat [-a] [-s] [-z] [-n] [-r] [PATTERN...]``."""
     flags, patterns = _options(process.argv)
-    if "a" not in flags:
-        raise CommandError(HISTORY, 1)
     rows = {str(name): row[0] for name, row in process.world.table(process.netns, "nstat").items()}
-    lines = [
-        f"{name:<32}{rows.get(name, 0):<16}{0.0:6.1f}\n"
-        for name in _names(rows, speaks_ipv6(process.world, process.netns))
-        if (rows.get(name) or "z" in flags) and _wanted(name, patterns)
-    ]
-    return Result("".join(("#kernel\n", *lines)))
+    place = (process.files or process.netns, "file", process.env.get("NSTAT_HISTORY", "/tmp/.nstat.u0"))
+    before = {} if "r" in flags else _history(process.world.get(place) or "")
+    printed = kept = "#kernel\n"
+    for name in _names(rows, speaks_ipv6(process.world, process.netns)):
+        now, wanted = rows.get(name, 0), _wanted(name, patterns)
+        came = now if "a" in flags else max(0, now - before.get(name, 0))
+        if wanted and (came or "z" in flags):
+            printed += _line(name, came)
+        if now or "z" in flags:
+            kept += _line(name, now if wanted else before.get(name, now))
+    if "s" not in flags:
+        yield Put(place, kept)
+    return Result("" if "n" in flags else printed)
+
+
+def _line(name: str, value: int) -> str:
+    return f"{name:<32}{value:<16}{0.0:6.1f}\n"
+
+
+def _history(text: str) -> dict[str, int]:
+    """What the last call saw: counter -> value."""
+    lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}
 
 
 def netstat(process: Process) -> Running:
@@ -78,7 +99,7 @@ def _options(words: tuple[str, ...]) -> tuple[set[str], list[str]]:
         elif all(letter in OPTIONS for letter in letters):
             flags.update(OPTIONS[letter] for letter in letters)
         else:
-            raise CommandError(f"nstat: option {word} is not modelled here; -a, -s and -z are\n", 1)
+            raise CommandError(f"nstat: option {word} is not modelled here; -a, -s, -z, -n and -r are\n", 1)
     return flags, patterns
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.shell.conftest import MACHINE, Ours, Pair
@@ -49,7 +51,47 @@ def test_what_input_drops_is_received_and_not_delivered(pair: Pair) -> None:
     assert {name: row[0] for name, row in drops.items()} == {"NETFILTER_DROP": 1}
 
 
+IN_TURN = (
+    "nstat NAMES",
+    "nstat NAMES",
+    "ping -c 1 -W 1 127.0.0.1",
+    "nstat -s NAMES",
+    "nstat -z IpInReceives IpInDelivers",
+    "ping -c 1 -W 1 127.0.0.1",
+    "nstat -a IcmpInMsgs",
+    "nstat NAMES",
+    "ip netns exec c nstat NAMES",
+    "nstat NAMES",
+    "nstat -n",
+    "ping -c 1 -W 1 127.0.0.1",
+    "nstat NAMES",
+    "nstat -r NAMES",
+    "cat HISTORY",
+)
+
+
+@pytest.mark.root
+def test_each_call_tells_what_came_since_the_last(pair: Pair, tmp_path: Path) -> None:
+    """The history begins empty, and is one for all namespaces."""
+    history = tmp_path / "history"
+    for line in filter(None, map(str.strip, SETUP.splitlines())):
+        assert pair.real.run(line).exit_code == pair.ours.run(line).exit_code == 0, line
+    for line in IN_TURN:
+        command = line.replace("NAMES", NAMES).replace("HISTORY", str(history))
+        command = command.replace("nstat", f"env NSTAT_HISTORY={history} nstat")
+        if line.startswith("ping"):
+            pair.real.run(command)
+            pair.ours.run(command)
+        elif line.startswith("cat"):
+            known = {name for name, *_ in map(str.split, pair.ours.run(command).stdout.splitlines())}
+            lines = pair.real.run(command).stdout.splitlines()
+            assert pair.ours.run(command).stdout.splitlines() == [row for row in lines if row.split()[0] in known]
+        else:
+            ours, real = pair.ours.run(command), pair.real.run(command)
+            assert (line, ours.stdout.splitlines()) == (line, real.stdout.splitlines())
+
+
 def test_what_is_not_modelled_is_said_in_a_sentence(ours: Ours) -> None:
-    assert "keeps no history" in ours.run("nstat").stderr
+    assert "not modelled" in ours.run("nstat -d 1").stderr
     assert "nstat -az" in ours.run("netstat -s").stderr
     assert "not modelled" in ours.run("nstat -aj").stderr
