@@ -1,7 +1,8 @@
 """What stands in the API before the first component wakes: what ``kubeadm init`` leaves.
 
 The namespaces, the Service ``kubernetes`` (the first address of the service range) whose
-one endpoint is the API server on the first node, and kube-proxy's configuration in its ConfigMap.
+one endpoint is the API server on the first node, and kube-proxy's configuration in its ConfigMap. Then an administrator
+applies the network plugin's manifest, if the wiring has one.
 
 Left out: certificates, tokens, RBAC, the control plane's static pods (the API server is a socket on the first node).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
-from k8slearn import api
+from k8slearn import api, manifests
 from k8slearn.components import Settings
 from k8slearn.components.kube_proxy.config import config_map
 from k8slearn.journal import Commands, World
@@ -27,6 +28,13 @@ def objects(world: World, settings: Settings) -> Commands:
     yield from _kubernetes(world, settings)
     if settings.proxy != "none":
         yield from api.create(world, dict(config_map(settings.pod_cidr)))
+
+
+def plugin(world: World, settings: Settings) -> Commands:
+    """``kubectl apply`` of the network plugin's manifest, where the wiring is installed by one."""
+    if settings.network in manifests.PLUGINS:
+        for obj in api.load(manifests.text(settings.network, settings.pod_cidr)):
+            yield from api.apply(world, obj)
 
 
 def _kubernetes(world: World, settings: Settings) -> Commands:

@@ -15,8 +15,9 @@ from k8slearn import ground, installer
 from k8slearn.components import Component, Settings
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
+from k8slearn.components.flannel import Flannel
 from k8slearn.components.kube_proxy import KubeProxy
-from k8slearn.components.kubelet import Kubelet
+from k8slearn.components.kubelet import Kubelet, RuntimeStatus
 from k8slearn.components.node_ipam import NodeIpam
 from k8slearn.components.node_lifecycle import NodeLifecycle
 from k8slearn.components.node_routes import NodeRoutes
@@ -33,9 +34,9 @@ from k8slearn.components.workloads import (
 from k8slearn.journal import Commands, Put, World
 
 Make = Callable[[], Component]
-WIRING: dict[str | None, tuple[Make, ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,), None: ()}
-"""Who connects the nodes' pod ranges, under each wiring."""
-DAEMONS: tuple[Make, ...] = ()
+WIRING: dict[str | None, tuple[Make, ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,)}
+"""Who connects the nodes' pod ranges where no agent on the nodes does."""
+DAEMONS: tuple[Make, ...] = (Flannel,)
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
@@ -52,8 +53,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
         ReplicaSets,
         DaemonSets,
     )
-    nodes: tuple[Make, ...] = (NodeIpam, *WIRING[settings.network], NodeLifecycle)
-    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, EndpointSlices, *PROXY[settings.proxy])
+    nodes: tuple[Make, ...] = (NodeIpam, *WIRING.get(settings.network, ()), NodeLifecycle)
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, EndpointSlices, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 
@@ -63,3 +64,4 @@ def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     yield "installer", iter([Put(ground.SETTINGS, settings), Put(("clock", "now", ""), 0.0)])
     yield "installer", ground.build(world, settings)
     yield "kubeadm", installer.objects(world, settings)
+    yield "administrator", installer.plugin(world, settings)

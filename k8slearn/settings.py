@@ -24,10 +24,12 @@ OLDEST = "1.21"
 WIRINGS = {
     "bridge": NEWEST,
     "kubenet": LAST_WITH_KUBENET,
+    "flannel": NEWEST,
+    "flannel-host-gw": NEWEST,
     None: NEWEST,
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
-PLANNED = ("ptp", "flannel", "flannel-host-gw", "calico", "cilium", "vpc")
+PLANNED = ("ptp", "calico", "cilium", "vpc")
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 OUTSIDE = IPv4Network("203.0.113.0/24")

@@ -45,7 +45,9 @@ REQUIRED = {
 SINCE = {"CHECK": "0.4.0", "STATUS": "1.1.0", "GC": "1.1.0"}
 BINARIES = "/opt/cni/bin"
 PROGRAMS: dict[str, Program] = {}
-"""Every plugin that lies in /opt/cni/bin of every node, by the name of its binary."""
+"""The plugins that lie in /opt/cni/bin of every node, by the name of their binaries."""
+VENDORS: dict[str, Program] = {}
+"""Those that a vendor's image brings, by the text of the binary: they lie where its install container copied them."""
 VALID_ATTACHMENTS = "cni.dev/valid-attachments"
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*\Z")
@@ -138,8 +140,12 @@ def plugin(
     status: Callable[[Args], Commands] = _nothing,
     gc: Callable[[Args], Commands] = _nothing,
     versions: tuple[str, ...] = spec.VERSIONS,
+    vendor: bool = False,
 ) -> Program:
-    """The program of a plugin, known by `name` from now on. The functions raise CniError, or whatever ``ip`` raises."""
+    """The program of a plugin, known by `name` from now on. The functions raise CniError, or whatever ``ip`` raises.
+
+    A `vendor`'s is on a node only where the file with its `binary` lies.
+    """
     work = {"DEL": delete, "CHECK": check, "STATUS": status, "GC": gc}
 
     def run(call: Call) -> Running:
@@ -162,8 +168,21 @@ def plugin(
         yield from work[command](args)
         return Result()
 
-    PROGRAMS[name] = run
+    if vendor:
+        VENDORS[binary(name)] = run
+    else:
+        PROGRAMS[name] = run
     return run
+
+
+def binary(name: str) -> str:
+    """What stands for the bytes of a vendor's executable, in its image and on the nodes that it is copied to."""
+    return f"\x7fELF {name}\n"
+
+
+def installed(world: World, node: str, path: str) -> Program | None:
+    """The vendor's plugin that was copied to this path of a machine."""
+    return VENDORS.get(world.get((node, "file", path)) or "")
 
 
 def _said_versions(versions: tuple[str, ...]) -> str:
@@ -334,7 +353,7 @@ def program_at(world: World, node: str, path: str) -> Program | None:
     if own is not None:
         return own.program
     folder, _, name = path.rpartition("/")
-    return PROGRAMS.get(name) if folder == BINARIES else None
+    return installed(world, node, path) or (PROGRAMS.get(name) if folder == BINARIES else None)
 
 
 def check_netconf(args: Args, doing: str) -> None:

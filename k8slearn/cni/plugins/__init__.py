@@ -1,4 +1,4 @@
-"""The CNI plugins that lie in /opt/cni/bin of every node, by name.
+"""The CNI plugins: those that lie in /opt/cni/bin of every node (the package kubernetes-cni), and the vendors'.
 
 Left out: what `k8slearn.cni` leaves out.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from k8slearn.cni.plugins.bridge import bridge
 from k8slearn.cni.plugins.dhcp import dhcp
+from k8slearn.cni.plugins.flannel import flannel
 from k8slearn.cni.plugins.host_local import host_local
 from k8slearn.cni.plugins.loopback import loopback
 from k8slearn.cni.plugins.portmap import portmap
@@ -25,3 +26,6 @@ PLUGINS: Mapping[str, Program] = {
     "static": static,
     "tuning": tuning,
 }
+
+BROUGHT: Mapping[str, Program] = {"flannel": flannel}
+"""Vendors' plugins, by name: each is on a node only where its install container copied it (`skel.installed`)."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from k8slearn.cni import cri
 from k8slearn.cni.runtime import CONFIG_DIR
-from k8slearn.components.kubelet import node, probes, retry, sync
+from k8slearn.components.kubelet import network, node, probes, retry, sync
 from k8slearn.components.kubelet.network import is_kubenet
 from k8slearn.components.kubelet.pod import on_node
 from k8slearn.journal import Commands, Key, World
@@ -33,7 +34,6 @@ class Kubelet:
             "settings": "it starts with the cluster",
             "pods": "those on its node",
             "nodes": "its own: the pod CIDR",
-            "file": "the network configuration in /etc/cni/net.d",
             "sandbox": "a pause container that died",
             "container": "a container that died",
             "netns": "a pod's namespace that went away",
@@ -48,13 +48,10 @@ class Kubelet:
             return (row.pod,) if row is not None else ()
         if table == "netns":
             return _in_netns(world, scope)
-        if table == "file":
-            wires = str(name).startswith(CONFIG_DIR)
-            return _on(world, scope.removeprefix("node:")) if wires and scope.startswith("node:") else ()
         if table == "settings":
             settings = world.get(changed)
             return [REGISTER + name for name, _ in settings.nodes] if settings is not None else ()
-        return _on(world, str(name)) if is_kubenet(world) else (NODE + str(name),)
+        return _on(world, str(name)) if is_kubenet(world) else (NODE + str(name), *_waiting(world, str(name)))
 
     def reconcile(self, world: World, key: str) -> Commands:
         """A pod (or node) is looked at; whatever is written is written because of it."""
@@ -73,6 +70,38 @@ class Kubelet:
         yield from retry.timers(world)
         for when, pod in probes.timers(world):
             yield when, PROBE + pod
+
+
+class RuntimeStatus:
+    """The kubelet asks the container runtime every few seconds whether it has a network. Keys: nodes, by name.
+
+    It does so after all else that happens at an instant: an agent that is started together with the configuration is
+    up before the first pod asks for it.
+    """
+
+    name = "kubelet"
+
+    def watches(self) -> Mapping[str, str]:
+        return {"file": "the network configuration in /etc/cni/net.d"}
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        scope, _, name = changed
+        wires = str(name).startswith(CONFIG_DIR) and scope.startswith("node:")
+        return (scope.removeprefix("node:"),) if wires else ()
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        for command in node.report(world, key):
+            yield command._replace(cause=command.cause or ("api", "nodes", key))
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        return ()
+
+
+def _waiting(world: World, name: str) -> list[str]:
+    """The pods that have waited for their node to have a network, once it has."""
+    if network.not_ready(world, f"node:{name}"):
+        return []
+    return [key for key in on_node(world, name) if not cri.sandboxes(world, f"node:{name}", key)]
 
 
 def _on(world: World, name: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
-from k8slearn.components.kubelet import programs, retry
+from k8slearn.components.kubelet import programs, retry, tools
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux.rows import Socket
@@ -86,6 +86,9 @@ def _pulled(pod: Pod, spec: Obj, init: bool) -> Commands:
 
 def _listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generator[Command, None, Container]:
     """The program runs: it ends at once, fails to bind, or holds its sockets."""
+    done = yield from tools.run(pod, spec)
+    if done is not None:
+        return replace(ended(pod.world, running, done.exit_code), log=done.stdout + done.stderr)
     code = programs.ending(spec)
     if running.init and not is_sidecar(spec):
         code = code or 0

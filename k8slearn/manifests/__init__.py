@@ -1,0 +1,30 @@
+"""The manifests by which network plugins are installed: one YAML file for each, in the shape of the plugin's own.
+
+``kubectl apply -f kube-flannel.yml`` is how a person installs flannel, and `text` is that file as this cluster's
+administrator would have edited it: with the cluster's own pod range, and the backend that was asked for.
+
+Left out: resources, probes and health ports, security contexts, environment variables that change nothing here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+
+POD_CIDR = "10.244.0.0/16"
+"""What stands in the files, as in the plugins' own."""
+PLUGINS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "flannel": ("flannel.yaml", ()),
+    "flannel-host-gw": ("flannel.yaml", (('"Type": "vxlan"', '"Type": "host-gw"'),)),
+}
+"""The wirings that are installed by a manifest: the file, and what is edited in it."""
+
+
+@lru_cache(maxsize=64)
+def text(network: str, pod_cidr: str = POD_CIDR) -> str:
+    """The manifest of a wiring as YAML, for pods out of `pod_cidr`."""
+    file, edits = PLUGINS[network]
+    found = resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
+    for old, new in (*edits, (POD_CIDR, pod_cidr)):
+        found = found.replace(old, new)
+    return found
