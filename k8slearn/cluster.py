@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
     from k8slearn.reach import Matrix
+    from k8slearn.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,20 @@ class Cluster:
         if isinstance(networks, str | bytes) or not isinstance(networks, Iterable):
             raise Refused(f'networks is a list of wirings such as ["bridge", "kubenet"], not {networks!r:.80}')
         return compare(self, list(networks), str(source), str(destination), port, protocol)
+
+    def timeline(self, pod: str, rows: bool = False) -> Timeline:
+        """A pod's life step by step: ``print(cluster.timeline("default/web"))``. Each step has a revision for `at`.
+
+        `rows`: the kernels' rows that were written because of the pod, too. Raises Refused for a pod that never was.
+        """
+        from k8slearn.timeline import timeline
+
+        _must_be_text(pod=pod)
+        pod = pod if "/" in pod else f"default/{pod}"
+        found = timeline(self.journal, pod, rows)
+        if not found.steps:
+            raise Refused(f"there never was a pod {pod}: kubectl get pods -A lists those that are there")
+        return found
 
     # -- pictures --------------------------------------------------------------------------------------------------
 

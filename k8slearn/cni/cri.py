@@ -3,6 +3,7 @@
 A **sandbox** is a pod on its node: a network namespace and the pause container that holds it. The application's
 containers join it. The rows are in the node's scope: ``("node:node-1", "sandbox", ID)`` and ``("node:node-1",
 "container", ID)``. Whoever wants a container to die sets its state; the kubelet finds it so when it looks.
+What the kubelet asks the runtime for, and the runtime its plugins, is kept too: `Call`.
 
 Left out: images on disk, mounts, log files, exec and port-forward streams.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from k8slearn.journal import Key, Table, World, digest
+from k8slearn.journal import Key, Put, Table, World, digest
 
 READY, NOTREADY = "READY", "NOTREADY"
 """A sandbox's state: NOTREADY when its pause container is dead."""
@@ -65,6 +66,34 @@ class Container:
     sockets: tuple[tuple[str, str, int], ...] = ()
     backoff: float = 0.0
     """Seconds that the kubelet waits before it starts the next one, once this one is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call in a pod's life: who asked whom for what. The row ``(node, "call", "last")`` is the latest one; all
+    of them are in the journal, where what followed stands behind each."""
+
+    time: float
+    pod: str
+    caller: str
+    callee: str
+    method: str
+    """``RunPodSandbox``, ``ADD``."""
+    told: tuple[tuple[str, str], ...]
+    """What was said: names and values."""
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.told if value)
+        return f"{self.caller} -> {self.callee}: {self.method}({said})"
+
+
+LAST = "last"
+
+
+def call(world: World, node: str, pod: str, caller: str, callee: str, method: str, **told: object) -> Put:
+    """The command that says that this call is made now."""
+    said = tuple((name, str(value)) for name, value in told.items())
+    return Put((node, "call", LAST), Call(world.clock, pod, caller, callee, method, said))
 
 
 def sandbox_key(node: str, sandbox: Sandbox) -> Key:

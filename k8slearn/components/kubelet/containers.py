@@ -16,7 +16,7 @@ from typing import Any
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
-from k8slearn.components.kubelet import programs, retry, tools
+from k8slearn.components.kubelet import dial, programs, retry, tools
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux.rows import Socket
@@ -39,7 +39,10 @@ def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generato
     yield from retry.forget(world, pod.node, pod.key, name)
     made = _made(pod, sandbox, spec, before, init)
     yield from _pulled(pod, spec, init)
+    yield pod.call("CreateContainer", sandbox=sandbox.id[:13], name=name, image=made.image, attempt=made.attempt)
+    yield Put(cri.container_key(pod.node, made), made)
     yield pod.say("Created", pod.dial.created.format(name=name), container=name, init=init)
+    yield pod.call("StartContainer", id=made.id[:13])
     yield pod.say("Started", pod.dial.started.format(name=name), container=name, init=init)
     running = yield from _listen(pod, sandbox, spec, replace(made, state=cri.RUNNING, started=world.clock))
     yield Put(cri.container_key(pod.node, running), running)
@@ -77,6 +80,7 @@ def _next_backoff(before: Container | None) -> float:
 def _pulled(pod: Pod, spec: Obj, init: bool) -> Commands:
     image, name = spec.get("image", ""), spec["name"]
     if spec.get("imagePullPolicy") == "Always":
+        yield pod.call("PullImage", image=image)
         yield pod.say("Pulling", f'Pulling image "{image}"', container=name, init=init)
         took = f'Successfully pulled image "{image}" in 0s (0s including waiting)'
         yield pod.say("Pulled", took, container=name, init=init)
@@ -147,6 +151,7 @@ def back_off(pod: Pod, dead: Container) -> Commands:
 def kill(pod: Pod, sandbox: Sandbox, container: Container, message: str) -> Commands:
     """One container is killed, for the reason that the event tells."""
     yield pod.say("Killing", message, container=container.name, init=container.init)
+    yield pod.call("StopContainer", id=container.id[:13])
     for name in container.sockets:
         yield Remove((sandbox.netns, "socket", name))
     yield Put(cri.container_key(pod.node, container), replace(ended(pod.world, container, KILLED), sockets=()))
@@ -161,6 +166,8 @@ def kill_all(world: World, node: str, key: str, pod: Pod | None) -> Commands:
         if pod is not None and container.state == cri.RUNNING:
             message = f"Stopping container {container.name}"
             yield pod.say("Killing", message, container=container.name, init=container.init)
+        if container.state == cri.RUNNING:
+            yield dial.of(world).call(world, node, key, "StopContainer", id=container.id[:13])
         for name in container.sockets:
             yield Remove((scopes.get(container.sandbox, node), "socket", name))
         killed = ended(world, container, KILLED) if container.state == cri.RUNNING else container

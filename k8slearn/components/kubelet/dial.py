@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from k8slearn.cni import cri
 from k8slearn.components import Settings
-from k8slearn.journal import World
+from k8slearn.journal import Put, World
 
 T = TypeVar("T")
 
@@ -55,6 +56,10 @@ class Dial(NamedTuple):
     def dockershim(self) -> bool:
         """Kubernetes 1.23 and older: the kubelet speaks to Docker itself, and owns the network plugin."""
         return self.minor < 24
+
+    def call(self, world: World, node: str, pod: str, method: str, **told: object) -> Put:
+        """The kubelet calls the container runtime by CRI (``RunPodSandbox``)."""
+        return cri.call(world, node, pod, "kubelet", self.scheme, method, **told)
 
     @property
     def scheme(self) -> str:

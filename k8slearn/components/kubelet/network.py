@@ -13,14 +13,14 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
-from k8slearn.cni import kubenet, runtime, spec
+from k8slearn.cni import cri, kubenet, runtime, spec
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.runtime import Attachment
 from k8slearn.cni.spec import CniError
 from k8slearn.components import Settings
 from k8slearn.components.kubelet import dial
 from k8slearn.components.kubelet.pod import Pod
-from k8slearn.journal import Command, Commands, World
+from k8slearn.journal import Command, Commands, Put, World
 from k8slearn.linux import netns
 
 IFNAME = "eth0"
@@ -75,6 +75,7 @@ def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, str]:
 
 def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
     to = _attachment(pod.node, sandbox, pod)
+    yield _called(pod.world, "ADD", to, sandbox.pod)
     if is_kubenet(pod.world):
         return (yield from kubenet.add(pod.world, pod_cidr(pod.world, pod.node), to))
     network = runtime.network(pod.world, pod.node)
@@ -89,6 +90,7 @@ def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
 def unwire(world: World, node: str, sandbox: Sandbox) -> Commands:
     """DEL: take the network away again. Raises CniError."""
     to = _attachment(node, sandbox)
+    yield _called(world, "DEL", to, sandbox.pod)
     if is_kubenet(world):
         yield from kubenet.delete(world, pod_cidr(world, node), to)
         return
@@ -99,6 +101,16 @@ def unwire(world: World, node: str, sandbox: Sandbox) -> Commands:
     loopback = runtime.parse("loopback.conflist", runtime.LOOPBACK)
     assert loopback is not None
     yield from runtime.delete(world, loopback, to._replace(ifname="lo"))
+
+
+def _called(world: World, command: str, to: Attachment, pod: str) -> Put:
+    """The runtime (or under Docker the kubelet) calls the plugins of the network."""
+    network, who = runtime.network(world, to.node), dial.of(world)
+    plugins = ("bridge",) if is_kubenet(world) else network.types if network is not None else ()
+    plugins = plugins if is_kubenet(world) else ("loopback", *plugins)
+    caller = "kubelet" if who.dockershim else who.scheme
+    called = ", ".join(plugins if command == "ADD" else reversed(plugins))
+    return cri.call(world, to.node, pod, caller, "CNI", command, plugins=called, ifname=to.ifname, netns=to.netns)
 
 
 def _attachment(node: str, sandbox: Sandbox, pod: Pod | None = None) -> Attachment:

@@ -66,6 +66,10 @@ class Pod:
     def host_ip(self) -> str:
         return node_address(self.world, self.node)
 
+    def call(self, method: str, **told: object) -> Put:
+        """The command by which the runtime is asked for something of this pod."""
+        return self.dial.call(self.world, self.node, self.key, method, **told)
+
     def say(self, reason: str, message: str, kind: str = "Normal", container: str = "", init: bool = False) -> Put:
         """The command that records an event about this pod, or about one of its containers."""
         part = "initContainers" if init else "containers"

@@ -15,7 +15,7 @@ from dataclasses import replace
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.spec import CniError
-from k8slearn.components.kubelet import network, retry
+from k8slearn.components.kubelet import dial, network, retry
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux import netns
@@ -24,6 +24,7 @@ from k8slearn.linux import netns
 def run(pod: Pod, attempt: int) -> Generator[Command, None, Sandbox | None]:
     """RunPodSandbox: returns the sandbox, or None when its network could not be set up (then there is a timer)."""
     new = _described(pod, attempt)
+    yield pod.call("RunPodSandbox", attempt=attempt, image=pod.dial.pause, hostNetwork="true" * pod.host_network)
     if pod.host_network:
         new = replace(new, ip=pod.host_ip)
     else:
@@ -91,6 +92,8 @@ def _failed(pod: Pod, new: Sandbox, error: CniError) -> Commands:
 def stop(world: World, node: str, old: Sandbox) -> Commands:
     """StopPodSandbox: CNI DEL, the namespace, the pause container. Raises CniError when DEL fails."""
     inner = old.netns.partition("/")[2]
+    if old.state == cri.READY or old.ip:
+        yield dial.of(world).call(world, node, old.pod, "StopPodSandbox", id=old.id[:13])
     if inner:
         if old.ip:
             yield from network.unwire(world, node, old)

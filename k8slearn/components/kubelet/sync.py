@@ -20,7 +20,7 @@ from typing import Any
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
-from k8slearn.components.kubelet import containers, network, probes, retry, sandbox, status
+from k8slearn.components.kubelet import containers, dial, network, probes, retry, sandbox, status
 from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
@@ -84,6 +84,7 @@ def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
         return None
     new = yield from sandbox.run(pod, live.attempt + 1 if live is not None else 0)
     if new is not None and live is not None:
+        yield pod.call("RemovePodSandbox", id=live.id[:13])
         yield Remove(cri.sandbox_key(pod.node, live))
     return new
 
@@ -214,6 +215,8 @@ def _forget(world: World, node: str, key: str) -> Commands:
     yield from retry.forget(world, node, key)
     yield from probes.forget(world, node, key)
     for container in list(cri.containers(world, node, key)):
+        yield dial.of(world).call(world, node, key, "RemoveContainer", id=container.id[:13])
         yield Remove(cri.container_key(node, container))
     for row in list(cri.sandboxes(world, node, key)):
+        yield dial.of(world).call(world, node, key, "RemovePodSandbox", id=row.id[:13])
         yield Remove(cri.sandbox_key(node, row))
