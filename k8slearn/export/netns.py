@@ -21,13 +21,13 @@ from typing import NamedTuple
 
 from k8slearn.endpoints import resolve_source
 from k8slearn.errors import Refused
-from k8slearn.export import rules
+from k8slearn.export import rules, vxlan
 from k8slearn.export.script import CANNOT, SCRIPT
 from k8slearn.journal import World, digest
 from k8slearn.linux import ip, nft, route, sysctl
 from k8slearn.linux.rows import Address, Link, Route
 
-KINDS = ("loopback", "veth", "bridge")
+KINDS = ("loopback", "veth", "bridge", "vxlan")
 """The kinds of link that a plain kernel has and this script makes."""
 
 CALM = {
@@ -82,7 +82,7 @@ def netns_script(world: World) -> str:
         agent=resources.files("k8slearn.export").joinpath("agent.py").read_text(encoding="utf-8"),
         namespaces=_heredoc("ip -batch -", "\n".join(f"netns add {p.netns}" for p in places)),
         settings=_heredoc("settings", _settings(world, places, of_links=False)),
-        links=_heredoc("ip -batch -", "\n".join(_links(world, names))),
+        links="\n".join([_heredoc("ip -batch -", "\n".join(_links(world, names))), *_tunnels(world, places)]),
         late_settings=_heredoc("settings", late) if late else "",
         inside="\n".join(_inside(world, p) for p in places),
         listeners=_heredoc("listen", _listeners(world, places)),
@@ -96,6 +96,8 @@ def _obstacles(world: World, scopes: Iterable[str]) -> Iterator[str]:
                 yield f"{scope} has a {link.kind} device ({link.name}), which this script cannot rebuild"
             if link.kind == "veth" and (link.peer is None or world.get((link.peer[0], "link", link.peer[1])) is None):
                 yield f"{scope}: nothing is at the other end of {link.name}"
+            if link.kind == "vxlan" and link.home:
+                yield f"{scope}: {link.name} was made in {link.home}, which this script cannot do"
         for key in world.table(scope, "chain"):
             if isinstance(key, tuple) and key[0] not in rules.READERS:
                 yield f"{scope} has {key[0]} rules, which this script cannot rebuild"
@@ -109,7 +111,7 @@ def _fingerprint(world: World, scopes: Iterable[str]) -> Iterator[str]:
             yield repr((scope, table, rows))
 
 
-SHOWN = ("link", "addr", "route", "neigh", "fdb", "sysctl", "chain", "ipset", "ipset-member", "socket")
+SHOWN = ("link", "addr", "route", "neigh", "fdb", "vxfdb", "sysctl", "chain", "ipset", "ipset-member", "socket")
 """The tables that a script is made of."""
 
 
@@ -182,6 +184,13 @@ def _links(world: World, names: Mapping[str, str]) -> Iterator[str]:
                 yield f"link add {_end(link)} netns {netns} type veth peer {_end(other)} netns {names[link.peer[0]]}"
 
 
+def _tunnels(world: World, places: Iterable[Place]) -> Iterator[str]:
+    for scope, netns in places:
+        lines = list(vxlan.links(world, scope))
+        if lines:
+            yield _heredoc(f"ip -n {netns} -batch -", "\n".join(lines))
+
+
 def _end(link: Link) -> str:
     mac = f" address {link.mac}" if int(link.mac.replace(":", ""), 16) else ""
     return f"name {link.name}{mac} mtu {link.mtu} index {link.index}"
@@ -201,6 +210,7 @@ def _inside(world: World, place: Place) -> str:
         for f in world.table(scope, "fdb").values()
         if f.state == "permanent"
     ]
+    fdb += vxlan.forwarding(world, scope)
     if fdb:
         blocks.append(_heredoc(f"bridge -n {netns} -batch -", "\n".join(fdb)))
     for command, text in rules.texts(world, scope):

@@ -7,14 +7,16 @@ from typing import Any
 
 from k8slearn import Cluster
 
+NETWORKS = ("bridge", "kubenet", "flannel", "flannel-host-gw")
+"""The wirings that a plain kernel can rebuild."""
 APPS = ("red", "green", "blue")
 SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 81))
 """(protocol, port, target port): nobody listens on 81."""
 
 
-def grown(random: Random) -> Cluster:
+def grown(random: Random, networks: tuple[str, ...] = NETWORKS) -> Cluster:
     """A cluster of 2 to 4 nodes in one of the wirings, with pods of three applications and Services over them."""
-    nodes, network = random.randint(2, 4), random.choice(("bridge", "kubenet"))
+    nodes, network = random.randint(2, 4), random.choice(networks)
     cluster = Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30))
     names = [f"node-{n + 1}" for n in range(nodes)]
     cluster.apply([_pod(f"pod-{n}", random.choice(APPS), random.choice(names)) for n in range(random.randint(3, 8))])

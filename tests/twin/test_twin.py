@@ -17,7 +17,7 @@ import pytest
 from k8slearn.journal import World
 
 from .faults import inject
-from .grown import grown
+from .grown import NETWORKS, grown
 from .twin import disagreements, probes
 from .wired import wired
 
@@ -37,6 +37,16 @@ SIDE_BY_SIDE = 4
 
 def by_components(random: Random) -> World:
     return grown(random).world.fork()
+
+
+def under(network: str) -> Callable[[Random], World]:
+    """Clusters of one wiring."""
+
+    def made(random: Random) -> World:
+        return grown(random, (network,)).world.fork()
+
+    made.__name__ = network
+    return made
 
 
 def by_hand(random: Random) -> World:
@@ -69,6 +79,12 @@ def test_the_engine_says_what_the_kernel_does_in_a_few_clusters(tmp_path: Path) 
 @pytest.mark.parametrize("start", range(0, 48, 8))
 def test_the_engine_says_what_the_kernel_does(start: int, tmp_path: Path) -> None:
     assert_twins(by_components, range(start, start + 8), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_engine_says_what_the_kernel_does_under_each_wiring(network: str, tmp_path: Path) -> None:
+    assert_twins(under(network), range(12), tmp_path)
 
 
 @pytest.mark.slow
