@@ -98,6 +98,8 @@ def decode(value: Any, kind: Kind) -> Any:
 def _decode(value: Any, kind: Kind, at: Place, slips: list[Wrong]) -> Any:
     if value is None:
         return None
+    if isinstance(kind, Plain) and type(value) is kind.python:
+        return value
     if isinstance(kind, Custom):
         return _custom(value, kind, at, slips)
     if isinstance(kind, Items) and type(value) is list:
@@ -109,8 +111,6 @@ def _decode(value: Any, kind: Kind, at: Place, slips: list[Wrong]) -> Any:
         known = ((k, v) for k, v in value.items() if k in kind.fields)
         found = {k: _decode(v, kind.fields[k], Place(inner, (*at.path, k)), slips) for k, v in known}
         return {k: v for k, v in found.items() if v is not None}
-    if isinstance(kind, Plain) and type(value) is kind.python:
-        return value
     slips.append(Mismatch(value, kind.go, at))
     return None
 

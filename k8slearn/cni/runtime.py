@@ -211,14 +211,11 @@ def environment(command: str, to: Attachment) -> Mapping[str, str]:
 
 
 def _result(printed: dict[str, Any], version: str) -> spec.Result:
-    """What a plugin printed, as the runtime understands it; a result without a version has the configuration's."""
+    """What a plugin printed; a result without a version has the configuration's (exec.go fixupResultVersion)."""
     said = printed.get("cniVersion") or version
     if said not in spec.VERSIONS:
         raise CniError(f'unsupported CNI result version "{said}"')
-    found = spec.read(printed, said)
-    if not found.get("ips") and not spec.at_least(said, "0.3.0"):
-        return {"cniVersion": said, "dns": found["dns"]}
-    return spec.printed(found, said)
+    return {**printed, "cniVersion": said}
 
 
 # -- the cache ---------------------------------------------------------------------------------------------------------
