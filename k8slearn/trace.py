@@ -165,6 +165,8 @@ class Attempt(NamedTuple):
     """Bytes that the answer has."""
     handshake: float | None = None
     """Seconds until the connection stood; None: it never did."""
+    heard: float = 0.0
+    """Seconds until the first packet came back, whatever it said; 0 where none did, or nothing took time."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

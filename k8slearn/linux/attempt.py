@@ -57,13 +57,15 @@ def connect(
     recording: bool = False,
     padding: int = 0,
     patience: float = PATIENCE,
+    half_open: bool = False,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
     `recording`: the kernels' counters go up too, the attempt has every frame that crossed a device, and the client
-    hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes that
-    the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping -M``.
-    `patience`: the seconds after which nothing that arrives counts any more; only queues make that much time pass.
+    hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes
+    that the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping
+    -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
+    after which nothing that arrives counts any more; only queues make that much time pass.
     """
     net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
@@ -82,22 +84,31 @@ def connect(
     if proto in PINGS:
         mine = mine._replace(dport=mine.sport)
     mtu = pmtu.mtu(world, netns, found, dst)
-    client = Client(netns, mine, path, None, False, ttl, size, discover, recording, mtu, padding=padding)
+    client = Client(
+        netns, mine, path, None, False, ttl, size, discover, recording, mtu, padding=padding, half_open=half_open
+    )
     net.ends[netns, inverse(mine)] = client
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
         net.frames.sort(key=lambda frame: frame.time)
         yield from count(net)
+    return _told(net, client, legs)
+
+
+def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:
+    """How it went; times are counted from when it began."""
+    began = net.world.clock
     return Attempt(
         tuple(leg for leg in legs if leg.name not in FAREWELL),
         client.ending or Ending("timeout", error="Connection timed out"),
         tuple(net.draws),
         net.compared,
         tuple(net.frames),
-        round(client.last - world.clock, 9) if client.last else 0.0,
+        round(client.last - began, 9) if client.last else 0.0,
         client.arrived,
         len(net.answer),
-        round(client.stood - world.clock, 9) if client.stood else 0.0 if client.established else None,
+        round(client.stood - began, 9) if client.stood else 0.0 if client.established else None,
+        round(client.heard - began, 9) if client.heard else 0.0,
     )
 
 

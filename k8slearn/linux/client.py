@@ -61,10 +61,14 @@ class Client:
     """What the other end said that it takes in one segment."""
     padding: int = 0
     """Bytes that the request is longer than its line."""
+    half_open: bool = False
+    """It only knocks (``traceroute -T``): the kernel knows of no socket, and answers a SYN-ACK with RST."""
     arrived: int = 0
     """Bytes of the answer that are here."""
     stood: float = 0.0
     """When the connection stood, on the logical clock."""
+    heard: float = 0.0
+    """When the first packet came that was for it, on the logical clock."""
     last: float = 0.0
     """When the last piece of the answer came, on the logical clock."""
 
@@ -75,6 +79,7 @@ class Client:
     def receive(self, net: Net, packet: Packet) -> None:
         if net.time > net.deadline:
             return
+        self.heard = self.heard or net.time
         if packet.proto in ("icmp", "icmp6") and packet.inner is not None:
             self._error(net, packet, packet.inner)
         elif packet.proto == "tcp":
@@ -102,6 +107,9 @@ class Client:
         if packet.flags.startswith("RST"):
             self.fail("refused", "Connection refused")
             self.ending = self.ending or Ending("unreachable", error="Connection reset by peer")
+        elif packet.flags == "SYN-ACK" and self.half_open:
+            self.ending = Ending("connected")
+            self._say(net, "RST", "RST")
         elif packet.flags == "SYN-ACK" and not self.established:
             self.established, self.mss, self.stood = True, packet.mss, net.time
             self._say(net, "ACK", "ACK")

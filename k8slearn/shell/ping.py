@@ -218,11 +218,11 @@ def _listen(process: Process, attempt: Attempt) -> Heard:
             elif step.before.flags == "echo-reply":
                 heard.answer, heard.time = step, TIME + attempt.seconds * 1000
     if heard.answer is None and heard.error is None:
-        heard.local = attempt.ending.error if attempt.ending.outcome == "unreachable" else _forbidden(process, attempt)
+        heard.local = attempt.ending.error if attempt.ending.outcome == "unreachable" else forbidden(process, attempt)
     return heard
 
 
-def _forbidden(process: Process, attempt: Attempt) -> str:
+def forbidden(process: Process, attempt: Attempt) -> str:
     """A request that one's own firewall drops on its way out is an error of sendmsg(), not silence."""
     last = attempt.legs[0].steps[-1] if attempt.legs and attempt.legs[0].steps else None
     out = last is not None and last.where == process.netns and last.hook in ("OUTPUT", "POSTROUTING")

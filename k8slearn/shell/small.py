@@ -60,9 +60,10 @@ def hostname(process: Process) -> Running:
     return Result(f"{str(name).rpartition('/')[2]}\n")
 
 
-def traceroute(process: Process) -> Running:
-    """``traceroute`` is not here."""
+def tracepath(process: Process) -> Running:
+    """``tracepath`` is not here."""
     yield from ()
-    raise CommandError(
-        "traceroute: not modelled here; `ping -t 1 -c 1 ADDRESS`, then -t 2, and so on, asks the same questions\n", 1
+    words = (
+        "`traceroute -n ADDRESS` shows the routers on the way, `ping -M do -s SIZE ADDRESS` how long a packet may be"
     )
+    raise CommandError(f"tracepath: not modelled here; {words}\n", 1)

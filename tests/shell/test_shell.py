@@ -106,7 +106,7 @@ def test_a_plugin_in_opt_cni_bin_is_a_program(wired: Any) -> None:
 
 def test_what_is_left_out_is_said(ours: Any) -> None:
     for line in (
-        *("traceroute 10.0.0.1", "ip tunnel add x mode gre", "ip -s -s link", "ip route add 10.0.0.0/8 dev lo table 7"),
+        *("tracepath 10.0.0.1", "ip tunnel add x mode gre", "ip -s -s link", "ip route add 10.0.0.0/8 dev lo table 7"),
         *("ip addr add fd00::1/64 dev lo", "ip link add v type vlan gvrp on", "ss -m", "conntrack -E", "wget -r a"),
         *("bridge mdb", "nc -l 80", "wget https://a/", "nsenter --mount=/x ls", "sh script.sh"),
     ):
