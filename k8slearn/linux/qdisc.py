@@ -91,8 +91,13 @@ class Ingress:
 
 
 Qdisc = Netem | Tbf
-NAMES = {Netem: "netem", Tbf: "tbf", Ingress: "ingress"}
-"""What the tools call each."""
+
+
+def name(row: Qdisc | Ingress) -> str:
+    """What the tools call it."""
+    return row.kind if isinstance(row, Ingress) else "tbf" if isinstance(row, Tbf) else "netem"
+
+
 ADD, REPLACE, CHANGE = ("create", "exclusive"), ("create", "replace"), ()
 """What netlink is told by ``tc qdisc add``, ``replace`` and ``change``."""
 
@@ -143,7 +148,7 @@ def delete(world: World, netns: str, dev: str, parent: str = "root", handle: str
         raise error("Cannot delete qdisc with handle of zero." if parent == "root" else nothing)
     if handle not in ("", row.handle):
         raise error("Invalid handle.")
-    if kind not in ("", NAMES[type(row)]):
+    if kind not in ("", name(row)):
         raise error("Invalid qdisc name.")
     yield from _remove(world, netns, dev, parent)
 

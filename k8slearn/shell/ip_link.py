@@ -128,7 +128,7 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
 def qdisc_of(world: World, netns: str, link: Link) -> str:
     """What it queues with: what ``tc`` gave it, or what its driver has once the device has been up."""
     row = world.get(qdisc.key(netns, link.name))
-    return qdisc.NAMES[type(row)] if row is not None else DRIVERS[link.kind].qdisc if link.up or link.opened else "noop"
+    return qdisc.name(row) if row is not None else DRIVERS[link.kind].qdisc if link.up or link.opened else "noop"
 
 
 def hardware_fields(link: Link) -> Fields:

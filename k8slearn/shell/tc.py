@@ -174,7 +174,7 @@ def _fields(process: Process, options: Options, link: Link, named: bool) -> list
     found: list[Fields] = []
     for parent in ("root", "ingress"):
         row = process.world.get(qdisc.key(process.netns, link.name, parent))
-        kind = qdisc.NAMES[type(row)] if row is not None else DRIVERS[link.kind].qdisc
+        kind = qdisc.name(row) if row is not None else DRIVERS[link.kind].qdisc
         if row is None and (parent == "ingress" or not (link.up or link.opened)):
             continue
         fields: Fields = {"kind": kind, "handle": row.handle if row is not None else "0:"}

@@ -146,11 +146,13 @@ BANDS = (1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
 BORN: Mapping[str, Fields] = {
     "noqueue": {},
     "ingress": {},
+    "clsact": {},
     "pfifo_fast": {"bands": 3, "priomap": list(BANDS), "multiqueue": False},
 }
 """What devices have of themselves, or hold no settings -> their options in JSON."""
 BORN_TEXT = {
     "noqueue": "",
     "ingress": "---------------- ",
+    "clsact": "",
     "pfifo_fast": f"bands 3 priomap {' '.join(map(str, BANDS))}",
 }

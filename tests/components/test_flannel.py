@@ -159,8 +159,8 @@ class TestWhatItSays:
         [
             (
                 {"Network": "10.99.0.0/16"},
-                'Error registering network: failed to acquire lease: subnet "10.99.0.0/16" specified in the flannel net '
-                'config doesn\'t contain "10.244.0.0/24" PodCIDR of the "node-1" node',
+                'Error registering network: failed to acquire lease: subnet "10.99.0.0/16" specified in the flannel '
+                'net config doesn\'t contain "10.244.0.0/24" PodCIDR of the "node-1" node',
             ),
             ({"Network": "pods"}, "Failed to create SubnetManager: error parsing subnet config"),
             ({"Backend": {"Type": "wormhole"}}, 'Error fetching backend: unknown backend type "wormhole"'),
