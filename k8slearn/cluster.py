@@ -65,9 +65,10 @@ class Cluster:
     """A Kubernetes cluster whose network you can question, break and mend.
 
     `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}.
-    `network` is a wiring ("bridge", "kubenet") or None: no network plugin yet, so the nodes are NotReady. The three
-    CIDRs are the node, pod and cluster networks. Raises `Refused` with one sentence when the arguments make no
-    cluster.
+    `network` is a wiring ("bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"), a CNI configuration of your own
+    as a dict (``{{.PodCIDR}}`` in it is each node's pod range), or None: no network plugin yet, so the nodes are
+    NotReady. The three CIDRs are the node, pod and cluster networks. Raises `Refused` with one sentence when the
+    arguments make no cluster.
     """
 
     def __init__(
@@ -216,7 +217,7 @@ class Cluster:
         )
 
     def compare(
-        self, networks: Iterable[str], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"
+        self, networks: Iterable[Any], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"
     ) -> Comparison:
         """The same objects and the same question under several wirings, side by side."""
         from k8slearn.compare import compare
@@ -352,7 +353,7 @@ class Cluster:
         pods = len(self.world.table("api", "pods"))
         settings = self.settings
         return (
-            f"<Cluster: {len(settings.nodes)} nodes, {pods} pods, network {settings.network!r}, "
+            f"<Cluster: {len(settings.nodes)} nodes, {pods} pods, network {settings.wiring!r}, "
             f"Kubernetes {settings.kubernetes}, revision {self.journal.revision}>"
         )
 

@@ -8,6 +8,7 @@ Left out: what cannot be done under a wiring (a command about a bridge of anothe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from k8slearn.trace import Trace
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
+
+Network = str | Mapping[str, Any] | None
+"""A wiring's name, a CNI configuration of one's own, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +47,24 @@ class Comparison:
 
 
 def compare(
-    cluster: Cluster, networks: list[str], source: str, destination: str, port: int, protocol: str
+    cluster: Cluster, networks: list[Network], source: str, destination: str, port: int, protocol: str
 ) -> Comparison:
     """Build a cluster like this one under each wiring, and ask it the same."""
     clusters, odd = {}, []
     for network in networks:
-        clusters[network], left_out = _under(cluster, network)
+        name = network if isinstance(network, str) else _name(network)
+        clusters[name], left_out = _under(cluster, network, name)
         odd += left_out
     traces = {network: other.trace(source, destination, port, protocol) for network, other in clusters.items()}
     return Comparison(traces, clusters, tuple(odd))
 
 
-def _under(cluster: Cluster, network: str) -> tuple[Cluster, list[str]]:
+def _name(network: Network) -> str:
+    """A configuration of one's own goes by the name that it gives itself."""
+    return str(network.get("name")) if isinstance(network, Mapping) else str(network)
+
+
+def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list[str]]:
     own, odd = cluster.settings, []
     other = type(cluster)(
         dict(own.nodes),
@@ -63,14 +73,14 @@ def _under(cluster: Cluster, network: str) -> tuple[Cluster, list[str]]:
         own.pod_cidr,
         own.service_cidr,
         proxy=own.proxy,
-        kubernetes=own.kubernetes if network == own.network else settings.WIRINGS.get(network),
+        kubernetes=own.kubernetes if name == own.wiring else settings.WIRINGS.get(name),
         seed=own.seed,
     )
     for entry in cluster.engine.inputs():
         try:
             other.engine.do(entry.kind, entry.arguments)
         except Refused as error:
-            odd.append(f"{network}: an input ({entry.kind}) was passed over: {error}")
+            odd.append(f"{name}: an input ({entry.kind}) was passed over: {error}")
     return other, odd
 
 

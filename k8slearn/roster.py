@@ -32,10 +32,11 @@ from k8slearn.components.workloads import (
     StatefulSets,
 )
 from k8slearn.journal import Commands, Put, World
+from k8slearn.manifests import PLUGINS
 
 Make = Callable[[], Component]
-WIRING: dict[str | None, tuple[Make, ...]] = {"bridge": (NodeRoutes,), "kubenet": (CloudRoutes,)}
-"""Who connects the nodes' pod ranges where no agent on the nodes does."""
+WIRING: dict[str | None, tuple[Make, ...]] = {"kubenet": (CloudRoutes,), None: ()}
+"""Who connects the nodes' pod ranges where no agent on the nodes does; where nobody is named a person does."""
 DAEMONS: tuple[Make, ...] = (Flannel,)
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
@@ -53,10 +54,14 @@ def components(settings: Settings) -> tuple[Component, ...]:
         ReplicaSets,
         DaemonSets,
     )
-    nodes: tuple[Make, ...] = (NodeIpam, *WIRING.get(settings.network, ()), NodeLifecycle)
+    nodes: tuple[Make, ...] = (NodeIpam, *_wiring(settings.network), NodeLifecycle)
     agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, EndpointSlices, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
+
+
+def _wiring(network: str | None) -> tuple[Make, ...]:
+    return () if network in PLUGINS else WIRING.get(network, (NodeRoutes,))
 
 
 def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:

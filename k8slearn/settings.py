@@ -3,18 +3,20 @@
 In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
 underneath. Each check is one sentence, and it says what would be right.
 
-Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet, a plugin's
-own conflist.
+Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import Any
 
+from k8slearn.cni import runtime, skel
+from k8slearn.cni.spec import CniError
 from k8slearn.components import Settings
 from k8slearn.errors import Refused
 
@@ -23,13 +25,15 @@ LAST_WITH_KUBENET = "1.23"
 OLDEST = "1.21"
 WIRINGS = {
     "bridge": NEWEST,
+    "ptp": NEWEST,
     "kubenet": LAST_WITH_KUBENET,
     "flannel": NEWEST,
     "flannel-host-gw": NEWEST,
     None: NEWEST,
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
-PLANNED = ("ptp", "calico", "cilium", "vpc")
+PLANNED = ("calico", "cilium", "vpc")
+EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 OUTSIDE = IPv4Network("203.0.113.0/24")
@@ -71,7 +75,7 @@ def settings(
 
 def _network(network: Any) -> str | None:
     if isinstance(network, Mapping):
-        raise Refused("a conflist of one's own as network= is not built yet: use one of " + _choices(WIRINGS))
+        return _own(network)
     if network in PLANNED:
         raise Refused(f"network={network!r} is not built yet: use one of {_choices(WIRINGS)}")
     if not isinstance(network, str | None) or network not in WIRINGS:
@@ -79,8 +83,27 @@ def _network(network: Any) -> str | None:
     return network
 
 
+def _own(config: Mapping[str, Any]) -> str:
+    """A CNI configuration of one's own, as JSON."""
+    try:
+        text = json.dumps(config)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"a CNI configuration as network= is what JSON can say: {error}") from None
+    if runtime.parse(".conflist" if "plugins" in config else ".conf", text) is None:
+        raise Refused(
+            "a CNI configuration as network= has a name and either a type or a list of plugins that have one each, "
+            f"such as {EXAMPLE}, not {text:.120}"
+        )
+    try:
+        skel.check_network(config["name"])
+    except CniError:
+        words = "begins with a letter or digit and has these, '.', '_' and '-' only"
+        raise Refused(f"a network's name {words}, not {config['name']!r:.80}") from None
+    return text
+
+
 def _version(kubernetes: Any, network: str | None) -> str:
-    version = WIRINGS[network] if kubernetes is None else kubernetes
+    version = WIRINGS.get(network, NEWEST) if kubernetes is None else kubernetes
     if not isinstance(version, str) or not re.fullmatch(r"1\.\d{1,3}", version):
         raise Refused(f'kubernetes is a version such as "{NEWEST}", as text, not {version!r}')
     minor = _minor(version)

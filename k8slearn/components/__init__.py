@@ -9,6 +9,7 @@ Left out: leader election, and resource versions other than the world's revision
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,12 +24,19 @@ class Settings:
     nodes: tuple[tuple[str, str], ...]
     """(name, address) of each node; the first runs the control plane."""
     network: str | None
+    """A wiring's name, the JSON of a CNI configuration of one's own, or None: no plugin yet."""
     node_cidr: str
     pod_cidr: str
     service_cidr: str
     proxy: str
     kubernetes: str
     seed: int
+
+    @property
+    def wiring(self) -> str | None:
+        """The wiring's name, in a person's words."""
+        own = self.network is not None and self.network.startswith("{")
+        return json.loads(self.network or "")["name"] if own else self.network
 
 
 class Component(Protocol):

@@ -1,13 +1,15 @@
-"""The wiring between nodes under ``network="bridge"``: what an administrator does by hand on every node.
+"""The wiring between nodes where no agent makes it: what an administrator does by hand on every node.
 
-The CNI bridge plugin joins the pods of one node, and that is all it does. Somebody must tell each node the rest, and
-in a cluster that is set up the hard way this somebody is a person at a shell (a daemon like flannel's host-gw does
-the same)::
+The CNI plugins bridge and ptp join the pods of one node, and that is all they do. Somebody must tell each node the
+rest, and in a cluster that is set up the hard way this somebody is a person at a shell (a daemon like flannel's
+host-gw does the same)::
 
-    /etc/cni/net.d/10-bridge.conflist                                            which plugins to call, with this
-    node's pod range ip route add 10.244.1.0/24 via 192.168.64.12 dev eth0                        one for every other
-    node iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE     only what leaves the
-    cluster
+    /etc/cni/net.d/10-bridge.conflist                             which plugins to call, with this node's pod range
+    ip route add 10.244.1.0/24 via 192.168.64.12 dev eth0         one for every other node
+    iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE    only what leaves the cluster
+
+A conflist of a learner's own is installed in the same way: ``{{.PodCIDR}}`` in it is this node's pod range, as in
+containerd's template of a configuration (``conf_template``).
 
 A person does each thing once. What has been wired is noted, so a route or a rule that is deleted later stays deleted.
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from k8slearn.components import Settings
 from k8slearn.errors import CommandError
@@ -29,8 +31,13 @@ from k8slearn.linux.iptables import parse_rule
 from k8slearn.linux.rows import Route
 from k8slearn.linux.rules import Chain, Rule
 
-CONFLIST = "/etc/cni/net.d/10-bridge.conflist"
-BRIDGE = "cni0"
+FOLDER = "/etc/cni/net.d/"
+POD_CIDR = "{{.PodCIDR}}"
+PLUGINS: Mapping[str, Mapping[str, Any]] = {
+    "bridge": {"type": "bridge", "bridge": "cni0", "isGateway": True, "hairpinMode": True},
+    "ptp": {"type": "ptp"},
+}
+"""The wirings that are an administrator's work: the first plugin of each, with its own settings."""
 POSTROUTING = ("ip", "nat", "POSTROUTING")
 Obj = dict[str, Any]
 
@@ -87,7 +94,8 @@ def _note(node: str, what: str) -> Key:
 def _itself(world: World, name: str, own: Wire) -> Commands:
     settings: Settings = world.get(("cluster", "settings", ""))
     scope, cause = f"node:{name}", ("api", "nodes", name)
-    yield Put((scope, "file", CONFLIST), conflist(own[0]), cause)
+    file = config(settings.network or "", own[0])
+    yield Put((scope, "file", file.path), file.text, cause)
     chain: Chain = world.get((scope, "chain", POSTROUTING)) or Chain(policy="ACCEPT")
     yield Put((scope, "chain", POSTROUTING), Chain((*chain.rules, masquerade(settings.pod_cidr)), chain.policy), cause)
     yield Put(_note(name, "itself"), own, cause)
@@ -110,14 +118,21 @@ def masquerade(pod_cidr: str) -> Rule:
     return parse_rule(f'-s {pod_cidr} ! -d {pod_cidr} -m comment --comment "pods to the world outside" -j MASQUERADE')
 
 
-def conflist(pod_cidr: str) -> str:
-    """The CNI configuration of one node: the bridge plugin with host-local addresses, then portmap."""
-    bridge = {
-        "type": "bridge",
-        "bridge": BRIDGE,
-        "isGateway": True,
-        "hairpinMode": True,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]},
-    }
+class Config(NamedTuple):
+    """A file in /etc/cni/net.d."""
+
+    path: str
+    text: str
+
+
+def config(network: str, pod_cidr: str) -> Config:
+    """The CNI configuration of one node under a wiring (or under a conflist of one's own, as JSON)."""
+    if network not in PLUGINS:
+        own = json.loads(network)
+        suffix = "conflist" if "plugins" in own else "conf"
+        text = json.dumps(own, indent=2).replace(POD_CIDR, pod_cidr)
+        return Config(f"{FOLDER}10-{own['name']}.{suffix}", f"{text}\n")
+    ipam = {"type": "host-local", "ranges": [[{"subnet": pod_cidr}]], "routes": [{"dst": "0.0.0.0/0"}]}
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"cniVersion": "1.0.0", "name": "bridge", "plugins": [bridge, portmap]}, indent=2) + "\n"
+    listed = {"cniVersion": "1.0.0", "name": network, "plugins": [{**PLUGINS[network], "ipam": ipam}, portmap]}
+    return Config(f"{FOLDER}10-{network}.conflist", json.dumps(listed, indent=2) + "\n")
