@@ -25,14 +25,13 @@ LAST_WITH_KUBENET = "1.23"
 OLDEST = "1.21"
 WIRINGS = {
     "bridge": NEWEST,
-    "ptp": NEWEST,
     "kubenet": LAST_WITH_KUBENET,
     "flannel": NEWEST,
     "flannel-host-gw": NEWEST,
     None: NEWEST,
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
-PLANNED = ("calico", "cilium", "vpc")
+PLANNED = ("ptp", "calico", "cilium", "vpc")
 EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")

@@ -30,7 +30,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nodes": {"a": "soon"}}, "is not an IPv4 address"),
     ({"network": "weave"}, "there is no network 'weave'"),
     ({"network": "cilium"}, "not built yet"),
-    ({"network": {"type": "bridge"}}, "not built yet"),
+    ({"network": {"type": "bridge"}}, "has a name and either a type or a list of plugins"),
     ({"network": 5}, "there is no network 5"),
     ({"network": "kubenet", "kubernetes": "1.37"}, "removed in 1.24"),
     ({"kubernetes": "1.99"}, "choose from 1.21 to 1.37"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+import yaml
 
 from k8slearn import Cluster
 from k8slearn.errors import Refused
 
 from .given import DEPLOYMENT, events, pod
 
-BOTH = pytest.mark.parametrize("network", ["bridge", "kubenet"])
+BOTH = pytest.mark.parametrize("network", ["bridge", "kubenet", "flannel", "flannel-host-gw"])
 
 
 def _two_pods(network: str) -> Cluster:
@@ -137,3 +140,63 @@ def test_what_is_not_built_yet_says_so() -> None:
     cluster = Cluster(nodes=1)
     with pytest.raises(Refused, match="not built yet"):
         cluster.policy_allows("default/a", "default/b")
+
+
+OWN = {
+    "cniVersion": "1.0.0",
+    "name": "mine",
+    "plugins": [
+        {
+            "type": "bridge",
+            "bridge": "br7",
+            "isDefaultGateway": True,
+            "ipam": {"type": "host-local", "subnet": "{{.PodCIDR}}"},
+        }
+    ],
+}
+
+
+def test_a_cni_configuration_of_ones_own_is_installed_with_each_nodes_pod_range() -> None:
+    cluster = Cluster(nodes=2, network=OWN)
+    cluster.apply([*map(yaml.safe_load, (pod("a", "node-1"), pod("b", "node-2")))])
+    assert '"subnet": "10.244.1.0/24"' in cluster.node("node-2").run("cat /etc/cni/net.d/10-mine.conflist").stdout
+    assert "10.244.1.1/24" in cluster.node("node-2").run("ip addr show br7").stdout
+    assert cluster.trace("default/a", "default/b").source_seen == "10.244.0.2"
+    assert "network 'mine'" in repr(cluster)
+    both = cluster.compare(["bridge", OWN], "default/a", "default/b")
+    assert {name: trace.outcome for name, trace in both.traces.items()} == {"bridge": "connected", "mine": "connected"}
+
+
+def test_the_first_configuration_by_name_is_the_nodes_network() -> None:
+    cluster = Cluster(nodes=1, network="bridge")
+    named = {"name": "other", "plugins": [{"type": "none-such"}]}
+    copies = "args: [-f, /from/a, /etc/cni/net.d/{name}]"
+    daemon = f"""
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: other, namespace: kube-system}}
+data: {{a: '{json.dumps(named)}'}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: install, namespace: kube-system}}
+spec:
+  hostNetwork: true
+  nodeName: node-1
+  restartPolicy: Never
+  volumes: [{{name: a, configMap: {{name: other}}}}, {{name: net, hostPath: {{path: /etc/cni/net.d}}}}]
+  containers:
+  - name: c
+    image: busybox
+    command: [cp]
+    {copies}
+    volumeMounts: [{{name: a, mountPath: /from}}, {{name: net, mountPath: /etc/cni/net.d}}]
+"""
+    cluster.apply(daemon.replace("{name}", "20-other.conflist"))
+    cluster.apply(pod("a", "node-1"))
+    assert cluster.get("pod", "a")["status"]["phase"] == "Running"
+    cluster.kubectl("delete pod install -n kube-system")
+    cluster.apply(daemon.replace("{name}", "05-other.conflist"))
+    cluster.apply(pod("b", "node-1"))
+    assert 'failed to find plugin "none-such" in path [/opt/cni/bin]' in events(cluster, "FailedCreatePodSandBox")[0]
+    assert cluster.trace("node:node-1", "default/a").outcome == "connected", "pods that run stay connected"
