@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
     from k8slearn.reach import Matrix
+    from k8slearn.shell.learned import Plugin
     from k8slearn.timeline import Timeline
 
 
@@ -152,6 +153,18 @@ class Cluster:
         """A host beyond the node network (or, with an address of it, another machine on it)."""
         self.engine.do("outside", {"address": address})
         return Place(self, f"outside:{address}")
+
+    def install_plugin(self, name: str, function: Plugin) -> None:
+        """Put a CNI plugin of your own into /opt/cni/bin of every node, where a network configuration may name it.
+
+        ``function(command, config, environ, node)`` is told CNI_COMMAND, the configuration and the variables, and
+        does with ``node.run("ip link ...")`` what it does on the node. For ADD it returns a result, a dict as the
+        specification has it; an error is a dict with ``code`` and ``msg``. It replaces a plugin of the same name.
+        """
+        from k8slearn.shell.learned import asking, name_of_plugin
+
+        self.engine.learned[name_of_plugin(name)] = asking(name, function)
+        self.engine.do("install-plugin", {"name": name})
 
     # -- packets ---------------------------------------------------------------------------------------------------
 

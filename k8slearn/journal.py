@@ -99,7 +99,7 @@ class _View(dict[tuple[str, str], Table]):
 class World:
     """Every row there is. Read with `get` and `table`; only a journal (or a walk's fork) writes."""
 
-    __slots__ = ("_base", "_tables", "revision", "rows")
+    __slots__ = ("_base", "_tables", "outside", "revision", "rows")
 
     def __init__(self, base: World | None = None) -> None:
         self._base = base
@@ -107,6 +107,8 @@ class World:
         self._tables: dict[tuple[str, str], Table] = {}
         self.rows = _View(base)
         """The one door to rows, ``(scope, table)`` -> its rows: do not change what it returns."""
+        self.outside: Callable[[str, Any], Mapping[str, Any]] | None = None
+        """While an input is done: whom to ask what no row says, a learner's own code (`engine.Outside`)."""
 
     def table(self, scope: str, table: str) -> Table:
         """The same door with a handle: `rows[scope, table]`."""
@@ -188,6 +190,8 @@ class Change:
 
 
 Entry = Input | Change
+ANSWERS = "answers"
+"""The argument of an input that holds what a learner's own code returned while the input was done."""
 
 
 class Journal:
@@ -222,6 +226,13 @@ class Journal:
         self.entries.append(entry)
         self._last_input = self.world.revision = entry.revision
         return entry
+
+    def answered(self, answers: Iterable[Mapping[str, Any]]) -> None:
+        """The last input is also what the world outside answered while it was done (it is part of what is saved)."""
+        at = self._last_input - 1
+        entry = self.entries[at]
+        assert isinstance(entry, Input)
+        self.entries[at] = Input(entry.revision, entry.kind, {**entry.arguments, ANSWERS: list(answers)})
 
     def commit(self, command: Command, author: str) -> Change | None:
         """Write one consequence; a command that changes nothing leaves no entry."""

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8slearn import api, endpoints, ground, shell
+from k8slearn.cni.skel import BINARIES, Binary
 from k8slearn.engine import Verb
 from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, Put, World
 from k8slearn.linux import faults, socket
 from k8slearn.linux.program import Result
+from k8slearn.shell import learned
 from k8slearn.trace import Attempt, Ending
 
 Arguments = Mapping[str, Any]
@@ -127,6 +129,14 @@ def lift(world: World, arguments: Arguments) -> Doing:
     yield from faults.lift(world, arguments["name"])
 
 
+def install_plugin(world: World, arguments: Arguments) -> Doing:
+    """A learner's own CNI plugin lies in /opt/cni/bin of every node; what it does the learner's function is asked."""
+    name = learned.name_of_plugin(arguments["name"])
+    for scope in world.scopes("netns"):
+        if scope.startswith("node:") and "/" not in scope:
+            yield Put((scope, "binary", f"{BINARIES}/{name}"), Binary(learned.Learned(name)))
+
+
 def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:
     """Understand a question. Raises `Refused` with one sentence."""
     protocol = protocol_name(protocol)
@@ -187,5 +197,6 @@ VERBS: Mapping[str, Verb] = {
     "outside": Verb(outside, _named("installer")),
     "fault": Verb(fault, lambda arguments: f"fault {arguments['fault']}"),
     "lift": Verb(lift, _named("learner")),
+    "install-plugin": Verb(install_plugin, _named("learner")),
     "answer": Verb(answer, _named("learner")),
 }

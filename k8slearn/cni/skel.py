@@ -142,10 +142,26 @@ def plugin(
     versions: tuple[str, ...] = spec.VERSIONS,
     vendor: bool = False,
 ) -> Program:
-    """The program of a plugin, known by `name` from now on. The functions raise CniError, or whatever ``ip`` raises.
+    """The program of a plugin, known by `name` from now on. It lies in /opt/cni/bin of every node; a `vendor`'s only
+    on those where the file with its `binary` lies."""
+    made = program(name, add, delete, check, status, gc, versions)
+    if vendor:
+        VENDORS[binary(name)] = made
+    else:
+        PROGRAMS[name] = made
+    return made
 
-    A `vendor`'s is on a node only where the file with its `binary` lies.
-    """
+
+def program(
+    name: str,
+    add: Callable[[Args], Printed],
+    delete: Callable[[Args], Commands],
+    check: Callable[[Args], Commands],
+    status: Callable[[Args], Commands] = _nothing,
+    gc: Callable[[Args], Commands] = _nothing,
+    versions: tuple[str, ...] = spec.VERSIONS,
+) -> Program:
+    """A program that speaks CNI. The functions raise CniError, or whatever ``ip`` raises."""
     work = {"DEL": delete, "CHECK": check, "STATUS": status, "GC": gc}
 
     def run(call: Call) -> Running:
@@ -168,10 +184,6 @@ def plugin(
         yield from work[command](args)
         return Result()
 
-    if vendor:
-        VENDORS[binary(name)] = run
-    else:
-        PROGRAMS[name] = run
     return run
 
 
@@ -370,10 +382,10 @@ _NETCONF = Struct("types.NetConf", NETCONF)
 def delegate(args: Args, name: str, command: str = "") -> Generator[Command, None, spec.Result]:
     """Run another plugin (IPAM) with the same configuration and environment. Raises its CniError."""
     call = args.call
-    program = find_in_path(args.world, args.node, name, call.env.get("CNI_PATH", ""))
+    found = find_in_path(args.world, args.node, name, call.env.get("CNI_PATH", ""))
     if command and command != args.command:
         call = replace(call, env={**call.env, "CNI_COMMAND": command})
-    done = yield from program(call)
+    done = yield from found(call)
     printed = finished(done)
     return spec.read(printed) if printed else {}
 

@@ -39,6 +39,11 @@ def _environment(value: Any) -> bool:
     return isinstance(value, dict) and len(value) <= 100 and all(_word(k) and _text(v) for k, v in value.items())
 
 
+def _answers(value: Any) -> bool:
+    """What a learner's own plugin answered: it was called then, and is not called here."""
+    return isinstance(value, list) and len(value) <= 10_000 and all(isinstance(answer, dict) for answer in value)
+
+
 class Kind(NamedTuple):
     """One kind of input: the arguments that it must have, and those that it may have."""
 
@@ -54,7 +59,10 @@ KINDS: dict[str, Kind] = {
     "send": Kind({"source": _word, "destination": _word, "port": _port, "protocol": _word}),
     "outside": Kind({"address": _word}),
     "advance": Kind({"seconds": _seconds}),
+    "install-plugin": Kind({"name": _word}),
 }
+EVERY: Mapping[str, Bound] = {"answers": _answers}
+"""What any kind of input may have beside its own arguments."""
 
 
 def checked(kind: str, arguments: Mapping[str, Any], what: str) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def checked(kind: str, arguments: Mapping[str, Any], what: str) -> dict[str, Any
     known = KINDS.get(kind)
     if known is None:
         raise Refused(f"{what} is of the kind {kind[:40]!r}; there are: {', '.join(sorted(KINDS))}")
-    bounds = {**known.must, **known.may}
+    bounds = {**known.must, **known.may, **EVERY}
     for name in [*known.must, *arguments]:
         if name not in arguments or name not in bounds:
             raise Refused(

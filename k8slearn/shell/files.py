@@ -1,16 +1,21 @@
-"""``cat`` and ``ls``: the files that matter to a network, on a machine or in a container.
+"""``cat``, ``ls``, ``tee`` and ``rm``: the files that matter to a network, on a machine or in a container.
 
 A machine's files are rows (``file`` table): CNI configuration, results that the runtime caches, /etc/hosts. The
 kernel's own "files" under /proc/sys are its settings, always those of the namespace that the program runs in;
 /var/run/netns lists namespaces.
 
-Left out: every other file, permissions, sizes and times.
+A person writes a file with ``tee FILE`` and standard input; CNI plugins lie in /opt/cni/bin of every node.
+
+Left out: every other file, permissions, sizes and times; folders are there while something is in them.
 """
 
 from __future__ import annotations
 
 import posixpath
 
+from k8slearn.cni import skel
+from k8slearn.errors import CommandError
+from k8slearn.journal import Put, Remove
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell import sysctl
 from k8slearn.shell.process import Process
@@ -43,13 +48,55 @@ def read(process: Process, path: str) -> str | None:
     return text
 
 
+def tee(process: Process) -> Running:
+    """``tee [-a] FILE...``: standard input into files, and onto the screen."""
+    options = [word for word in process.argv if word.startswith("-")]
+    if set(options) - {"-a", "--append"}:
+        raise CommandError(f"tee: invalid option -- '{options[0].lstrip('-')}'\n", 1)
+    for word in process.argv:
+        path = posixpath.normpath(posixpath.join("/", word))
+        if word in options:
+            continue
+        if path.startswith("/proc/"):
+            raise CommandError(f"tee: {word}: write settings with sysctl -w here\n", 1)
+        before = (read(process, path) or "") if options else ""
+        yield Put((process.files, "file", path), before + process.stdin)
+    return Result(process.stdin)
+
+
+def rm(process: Process) -> Running:
+    """``rm [-f] FILE...``."""
+    complaints, forced = "", any(word in ("-f", "--force") for word in process.argv)
+    for word in process.argv:
+        key = (process.files, "file", posixpath.normpath(posixpath.join("/", word)))
+        if word.startswith("-"):
+            if word not in ("-f", "--force"):
+                raise CommandError(f"rm: {word}: only -f is modelled\n", 1)
+        elif process.world.get(key) is not None:
+            yield Remove(key)
+        elif is_directory(process, word):
+            complaints += f"rm: cannot remove '{word}': Is a directory\n"
+        elif not forced:
+            complaints += f"rm: cannot remove '{word}': No such file or directory\n"
+    return Result("", complaints, 1 if complaints else 0)
+
+
 def everything(process: Process) -> set[str]:
     """Every path there is."""
     mine = {str(path) for path in process.world.table(process.files, "file")}
     settings = {PROC + name.replace(".", "/") for name in sysctl.names(process)}
     machine = f"{process.machine}/"
     scopes = process.world.scopes("netns") if process.on_machine else []
+    mine |= _binaries(process)
     return mine | settings | {f"/run/netns/{s.removeprefix(machine)}" for s in scopes if s.startswith(machine)}
+
+
+def _binaries(process: Process) -> set[str]:
+    """The CNI plugins of a node."""
+    if not (process.on_machine and process.machine.startswith("node:")):
+        return set()
+    own = {str(path) for path in process.world.table(process.machine, "binary")}
+    return own | {f"{skel.BINARIES}/{name}" for name in skel.PROGRAMS}
 
 
 def is_directory(process: Process, path: str) -> bool:

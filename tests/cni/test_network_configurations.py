@@ -95,8 +95,7 @@ class Recorder:
                 raise CniError(f"{name} is not well", 50)
             yield from ()
 
-        inner = skel.plugin(name, add, other, other, other, other)
-        del skel.PROGRAMS[name]
+        inner = skel.program(name, add, other, other, other, other)
         return run
 
 
