@@ -87,6 +87,7 @@ INPUTS: list[tuple[str, dict[str, Any]]] = [
     ("fault", {"fault": "missing-route", "on": "node:node-2", "arguments": {"dst": "10.244.0.0/24"}}),
     ("fault", {"fault": "link-down", "on": "default/a", "arguments": {"dev": "eth0"}}),
     ("lift", {"name": "fault-1"}),
+    ("install-plugin", {"name": "portmap"}),
 ]
 """Inputs of every kind, among them some that fail or change nothing, depending on what came before."""
 
