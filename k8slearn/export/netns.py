@@ -211,6 +211,7 @@ def _inside(world: World, place: Place) -> str:
         if f.state == "permanent"
     ]
     fdb += vxlan.forwarding(world, scope)
+    fdb += [f"fdb add {mac} dev {row.name} self" for row in _in_order(world, scope) for mac in row.macs]
     if fdb:
         blocks.append(_heredoc(f"bridge -n {netns} -batch -", "\n".join(fdb)))
     for command, text in rules.texts(world, scope):

@@ -316,7 +316,7 @@ def set_netns(world: World, netns: str, name: str, target: str) -> Commands:
     free = link.index not in {other.index for other in world.table(target, "link").values()}
     index = link.index if free else next_index(world, target)
     home = (link.home or netns) if link.kind in ("vxlan", *stack.TUNNELS) else ""
-    arrived = replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False)
+    arrived = replace(link, index=index, up=False, master="", hairpin=False, port=NEW_PORT, opened=False, macs=())
     arrived = replace(arrived, home=home if home != target else "")
     yield Put(key(target, name), arrived)
     yield from stack.stand(target, arrived)

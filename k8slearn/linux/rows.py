@@ -97,6 +97,8 @@ class Link:
     """False: ``arp off``. Nobody is asked for a MAC on this link and nobody is answered."""
     multicast: bool = True
     allmulti: bool = False
+    macs: tuple[str, ...] = ()
+    """Further MACs that it lets in (``bridge fdb add MAC dev DEV self``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,8 @@ def uppers(world: World, netns: str, dev: str) -> list[tuple[str, Link]]:
 def hears_all(world: World, netns: str, link: Link) -> bool:
     """A card with more than one MAC takes every frame (`dev.c: __dev_set_rx_mode`): a vlan hands what it is told on
     to the one below, which has no filter for several (IFF_UNICAST_FLT)."""
+    if link.macs and not all(map(is_group, link.macs)):
+        return link.kind not in ORDER
     return bool(world.rows[netns, "upper"]) and link.kind not in ORDER and _has_more_macs(world, netns, link, link.mac)
 
 

@@ -8,8 +8,8 @@ for byte.
 
 `run` is the way in; the table of programs is in `process.py`.
 
-Left out: pipes and redirections, options that show what the world does not hold (queues), and
-tools that watch packets go by (a trace says more): each is refused in a sentence, never ignored.
+Left out: pipes and redirections, and options that show what the world does not hold: each is refused in a sentence,
+never ignored.
 """
 
 from k8slearn.shell.process import Process, execute, run

@@ -2,10 +2,10 @@
 
 ``master`` is a bridge's knowledge of what is behind a port; the entries without a word at the end are those that it
 learned. ``self`` is what a device knows by itself: a VXLAN device its machines, a bridge its own addresses, every other
-device only the multicast groups that it listens to.
+device the MACs that it lets in: those that people added (`macfilter`) and the multicast groups that it listens to.
 
-Left out: unicast entries in a plain device's own filter, next hop groups, ``use``, ``sticky``, ``extern_learn``. A
-flush leaves a port's own MAC where it is; ``used`` is said to be as long ago as ``updated``.
+Left out: next hop groups, ``use``, ``sticky``, ``extern_learn``. A flush leaves a port's own MAC where it is; ``used``
+is said to be as long ago as ``updated``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from k8slearn.errors import CommandError
-from k8slearn.linux import fdb, ip, vxlan_fdb
+from k8slearn.linux import fdb, ip, macfilter, vxlan_fdb
 from k8slearn.linux.device import ports
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Fdb, Link, Remote, VxlanFdb
@@ -84,11 +84,13 @@ def _entries(process: Process, link: Link) -> Iterator[Fields]:
         for row in reversed(vxlan_fdb.entries(process.world, process.netns, link.name)):
             yield from (_remote(process, link, row, remote) for remote in row.remotes)
         return
+    yield from (_entry(mac, link, "permanent") for mac in link.macs if not fdb.is_group(mac))
     yield _entry(ALL_HOSTS[6], link, "permanent")
     if link.kind == "bridge" and link.up:
         yield from (_entry(mac, link, "permanent") for mac in SNOOPERS)
     if link.up:
         yield _entry(ALL_HOSTS[4], link, "permanent")
+    yield from (_entry(mac, link, "permanent") for mac in link.macs if fdb.is_group(mac))
     if link.kind == "bridge":
         yield from _known(process, link, link)
 
@@ -229,12 +231,18 @@ def _row(process: Process, told: Told, link: Link) -> Fdb:
     """The entry of a bridge: behind a port (``master``), or the bridge's own (``self``)."""
     if "master" in told.flags and not link.master:
         raise CommandError("RTNETLINK answers: Operation not supported\n", 255)
-    if "self" in told.flags and link.kind not in ("bridge", "vxlan"):
-        not_modelled("bridge fdb: an entry in a device's own filter; say `master` for the bridge's forwarding table")
     master = link.master if "master" in told.flags else link.name
     if (link.kind == "bridge" and told.state != "permanent") or (told.vlan and not _filters(process, master)):
         raise CommandError("RTNETLINK answers: Invalid argument\n", 255)
     return Fdb(master, told.mac, link.name, told.state, told.vlan)
+
+
+def _is_filtered(told: Told, link: Link) -> bool:
+    """Is it about a plain device's own filter? That knows neither ages nor VLANs (rtnetlink.c: ndo_dflt_fdb_add)."""
+    plain = "self" in told.flags and link.kind not in ("bridge", "vxlan")
+    if plain and (told.state != "permanent" or told.vlan):
+        raise CommandError("RTNETLINK answers: Invalid argument\n", 255)
+    return plain
 
 
 def _filters(process: Process, bridge: str) -> bool:
@@ -250,8 +258,10 @@ def _write(how: str) -> Writing:
     def run(process: Process, options: Options, words: Words) -> Running:
         told, link = _written(process, words)
         world, netns = process.world, process.netns
-        if "master" in told.flags or link.kind != "vxlan":
+        if "master" in told.flags or link.kind == "bridge":
             yield from fdb.add(world, netns, _row(process, told, link), how)
+        if _is_filtered(told, link):
+            yield from macfilter.add(world, netns, link.name, told.mac, how)
         if "self" in told.flags and link.kind == "vxlan":
             if told.remote is None or not told.remote.dst:
                 raise CommandError("RTNETLINK answers: Invalid argument\n", 255)
@@ -268,8 +278,10 @@ def delete(process: Process, options: Options, words: Words) -> Running:
     """``bridge fdb del MAC dev PORT master``, ``bridge fdb del MAC dev VXLAN [dst IP]``."""
     told, link = _written(process, words)
     world, netns = process.world, process.netns
-    if "master" in told.flags or link.kind != "vxlan":
+    if "master" in told.flags or link.kind == "bridge":
         yield from fdb.delete(world, netns, _row(process, replace(told, state="permanent"), link))
+    if _is_filtered(replace(told, state="permanent"), link):
+        yield from macfilter.delete(world, netns, link.name, told.mac)
     if "self" in told.flags and link.kind == "vxlan":
         yield from vxlan_fdb.delete_entry(world, netns, link.name, told.mac, told.remote)
     return Result()

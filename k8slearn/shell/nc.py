@@ -19,6 +19,10 @@ from k8slearn.shell.iptables_list import SERVICES
 from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 
+LISTENING = (
+    "listening (-l) is not modelled here: a program ends before anybody could connect. The containers of a Pod listen "
+    "on the ports that its manifest names; `ss -ltn` lists who listens"
+)
 USAGE = "usage: nc [-nuvz] [-w timeout] destination port\n"
 
 
@@ -58,7 +62,7 @@ def _read(words: list[str]) -> tuple[set[str], float, list[str]]:
         else:
             rest.append(word)
     if "l" in flags:
-        raise CommandError("nc: listening is not modelled here; a pod's containers listen on their ports\n", 1)
+        raise CommandError(f"nc: {LISTENING}\n", 1)
     if flags - set("zvun4"):
         raise CommandError(f"nc: invalid option -- '{sorted(flags - set('zvun4'))[0]}'\n{USAGE}", 1)
     return flags, patience, rest

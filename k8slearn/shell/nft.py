@@ -49,6 +49,8 @@ def _options(argv: tuple[str, ...]) -> tuple[set[str], str, list[str]]:
             path = words.pop(0)
         elif option in FLAGS:
             flags.add(FLAGS[option])
+        elif option in ("-j", "--json"):
+            raise CommandError("nft -j: JSON is not modelled here; `nft list ruleset` prints the same as text\n", 1)
         elif option not in USUAL:
             raise CommandError(f"nft: {option}: not modelled here\n", 1)
     return flags, path, words

@@ -15,6 +15,38 @@ ip link set v1 master br0
 """
 
 
+def test_a_device_lets_in_further_macs(pair: Any) -> None:
+    pair.check(f"""
+        {START}
+        ip link set v2 up
+        ip link set v1 up
+        ip link set br0 up
+        bridge fdb add 02:00:00:00:00:11 dev v2
+        bridge fdb add 02:00:00:00:00:11 dev v2 self
+        bridge fdb append 02:00:00:00:00:11 dev v2 self
+        bridge fdb replace 02:00:00:00:00:12 dev v2 self
+        bridge fdb add 02:00:00:00:00:13 dev v2 self static
+        bridge fdb add 02:00:00:00:00:13 dev v2 self dynamic
+        bridge fdb add 02:00:00:00:00:13 dev v2 self vlan 5
+        bridge fdb add 01:00:5e:00:00:09 dev v2 self
+        bridge fdb add 02:00:00:00:00:14 dev lo self
+        bridge fdb show dev v2
+        bridge -j fdb show dev v2
+        ip -d link show v2
+        bridge fdb del 02:00:00:00:00:11 dev v2
+        bridge fdb del 02:00:00:00:00:11 dev v2 self
+        bridge fdb del 02:00:00:00:00:11 dev lo
+        bridge fdb add 02:00:00:00:00:15 dev v1 self master
+        bridge fdb show dev v1
+        ip link set v2 down
+        ip link set v2 name other
+        bridge fdb show dev other
+        ip netns add n
+        ip link set other netns n
+        bridge -n n fdb show dev other
+    """)
+
+
 def test_a_port_forwards_when_it_and_its_bridge_are_up(pair: Any) -> None:
     pair.check(f"""
         bridge link

@@ -47,6 +47,40 @@ def test_a_person_writes_the_neighbour_table(pair: Any) -> None:
     """)
 
 
+def test_the_older_tool_writes_it_too(pair: Any) -> None:
+    """One entry at a time: the kernel lists them in no order."""
+    pair.check(f"""
+        {START}
+        arp -a
+        arp -n
+        arp -vn
+        arp -s 10.0.0.1 02:00:00:00:00:99
+        arp -an
+        arp -evn -i v1
+        arp -n -i nope
+        arp -a 10.0.0.77
+        ip neigh show
+        arp -d 10.0.0.1
+        arp -d 10.0.0.1
+        arp -i v1 -s 10.0.0.2 02:00:00:00:00:98 temp
+        arp -an
+        arp --numeric
+        arp -i v1 -d 10.0.0.2
+        ip neigh add 10.0.0.4 nud failed dev v1
+        arp -an
+        ip neigh del 10.0.0.4 dev v1
+        ip neigh add proxy 10.0.0.9 dev v1
+        arp -an
+        arp -n
+        arp -s 10.0.0.1
+        arp -s 10.0.0.1 zz
+        arp -s 10.9.9.9 02:00:00:00:00:99
+        arp -d 10.9.9.9
+        arp -s
+        arp -d
+    """)
+
+
 REFUSED = """
 ip neigh add 10.0.0.3 dev v1
 ip neigh add 10.0.0.3 lladdr 02:00:00:00:00:99

@@ -17,6 +17,8 @@ def show(batch: Batch, verb: str, start: int) -> None:
     kind = cursor.text
     if cursor.ended:
         kind = "ruleset"
+    elif kind in NOT_HERE:
+        raise cursor.source.complain(start, cursor.token.end, f"`{verb} {kind}` is not modelled here")
     elif kind not in LIST:
         cursor.unexpected()
     else:
@@ -105,6 +107,10 @@ def get(batch: Batch, verb: str, start: int) -> None:
     batch.printed.append(shown_set(batch, family, table, token.text, row, only))
 
 
+NOT_HERE = (
+    *("flowtables", "flowtable", "quotas", "quota", "limits", "limit", "meters", "meter", "hooks", "ct", "counter"),
+    *("secmarks", "secmark", "synproxys", "synproxy"),
+)
 LIST: Mapping[str, Callable[[Batch], str]] = {
     "ruleset": lambda batch: listing.ruleset(batch.store, batch.handles, batch.family("")),
     "tables": list_tables,
