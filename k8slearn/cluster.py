@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import k8slearn.settings
 from k8slearn import api, endpoints, saving
-from k8slearn.components import Settings
+from k8slearn.components import Settings, Topology
 from k8slearn.engine import Engine
 from k8slearn.errors import CommandError, Refused
 from k8slearn.journal import Journal, World
@@ -68,8 +68,9 @@ class Cluster:
     `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}.
     `network` is a wiring ("bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"), a CNI configuration of your own
     as a dict (``{{.PodCIDR}}`` in it is each node's pod range), or None: no network plugin yet, so the nodes are
-    NotReady. The three CIDRs are the node, pod and cluster networks. Raises `Refused` with one sentence when the
-    arguments make no cluster.
+    NotReady. The three CIDRs are the node, pod and cluster networks. `topology` says what is under the nodes where that
+    is more than one switch and one router (`k8slearn.topology`). Raises `Refused` with one sentence when the arguments
+    make no cluster.
     """
 
     def __init__(
@@ -82,12 +83,11 @@ class Cluster:
         proxy: str | None = None,
         kubernetes: str | None = None,
         seed: int = 0,
+        topology: Mapping[str, Any] | str | Topology | None = None,
     ) -> None:
-        self._hold(
-            k8slearn.settings.settings(
-                nodes, network, node_cidr, pod_cidr, service_cidr, proxy=proxy, kubernetes=kubernetes, seed=seed
-            )
-        )
+        networks = (node_cidr, pod_cidr, service_cidr)
+        dials = {"proxy": proxy, "kubernetes": kubernetes, "seed": seed, "topology": topology}
+        self._hold(k8slearn.settings.settings(nodes, network, *networks, **dials))
 
     def _hold(self, settings: Settings) -> None:
         self.engine = Engine(settings, VERBS)
@@ -150,7 +150,8 @@ class Cluster:
         return Place(self, f"{namespace}/{name}", container)
 
     def outside(self, address: str = "203.0.113.7") -> Place:
-        """A host beyond the node network (or, with an address of it, another machine on it)."""
+        """A host beyond the node network (or, with an address of it, another machine on it; or one by its name)."""
+        address = endpoints.address_of(self.world, address)
         self.engine.do("outside", {"address": address})
         return Place(self, f"outside:{address}")
 
@@ -165,6 +166,13 @@ class Cluster:
 
         self.engine.learned[name_of_plugin(name)] = asking(name, function)
         self.engine.do("install-plugin", {"name": name})
+
+    def router(self, name: str = "") -> Place:
+        """The router under the nodes, or a further one of the topology: ``cluster.router().run("ip route")``."""
+        _must_be_text(name=name)
+        found = f"router:{name}" if name else "router"
+        endpoints.resolve_source(self.world, found)
+        return Place(self, found)
 
     # -- packets ---------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,13 @@ def outside_of(endpoint: str) -> str | None:
     return endpoint.removeprefix("outside:") if endpoint.startswith("outside:") else None
 
 
+def address_of(world: World, host: str) -> str:
+    """The address of a machine that the topology names (``db``); anything else is an address already."""
+    settings = world.get(ground.SETTINGS)
+    machines = settings.topology.machines if settings is not None else ()
+    return next((m.addresses[0] for m in machines if m.name == host), host)
+
+
 def pod_netns(world: World, namespace: str, name: str) -> str:
     """The scope of a pod's network namespace. Raises `Refused` while it has none."""
     pod = _pod(world, f"{namespace}/{name}")
@@ -90,7 +97,9 @@ def _read(
         raise Refused(f"{endpoint!r} is no endpoint: write {FORMS}")
     form, _, rest = endpoint.partition(":")
     if endpoint == "outside" or form == "outside":
-        return forms["outside"](world, outside_of(endpoint) or "")
+        return forms["outside"](world, address_of(world, outside_of(endpoint) or ""))
+    if form == "router":
+        return forms["router"](world, endpoint)
     if form in forms:
         return forms[form](world, rest)
     if _is_address(endpoint):
@@ -126,6 +135,10 @@ def _source_outside(world: World, address: str) -> str:
     return _machine(world, f"outside:{address}")
 
 
+def _source_router(world: World, scope: str) -> str:
+    return _machine(world, scope)
+
+
 def _no_source_service(world: World, name: str) -> str:
     raise Refused(
         f"svc:{name} is a Service: it has no network namespace, so nothing can be sent from it; name a pod or a node"
@@ -148,6 +161,7 @@ _SOURCES: dict[str, Callable[[World, str], str]] = {
     "node": _source_node,
     "svc": _no_source_service,
     "outside": _source_outside,
+    "router": _source_router,
     "name": _no_source_name,
 }
 
@@ -188,6 +202,14 @@ def _outside_address(world: World, address: str) -> str:
     return address
 
 
+def _router_address(world: World, scope: str) -> str:
+    """The bare word is a name like any other, for DNS to resolve."""
+    if scope == ground.ROUTER:
+        return ""
+    rows = world.table(_machine(world, scope), "addr").values()
+    return next(str(row.address) for row in rows if row.dev != "lo")
+
+
 def _unresolved(world: World, name: str) -> str:
     return ""
 
@@ -201,6 +223,7 @@ _DESTINATIONS: dict[str, Callable[[World, str], str]] = {
     "node": _node_address,
     "svc": _service_address,
     "outside": _outside_address,
+    "router": _router_address,
     "name": _unresolved,
 }
 
@@ -235,7 +258,9 @@ def _scopes(world: World) -> Iterable[str]:
 
 def every(world: World) -> list[str]:
     """Every endpoint that exists, as a person would write it: pods, nodes, Services, outside hosts."""
-    machines = [scope for scope in _scopes(world) if scope.startswith(("node:", "outside:")) and "/" not in scope]
+    machines = [
+        scope for scope in _scopes(world) if scope.startswith(("node:", "outside:", "router:")) and "/" not in scope
+    ]
     services = [f"svc:{name}" for name in sorted(map(str, world.table("api", "services")))]
     return [*sorted(map(str, world.table("api", "pods"))), *machines, *services]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from k8slearn import roster
+from k8slearn import ground, roster
 from k8slearn.components import Component, Settings
 from k8slearn.errors import Refused
 from k8slearn.journal import ANSWERS, Change, Command, Commands, Input, Journal, Key, Put, World, drive
@@ -315,11 +315,24 @@ class Engine:
             self.journal.begin("cluster", asdict(self.settings))
             for author, commands in roster.start(self.world, self.settings):
                 self._play(commands, author)
+            for machine, line in self.settings.topology.commands:
+                self._set_up(machine, line)
             self._settle()
             started = self.journal
             if self._own is None:
                 _remember(self.settings, started)
         return started.fork()
+
+    def _set_up(self, machine: str, line: str) -> None:
+        """What somebody typed on a machine when it was set up."""
+        on = ground.endpoint(self.settings, machine)
+        try:
+            done = self._perform("run", {"on": on, "command": line, "stdin": "", "env": {}})
+        except Refused as error:
+            raise Refused(f"topology: `{line}` on {machine}: {error}") from None
+        if done.exit_code:
+            said = " ".join(done.stderr.split()) or f"exit status {done.exit_code}"
+            raise Refused(f"topology: `{line}` on {machine} fails: {said}")
 
     def _remembered(self) -> Journal | None:
         return _STARTS.get(self.settings) if self._own is None else None

@@ -89,7 +89,7 @@ def _first_with(change: Change, rule: Rule) -> Change:
 def place(world: World, scope: str) -> str:
     """A scope in a person's words: ``node:node-1/cni-…`` is ``default/web``."""
     netns = world.get((scope, "netns", ""))
-    return scope if netns is None or scope.startswith("outside:") else str(netns.name)
+    return scope if netns is None or scope == f"outside:{netns.name}" else str(netns.name)
 
 
 def words(key: Key) -> str:

@@ -1,4 +1,4 @@
-"""The ground under a cluster: a switch, a router, the machines plugged into them, and the hosts beyond.
+"""The ground under a cluster: switches, routers, the machines plugged into them, and the hosts beyond.
 
 A real cluster stands in a network that somebody else built: a rack, a cloud's VPC. This is the smallest one that is
 still true::
@@ -12,7 +12,12 @@ unreachable". An outside host has one address (a /32) and sends everything to 20
 every link to the outside. The switch is a netns with one learning bridge and no netfilter. Nothing here knows of
 Kubernetes: the listeners of a node (the kubelet, the API server, sshd) are sockets like any other.
 
-Left out: several node networks, link speed, DHCP (addresses are written as an installer would).
+With a topology (`topology.py`) there are more of them. Each subnet is a switch of its own, and the router has an eth0,
+eth1, … in each, with its first address. A further router has a leg in each of its subnets, and asks the first router
+for the rest. A peer is a subnet behind a router of its own: a cable with a /30 joins the two routers, and each has a
+route to the other's network and to no more (a cloud's peering is not transitive, and tells nobody of pods).
+
+Left out: link speed, DHCP (addresses are written as an installer would), routing protocols between the routers.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
-from k8slearn.components import Settings
+from k8slearn.components import Host, Settings, Subnet
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, World, digest
 from k8slearn.linux import addr, link, route
@@ -35,6 +40,8 @@ OUTSIDE = "203.0.113.7"
 """The host that `"outside"` means; it exists from the start."""
 SETTINGS: Key = ("cluster", "settings", "")
 EVERYWHERE = "0.0.0.0/0"
+TRANSIT = IPv4Network("169.254.64.0/18")
+"""The two ends of each cable between the router and a peer's are a /30 of it."""
 
 Listeners = tuple[tuple[str, int, str], ...]
 OUTSIDE_LISTENERS: Listeners = (("tcp", 80, "httpd"), ("tcp", 443, "httpd"), ("udp", 53, "named"))
@@ -46,36 +53,46 @@ SWITCH_SYSCTLS = {"net.bridge.bridge-nf-call-iptables": "0"}
 
 
 def build(world: World, settings: Settings) -> Commands:
-    """Switch, router, nodes and the first outside host, cabled, addressed and up."""
-    yield from _machine(world, SWITCH, SWITCH, SWITCH_SYSCTLS)
-    yield from link.add_bridge(world, SWITCH, BRIDGE)
-    yield from link.set_up(world, SWITCH, BRIDGE)
+    """Switches, routers, nodes, further machines and the first outside host, cabled, addressed and up."""
+    for subnet in settings.subnets:
+        yield from _switch(world, subnet)
     yield from _machine(world, ROUTER, ROUTER, ROUTER_SYSCTLS)
-    yield from _plug(world, ROUTER, ROUTER, gateway(settings), settings)
+    for subnet in settings.subnets:
+        yield from _plug(world, ROUTER, ROUTER, subnet.gateway, subnet)
+    for number, peer in enumerate(settings.topology.peers):
+        yield from _peer(world, settings, number, peer)
+    for router in settings.topology.routers:
+        yield from _router(world, settings, router)
     for name, address in settings.nodes:
         control_plane = name == settings.nodes[0][0]
         yield from _node(world, settings, name, address, control_plane)
     yield from _outside_host(world, OUTSIDE)
+    for host in settings.topology.machines:
+        yield from _host(world, settings, host.addresses[0], host)
 
 
 def ensure_outside(world: World, address: str) -> Commands:
-    """Set up the host ``outside:ADDRESS`` unless it is there: behind the router, or on the node network."""
+    """Set up the host ``outside:ADDRESS`` unless it is there: behind the router, or in one of the subnets."""
     scope = f"outside:{address}"
     if world.get((scope, "netns", "")) is not None:
         return
     settings: Settings = world.get(SETTINGS)
     _check_outside(settings, address)
-    if IPv4Address(address) in IPv4Network(settings.node_cidr):
-        yield from _machine(world, scope, address, {}, OUTSIDE_LISTENERS)
-        yield from _plug(world, scope, address, address, settings)
-        yield from _default_route(world, scope, gateway(settings))
-    else:
-        yield from _outside_host(world, address)
+    yield from _host(world, settings, address)
 
 
-def gateway(settings: Settings) -> str:
-    """The router's address on the node network: the first one."""
-    return str(IPv4Network(settings.node_cidr)[1])
+def endpoint(settings: Settings, name: str) -> str:
+    """The endpoint of a machine that a topology names: a node, a router, a peer's router, a server."""
+    topology = settings.topology
+    servers = {host.name: f"outside:{host.addresses[0]}" for host in topology.machines}
+    peers = {peer.name: peer.router for peer in topology.peers}
+    routers = {router.name: f"{ROUTER}:{router.name}" for router in topology.routers}
+    return {ROUTER: ROUTER, **peers, **routers, **servers}.get(name, f"node:{name}")
+
+
+def switch_of(subnet: Subnet) -> str:
+    """The scope of a subnet's switch."""
+    return f"{SWITCH}:{subnet.name}" if subnet.name else SWITCH
 
 
 def port_name(machine: str) -> str:
@@ -88,30 +105,95 @@ def _check_outside(settings: Settings, address: str) -> None:
         number = IPv4Address(address)
     except ValueError:
         raise Refused(f"{address!r} is not an IPv4 address: an outside host is written outside:203.0.113.7") from None
+    subnet = settings.subnet_of(address)
     for name, cidr in (("pod", settings.pod_cidr), ("service", settings.service_cidr)):
-        if number in IPv4Network(cidr):
+        if number in IPv4Network(cidr) and subnet is None:
             raise Refused(f"{address} belongs to the cluster's {name} network {cidr}: no host outside can have it")
-    taken = {gateway(settings): "the router", GATEWAY: "the router", **{a: f"node {n}" for n, a in settings.nodes}}
+    taken = _taken(settings)
     if address in taken:
         raise Refused(f"{address} is the address of {taken[address]}")
-    nodes = IPv4Network(settings.node_cidr)
+    nodes = IPv4Network(settings.node_cidr if subnet is None else subnet.cidr)
+    if number in nodes and subnet is None:
+        raise Refused(f"{address} lies in the node network {nodes}, and in none of its subnets")
     ends = (nodes.network_address, nodes.broadcast_address)
     if number in ends or number.is_multicast or number.is_loopback or number.is_unspecified:
         raise Refused(f"{address} is not an address that a host can have")
+
+
+def _taken(settings: Settings) -> dict[str, str]:
+    """Who has which address already."""
+    routers = {address: f"router {r.name}" for r in settings.topology.routers for address in r.addresses}
+    gateways = (GATEWAY, *(s.gateway for s in (*settings.subnets, *settings.topology.peers)))
+    return {**dict.fromkeys(gateways, "the router"), **routers, **{a: f"node {n}" for n, a in settings.nodes}}
+
+
+def _switch(world: World, subnet: Subnet) -> Commands:
+    scope = switch_of(subnet)
+    yield from _machine(world, scope, scope.replace(":", "-"), SWITCH_SYSCTLS)
+    yield from link.add_bridge(world, scope, BRIDGE)
+    yield from link.set_up(world, scope, BRIDGE)
+
+
+def _peer(world: World, settings: Settings, number: int, peer: Subnet) -> Commands:
+    """Somebody else's network: its switch, its router, and the cable between that one and ours."""
+    ours, theirs = (str(TRANSIT[4 * number + end]) for end in (1, 2))
+    yield from _switch(world, peer)
+    yield from _machine(world, peer.router, peer.name, ROUTER_SYSCTLS)
+    yield from _plug(world, peer.router, port_name(peer.name), peer.gateway, peer)
+    here, there = _next_port(world, ROUTER), _next_port(world, peer.router)
+    yield from _cable(world, (peer.router, there), (ROUTER, here))
+    yield from addr.add(world, ROUTER, here, f"{ours}/30", broadcast="+")
+    yield from addr.add(world, peer.router, there, f"{theirs}/30", broadcast="+")
+    yield from route.add(world, ROUTER, Route(peer.cidr, via=theirs, dev=here, proto="static"))
+    yield from route.add(world, peer.router, Route(settings.node_cidr, via=ours, dev=there, proto="static"))
+
+
+def _router(world: World, settings: Settings, router: Host) -> Commands:
+    """One more router: a leg in each of its subnets; what it does not know, it asks its first subnet's router for."""
+    scope = f"{ROUTER}:{router.name}"
+    legs = [(address, _subnet(settings, address)) for address in router.addresses]
+    yield from _machine(world, scope, router.name, ROUTER_SYSCTLS)
+    for address, subnet in legs:
+        yield from _plug(world, scope, port_name(router.name), address, subnet)
+    yield from _default_route(world, scope, legs[0][1].gateway)
 
 
 def _node(world: World, settings: Settings, name: str, address: str, control_plane: bool) -> Commands:
     scope = f"node:{name}"
     listeners = (*CONTROL_PLANE_LISTENERS, *NODE_LISTENERS) if control_plane else NODE_LISTENERS
     yield from _machine(world, scope, name, NODE_SYSCTLS, listeners)
-    yield from _plug(world, scope, port_name(name), address, settings)
-    yield from _default_route(world, scope, gateway(settings))
+    subnet = _subnet(settings, address)
+    yield from _plug(world, scope, port_name(name), address, subnet)
+    yield from _default_route(world, scope, subnet.gateway)
 
 
-def _outside_host(world: World, address: str) -> Commands:
+def _subnet(settings: Settings, address: str) -> Subnet:
+    found = settings.subnet_of(address)
+    assert found is not None, f"no subnet has {address}"
+    return found
+
+
+def _host(world: World, settings: Settings, address: str, host: Host | None = None) -> Commands:
+    """A server: in the subnet that has its address, or somewhere beyond the router."""
+    subnet = settings.subnet_of(address)
+    if subnet is None:
+        yield from _outside_host(world, address, host)
+        return
+    scope, name = f"outside:{address}", host.name if host else address
+    yield from _machine(world, scope, name, {}, _listeners(host))
+    yield from _plug(world, scope, port_name(name), address, subnet)
+    yield from _default_route(world, scope, subnet.gateway)
+
+
+def _listeners(host: Host | None) -> Listeners:
+    ports = host.ports if host else ()
+    return tuple((proto, port, host.name if host else "") for proto, port in ports) or OUTSIDE_LISTENERS
+
+
+def _outside_host(world: World, address: str, host: Host | None = None) -> Commands:
     """Host and router are the two ends of one cable; each end has no more than a /32 on it."""
     scope = f"outside:{address}"
-    yield from _machine(world, scope, address, {}, OUTSIDE_LISTENERS)
+    yield from _machine(world, scope, host.name if host else address, {}, _listeners(host))
     port = f"out{sum(str(name).startswith('out') for name in world.table(ROUTER, 'link')) + 1}"
     yield from _cable(world, (scope, "eth0"), (ROUTER, port))
     yield from addr.add(world, scope, "eth0", f"{address}/32")
@@ -133,12 +215,17 @@ def _machine(
         yield Put((scope, "socket", (proto, "0.0.0.0", port)), Socket(proto, "0.0.0.0", port, program, scope, name))
 
 
-def _plug(world: World, scope: str, port: str, address: str, settings: Settings) -> Commands:
-    """Cable a machine's eth0 to a port of the switch, and give it its address on the node network."""
-    yield from _cable(world, (scope, "eth0"), (SWITCH, port))
-    yield from link.set_master(world, SWITCH, port, BRIDGE)
-    prefix = settings.node_cidr.partition("/")[2]
-    yield from addr.add(world, scope, "eth0", f"{address}/{prefix}", broadcast="+")
+def _plug(world: World, scope: str, port: str, address: str, subnet: Subnet) -> Commands:
+    """Cable a machine's next eth to a port of the subnet's switch, and give it its address there."""
+    dev, switch = _next_port(world, scope), switch_of(subnet)
+    yield from _cable(world, (scope, dev), (switch, port))
+    yield from link.set_master(world, switch, port, BRIDGE)
+    yield from addr.add(world, scope, dev, f"{address}/{subnet.prefix}", broadcast="+")
+
+
+def _next_port(world: World, scope: str) -> str:
+    """eth0, then eth1, …"""
+    return f"eth{sum(str(name).startswith('eth') for name in world.table(scope, 'link'))}"
 
 
 def _cable(world: World, near: tuple[str, str], far: tuple[str, str]) -> Commands:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from k8slearn import __version__
-from k8slearn.components import Settings
+from k8slearn.components import Host, Settings, Subnet, Topology
 from k8slearn.errors import Refused
 
 FORMAT = "k8slearn cluster"
@@ -108,9 +108,25 @@ def _header(settings: Settings) -> Line:
 def _settings(header: Line, path: Path) -> Settings:
     given = header.get("settings")
     names = {f.name for f in fields(Settings)}
-    if not isinstance(given, dict) or set(given) != names or not isinstance(given["nodes"], list):
+    needed = {f.name for f in fields(Settings) if f.default is MISSING}
+    if not isinstance(given, dict) or not needed <= set(given) <= names or not isinstance(given["nodes"], list):
         raise Refused(f"{path}: the first line does not say how the cluster started")
-    return Settings(**{**given, "nodes": tuple(map(tuple, given["nodes"]))})
+    try:
+        topology = _topology(given.get("topology") or {})
+    except (TypeError, ValueError, AttributeError):
+        raise Refused(f"{path}: the first line does not say what the network under the cluster is") from None
+    return Settings(**{**given, "nodes": tuple(map(tuple, given["nodes"])), "topology": topology})
+
+
+def _topology(given: Mapping[str, Any]) -> Topology:
+    """The values that JSON has made lists and objects of."""
+    rows: dict[str, Callable[..., Any]] = {"subnets": Subnet, "peers": Subnet, "routers": _host, "machines": _host}
+    made = {name: tuple(make(**row) for row in given.get(name, ())) for name, make in rows.items()}
+    return Topology(**{**given, **made, "commands": tuple((m, line) for m, line in given.get("commands", ()))})
+
+
+def _host(name: str, addresses: Iterable[str], ports: Iterable[tuple[str, int]]) -> Host:
+    return Host(name, tuple(addresses), tuple((proto, port) for proto, port in ports))
 
 
 def _other_engine(path: Path, header: Line) -> str:

@@ -15,9 +15,10 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import Any
 
+from k8slearn import topology as drawn
 from k8slearn.cni import runtime, skel
 from k8slearn.cni.spec import CniError
-from k8slearn.components import Settings
+from k8slearn.components import Settings, Subnet
 from k8slearn.errors import Refused
 
 NEWEST = "1.37"
@@ -53,15 +54,19 @@ def settings(
     proxy: Any = None,
     kubernetes: Any = None,
     seed: Any = 0,
+    topology: Any = None,
 ) -> Settings:
     """The checked arguments of a `Cluster`. Raises `Refused` with one sentence."""
     network = _network(network)
     version = _version(kubernetes, network)
-    networks = _networks(node_cidr, pod_cidr, service_cidr)
+    given = drawn.read(topology)
+    networks = _networks(node_cidr, pod_cidr, service_cidr, bool(given.get(drawn.FLAG)))
+    subnets = drawn.subnets(given, networks["node_cidr"])
+    placed = _nodes(nodes, networks["node_cidr"], given, subnets)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise Refused(f"seed is a whole number, not {seed!r}")
     return Settings(
-        nodes=_nodes(nodes, networks["node_cidr"]),
+        nodes=placed,
         network=network,
         node_cidr=str(networks["node_cidr"]),
         pod_cidr=str(networks["pod_cidr"]),
@@ -69,6 +74,7 @@ def settings(
         proxy=_proxy(proxy),
         kubernetes=version,
         seed=seed,
+        topology=drawn.topology(given, subnets, placed, networks),
     )
 
 
@@ -133,9 +139,9 @@ def _choices(words: Iterable[Any]) -> str:
     return ", ".join(repr(word) for word in words)
 
 
-def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any) -> dict[str, IPv4Network]:
+def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any, overlap: bool) -> dict[str, IPv4Network]:
     given = {"node_cidr": node_cidr, "pod_cidr": pod_cidr, "service_cidr": service_cidr}
-    found = {name: _cidr(name, text) for name, text in given.items()}
+    found = {name: drawn.cidr(name, text) for name, text in given.items()}
     taken = {
         **found,
         "the world outside": OUTSIDE,
@@ -143,28 +149,12 @@ def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any) -> dict[str, IPv
         "multicast": IPv4Network("224.0.0.0/4"),
     }
     for (name, network), (other, second) in combinations(taken.items(), 2):
-        if name in found and network.overlaps(second):
+        if name in found and network.overlaps(second) and not (overlap and other in found):
             raise Refused(
                 f"{name} {network} overlaps {other} {second}: a packet could not tell which of the two it is for"
             )
     _sizes(found)
     return found
-
-
-def _cidr(name: str, text: Any) -> IPv4Network:
-    if isinstance(text, str) and ("," in text or ":" in text):
-        raise Refused(f"{name} {text!r}: dual-stack and IPv6 are not built yet: give one IPv4 network")
-    if not isinstance(text, str) or "/" not in text:
-        raise Refused(f'{name} is an IPv4 network such as "10.244.0.0/16", not {text!r}')
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        pass
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError:
-        raise Refused(f'{name} is an IPv4 network such as "10.244.0.0/16", not {text!r}') from None
-    raise Refused(f"{name} {text} has host bits set: the network is {network}")
 
 
 def _sizes(networks: Mapping[str, IPv4Network]) -> None:
@@ -179,7 +169,9 @@ def _sizes(networks: Mapping[str, IPv4Network]) -> None:
         raise Refused(f"service_cidr {networks['service_cidr']} is too large: the API server takes /12 or smaller")
 
 
-def _nodes(nodes: Any, network: IPv4Network) -> tuple[tuple[str, str], ...]:
+def _nodes(
+    nodes: Any, network: IPv4Network, given: Mapping[str, Any], subnets: tuple[Subnet, ...]
+) -> tuple[tuple[str, str], ...]:
     if isinstance(nodes, bool) or not isinstance(nodes, int | list | tuple | Mapping):
         raise Refused(f"nodes is a number, a list of names, or {{name: address}}, not {nodes!r}")
     if isinstance(nodes, int):
@@ -188,19 +180,42 @@ def _nodes(nodes: Any, network: IPv4Network) -> tuple[tuple[str, str], ...]:
         nodes = [f"node-{number}" for number in range(1, nodes + 1)]
     if not nodes:
         raise Refused("a cluster has at least one node")
-    found = tuple(nodes.items()) if isinstance(nodes, Mapping) else _numbered(nodes, network)
-    _names([name for name, _ in found])
+    _names(list(nodes))
+    where = drawn.home(given, subnets, nodes)
+    found = tuple(nodes.items()) if isinstance(nodes, Mapping) else _numbered(nodes, network, where)
     _addresses(found, network)
+    _within(found, subnets, where if drawn.lists_nodes(given) else {})
     return found
 
 
-def _numbered(names: list[Any] | tuple[Any, ...], network: IPv4Network) -> tuple[tuple[str, str], ...]:
-    most = network.num_addresses - FIRST_NODE - 2
-    if len(names) > most:
-        raise Refused(
-            f"node_cidr {network} has addresses for {most} nodes (.{FIRST_NODE + 1} and on), not for {len(names)}"
-        )
-    return tuple((name, str(network[FIRST_NODE + number])) for number, name in enumerate(names, 1))
+def _numbered(
+    names: list[Any] | tuple[Any, ...], network: IPv4Network, where: Mapping[str, Subnet]
+) -> tuple[tuple[str, str], ...]:
+    """Node N has the address .10+N of the network that it is in."""
+    found = []
+    for number, name in enumerate(names, 1):
+        own = IPv4Network(where[name].cidr) if name in where else network
+        most = own.num_addresses - FIRST_NODE - 2
+        if number > most:
+            what = f"subnet {where[name].name!r}" if name in where else "node_cidr"
+            raise Refused(
+                f"{what} {own} has addresses for {most} nodes (.{FIRST_NODE + 1} and on), not for {len(names)}"
+            )
+        found.append((name, str(own[FIRST_NODE + number])))
+    return tuple(found)
+
+
+def _within(nodes: tuple[tuple[str, str], ...], subnets: tuple[Subnet, ...], listed: Mapping[str, Subnet]) -> None:
+    """Each node's address lies in a subnet, as one that a host can have: in the one that lists it, if one does."""
+    for name, address in nodes if subnets else ():
+        own = next((s for s in subnets if s.holds(address)), None)
+        if own is None:
+            raise Refused(f"node {name!r} has the address {address}, which is in none of the subnets")
+        if name in listed and listed[name] != own:
+            raise Refused(f"node {name!r} is listed in subnet {listed[name].name!r}, and {address} is in {own.name!r}")
+        network = IPv4Network(own.cidr)
+        if IPv4Address(address) in (network[0], network[1], network[-1]):
+            raise Refused(f"node {name!r} cannot have {address}: it is the router's, or an end of {network}")
 
 
 def _names(names: list[Any]) -> None:
@@ -209,6 +224,8 @@ def _names(names: list[Any]) -> None:
             raise Refused(
                 f"{name!r} is not a node's name: lower-case letters, digits and '-', at most 63, no '-' at the ends"
             )
+        if name in drawn.RESERVED:
+            raise Refused(f"a node cannot be called {name!r}: the switch under the cluster has a link of that name")
         if names.count(name) > 1:
             raise Refused(f"two nodes are called {name!r}")
 

@@ -167,7 +167,7 @@ def outside_host(world: World, endpoint: Any) -> Generator[Command, None, None]:
     """Naming an outside host is enough for it to be there."""
     address = endpoints.outside_of(endpoint) if isinstance(endpoint, str) else None
     if address is not None:
-        yield from ground.ensure_outside(world, address)
+        yield from ground.ensure_outside(world, endpoints.address_of(world, address))
 
 
 def _words(command: str) -> list[str]:

@@ -11,10 +11,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from k8slearn.journal import Commands, Key, World
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """One L2 segment of the network under a cluster: machines on one switch, and a range of addresses."""
+
+    name: str
+    """Empty where there is only one: the whole node network."""
+    cidr: str
+    zone: str = ""
+    """The failure zone that its nodes are in, if any."""
+    router: str = "router"
+    """The scope of the router that has its first address, and is its machines' default route."""
+
+    @property
+    def gateway(self) -> str:
+        return str(IPv4Network(self.cidr)[1])
+
+    @property
+    def prefix(self) -> int:
+        return IPv4Network(self.cidr).prefixlen
+
+    def holds(self, address: str) -> bool:
+        return IPv4Address(address) in IPv4Network(self.cidr)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine that is no node: a further router, with an address in each of its subnets, or a server."""
+
+    name: str
+    addresses: tuple[str, ...]
+    ports: tuple[tuple[str, int], ...] = ()
+    """What it listens on, ``("tcp", 5432)``; none: what every host outside listens on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What somebody else built under the cluster, where it is more than one switch and one router."""
+
+    subnets: tuple[Subnet, ...] = ()
+    """Those that nodes may be in; none: one, the whole node network."""
+    peers: tuple[Subnet, ...] = ()
+    """Other people's networks, each behind a router of its own."""
+    routers: tuple[Host, ...] = ()
+    machines: tuple[Host, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
+    """(endpoint, command line): what was typed on a machine when it was set up."""
+    allow_overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +81,16 @@ class Settings:
     proxy: str
     kubernetes: str
     seed: int
+    topology: Topology = field(default=Topology(), repr=False)
+
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """The segments that nodes may be in: at least one."""
+        return self.topology.subnets or (Subnet("", self.node_cidr),)
+
+    def subnet_of(self, address: str) -> Subnet | None:
+        """The segment, of ours or of a peer, whose range this address lies in."""
+        return next((s for s in (*self.subnets, *self.topology.peers) if s.holds(address)), None)
 
     @property
     def wiring(self) -> str | None:

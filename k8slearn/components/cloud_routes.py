@@ -77,7 +77,7 @@ def _wanted(node: Obj) -> Route | None:
     address = next(
         (a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None
     )
-    return Route(cidr, via=address, dev="eth0", proto="static") if cidr and address else None
+    return Route(cidr, via=address, proto="static") if cidr and address else None
 
 
 def _there(world: World, wanted: Route) -> bool:

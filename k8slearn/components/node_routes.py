@@ -11,6 +11,12 @@ host-gw does the same)::
 A conflist of a learner's own is installed in the same way: ``{{.PodCIDR}}`` in it is this node's pod range, as in
 containerd's template of a configuration (``conf_template``).
 
+A node's route to another one goes by that node, so it must be a neighbour: the two must share a network segment. Where
+they are in different subnets the kernel refuses (``Nexthop has invalid gateway``), and there is nothing more to do on
+a node: the routers between them would have to know where each pod range is (a cloud's route table, BGP, a static route
+on the router). The administrator has no say there, so the refusal is all that is left, and pods of the two nodes do not
+reach each other.
+
 A person does each thing once. What has been wired is noted, so a route or a rule that is deleted later stays deleted.
 
 Left out: taking routes away when a node goes.
@@ -77,6 +83,14 @@ Wire = tuple[str, str]
 """(pod CIDR, address) of a node."""
 
 
+class Unwired(NamedTuple):
+    """A route that the administrator typed and the kernel refused; kept in ``("node:NAME", "unwired", OTHER)``."""
+
+    dst: str
+    via: str
+    refusal: str
+
+
 def _wire(node: Obj | None) -> Wire | None:
     if node is None:
         return None
@@ -107,7 +121,8 @@ def _towards(world: World, name: str, other: str, wire: Wire) -> Commands:
     try:
         for command in route.replace(world, f"node:{name}", Route(cidr, via=address, dev="eth0", proto="static")):
             yield command._replace(cause=cause)
-    except CommandError:
+    except CommandError as refused:
+        yield Put((f"node:{name}", "unwired", other), Unwired(cidr, address, str(refused).strip()), cause)
         return
     yield Put(_note(name, other), wire, cause)
 

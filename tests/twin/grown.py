@@ -17,8 +17,12 @@ SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 8
 def grown(random: Random, networks: tuple[str, ...] = NETWORKS) -> Cluster:
     """A cluster of 2 to 4 nodes in one of the wirings, with pods of three applications and Services over them."""
     nodes, network = random.randint(2, 4), random.choice(networks)
-    cluster = Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30))
-    names = [f"node-{n + 1}" for n in range(nodes)]
+    return filled(Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30)), random)
+
+
+def filled(cluster: Cluster, random: Random) -> Cluster:
+    """The same cluster with pods and Services on it."""
+    names = [name for name, _ in cluster.settings.nodes]
     cluster.apply([_pod(f"pod-{n}", random.choice(APPS), random.choice(names)) for n in range(random.randint(3, 8))])
     apps, kinds = (*APPS, "nobody"), ("ClusterIP", "ClusterIP", "NodePort")
     cluster.apply(

@@ -18,6 +18,7 @@ from k8slearn.journal import World
 
 from .faults import inject
 from .grown import NETWORKS, grown
+from .topologies import beyond, on_any_ground
 from .twin import disagreements, probes
 from .wired import wired
 
@@ -59,6 +60,8 @@ def compare(make: Callable[[Random], World], seed: int, directory: Path) -> list
     world = make(random)
     broken = inject(world, random, random.choice(FAULTS))
     questions = probes(world, random, PROBES)
+    if make is on_any_ground:
+        questions = list(dict.fromkeys([*questions, *beyond(world, random, PROBES)]))
     directory.mkdir()
     heading = f"{make.__name__}, seed {seed}: {'; '.join(broken) or 'nothing broken'}"
     return [f"{heading}\n{found}" for found in disagreements(world, questions, directory)]
@@ -73,6 +76,16 @@ def assert_twins(make: Callable[[Random], World], seeds: range, tmp_path: Path) 
 
 def test_the_engine_says_what_the_kernel_does_in_a_few_clusters(tmp_path: Path) -> None:
     assert_twins(by_components, range(SIDE_BY_SIDE), tmp_path)
+
+
+def test_the_engine_says_what_the_kernel_does_on_a_few_grounds(tmp_path: Path) -> None:
+    assert_twins(on_any_ground, range(2), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 48, 8))
+def test_the_engine_says_what_the_kernel_does_on_any_ground(start: int, tmp_path: Path) -> None:
+    assert_twins(on_any_ground, range(start, start + 8), tmp_path)
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ PRESSURES = (
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
 IS_READY = "kubelet is posting ready status"
+ZONE = "topology.kubernetes.io/zone"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 
@@ -76,6 +77,9 @@ def _object(world: World, name: str) -> Obj:
     }
     if name == settings.nodes[0][0]:
         labels |= {CONTROL_PLANE: "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    subnet = settings.subnet_of(node_address(world, f"node:{name}"))
+    if subnet is not None and subnet.zone:
+        labels[ZONE] = subnet.zone
     metadata = {
         "name": name,
         "uid": uid(world, "nodes", name),
