@@ -64,10 +64,27 @@ def look_up(world: World, asked: Asked) -> Finding:
     service = _service_of(world, asked.address)
     if service is not None:
         return _of_service(world, asked, service)
+    both = _of_two_ranges(settings, asked.address)
+    if both:
+        return Finding((both,))
     for name, cidr in (("cluster", settings.service_cidr), ("pod", settings.pod_cidr), ("node", settings.node_cidr)):
         if ip.within(asked.address, cidr):
             return _IN[name](world, asked, cidr)
     return Finding() if _has(world, asked.address) else Finding((f"No machine here has {asked.address}.",))
+
+
+def _of_two_ranges(settings: Settings, address: str) -> str:
+    """Ranges that overlap have one address mean two machines."""
+    subnet = settings.subnet_of(address) if settings.topology.allow_overlap else None
+    cidrs = {"pod network": settings.pod_cidr, "cluster network": settings.service_cidr}
+    name = next((name for name, cidr in cidrs.items() if subnet and ip.within(address, cidr)), "")
+    if subnet is None or not name:
+        return ""
+    where = f"the network {subnet.name} {subnet.cidr}" if subnet.name else f"the node network {subnet.cidr}"
+    return (
+        f"The ranges overlap: {address} lies in the {name} {cidrs[name]} and in {where} as well, so each machine sends "
+        "the packet to the one that its own routing table knows."
+    )
 
 
 def _has(world: World, address: str) -> bool:

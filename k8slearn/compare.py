@@ -75,6 +75,7 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         proxy=own.proxy,
         kubernetes=own.kubernetes if name == own.wiring else settings.WIRINGS.get(name),
         seed=own.seed,
+        topology=own.topology,
     )
     for entry in cluster.engine.inputs():
         try:

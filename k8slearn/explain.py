@@ -168,7 +168,7 @@ def _decided(trace: Trace, step: Step, world: World, entries: Sequence[Entry]) -
         lines.append(f"What decided: {step.because.text}{_author(trace, step.because)}.")
         lines += _rule_reason(step, world)
     else:
-        lines += _missing(trace, step, entries)
+        lines += _missing(trace, step, world, entries)
     return [*lines, *_unheard(trace, step, world)]
 
 
@@ -212,7 +212,7 @@ def _rule_reason(step: Step, world: World) -> list[str]:
     return [f"Why that rule is there: {reason}."] if " " in reason and not reason.startswith("Service ") else []
 
 
-def _missing(trace: Trace, step: Step, entries: Sequence[Entry]) -> list[str]:
+def _missing(trace: Trace, step: Step, world: World, entries: Sequence[Entry]) -> list[str]:
     """Nothing was found: did somebody remove what would have been?"""
     passed = {s.where for s in trace.steps}
     for entry in reversed(entries):
@@ -223,6 +223,22 @@ def _missing(trace: Trace, step: Step, entries: Sequence[Entry]) -> list[str]:
             why = f" because of {cause.cause}" if cause is not None and cause.cause else ""
             row = f"{trace.faces.place(entry.key[0])} once had: {repair.row_text(entry.key, entry.before)}"
             return [f"On its way, {row}. {entry.author} removed it{why}, revision {entry.revision}."]
+    return _refused(trace, step, world)
+
+
+def _refused(trace: Trace, step: Step, world: World) -> list[str]:
+    """Nothing was found: did a node's kernel refuse what would have been?"""
+    for where in dict.fromkeys(s.where for s in trace.steps):
+        for unwired in world.table(where, "unwired").values():
+            if ip.within(step.before.dst, unwired.dst):
+                tried = f"`ip route add {unwired.dst} via {unwired.via} dev eth0`"
+                why = (
+                    f"{unwired.via} is in another subnet than {trace.faces.place(where)}, and a gateway is a neighbour"
+                )
+                return [
+                    f"The administrator tried {tried} on {trace.faces.place(where)}, and the kernel refused "
+                    f"({unwired.refusal}): {why}. Whoever routes between the two subnets has to know the way instead."
+                ]
     return []
 
 

@@ -191,7 +191,8 @@ def _neighbour_forged(world: World, random: Random) -> str:
     dev = "eth0" if address.startswith("192") or "/" in scope else bridge
     if not world.get((scope, "link", dev)).up:
         return f"{scope}: {dev} is down"
-    mac = random.choice(["02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff", world.get(("switch", "link", "node-1")).mac])
+    switch, port = world.get(("node:node-1", "link", "eth0")).peer
+    mac = random.choice(["02:00:00:00:00:99", "ff:ff:ff:ff:ff:ff", world.get((switch, "link", port)).mac])
     world.apply(Put((scope, "neigh", (dev, address)), Neighbour(dev, address, mac, "PERMANENT")))
     return f"{scope}: ip neigh replace {address} lladdr {mac} dev {dev} nud permanent"
 

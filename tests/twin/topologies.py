@@ -64,7 +64,17 @@ def drawn(random: Random, nodes: int) -> dict[str, Any]:
         words = {"net": random.choice(NETS), "pods": "10.244.0.0/24", "node": node, "other": other}
         if _can_be_typed(machine, line, words, legs, mine):
             commands.setdefault(machine, []).append(line.format(**words))
-    return {"subnets": subnets, "routers": routers, "peers": peers, "machines": machines, "commands": commands}
+    if random.random() < 0.2:
+        peers["clash"] = random.choice(("10.244.1.0/24", "10.244.0.0/25", "10.96.7.0/24"))
+        machines["ledger"] = peers["clash"].rpartition(".")[0] + ".25"
+    return {
+        "allow_overlap": True,
+        "subnets": subnets,
+        "routers": routers,
+        "peers": peers,
+        "machines": machines,
+        "commands": commands,
+    }
 
 
 def _can_be_typed(machine: str, line: str, words: dict[str, str], legs: list[str], mine: int) -> bool:
