@@ -29,7 +29,7 @@ from dataclasses import replace
 from typing import Any
 
 from k8slearn.journal import Commands, Put, World
-from k8slearn.linux import fib, link, macvlan, netfilter, path, socket, stack
+from k8slearn.linux import fib, link, listen, macvlan, netfilter, path, stack
 from k8slearn.linux.device import find, lower_of, refused
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Ipvlan, Link
@@ -159,7 +159,7 @@ def _symmetric(net: Net, skb: Skb, scope: str, row: Link) -> Walk[None]:
         if not (yield from netfilter.run(net, skb, hook)):
             return
     if row.up:
-        yield from socket.receive(net, Skb(scope, skb.packet, row.name))
+        yield from listen.receive(net, Skb(scope, skb.packet, row.name))
 
 
 def because(netns: str, device: Link) -> Because:

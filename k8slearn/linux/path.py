@@ -36,11 +36,11 @@ from k8slearn.linux import (
     ip6_input,
     ip_input,
     kinds,
+    listen,
     ndp,
     netfilter,
     pmtu,
     qdisc,
-    socket,
     stack,
     vxlan,
 )
@@ -228,7 +228,7 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
     for tunnel in kinds.TUNNELS.get(skb.packet.proto, ()):
         if (yield from tunnel.receive(net, skb)):
             return
-    yield from socket.receive(net, skb)
+    yield from listen.receive(net, skb)
 
 
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
