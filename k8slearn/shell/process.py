@@ -71,6 +71,7 @@ PROGRAMS: Mapping[str, str] = {
     "nc": "nc:program",
     "netstat": "nstat:netstat",
     "nft": "nft:program",
+    "nomad": "nomad:program",
     "nsenter": "wrappers:nsenter",
     "nstat": "nstat:program",
     "ping": "ping:program",
@@ -91,7 +92,7 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-NODE_ONLY = {"cnitool", "crictl", "kill", "kubectl"}
+NODE_ONLY = {"cnitool", "crictl", "kill", "kubectl", "nomad"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")
