@@ -130,7 +130,7 @@ def _custom(value: Any, kind: Custom, at: Place, slips: list[Wrong]) -> Any:
 
 def name_of(value: Any, go: str = "") -> str:
     """What encoding/json calls this value."""
-    if isinstance(value, float) and go == "int":
+    if (isinstance(value, float) and go == "int") or (go == "uint64" and type(value) in (int, float)):
         return f"number {value:g}"
     names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return names[type(value)]
@@ -182,6 +182,13 @@ def is_address(text: str) -> bool:
     return ":" in text or all(part == str(int(part)) for part in text.split("."))
 
 
+def _natural(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 64:
+        raise Mismatch(value, "uint64")
+    return value
+
+
+UINT64 = Custom("uint64", _natural, only_text=False)
 IP = Custom("net.IP", _address)
 IPNET = Custom("types.IPNet", _cidr, only_text=False)
 

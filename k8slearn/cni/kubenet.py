@@ -84,6 +84,7 @@ def mtu(world: World, node: str) -> int:
 
 def _masquerade(world: World, node: str) -> Commands:
     """It stands in POSTROUTING itself and is meant for any source: the node's own traffic too."""
-    said = '-m comment --comment "kubenet: SNAT for outbound traffic from cluster"'
-    rule = f"! -d {NON_MASQUERADE_CIDR} {said} -m addrtype ! --dst-type LOCAL -j MASQUERADE"
-    yield from chains.ensure(world, node, "POSTROUTING", (rule,))
+    said = ("-m", "comment", "--comment", "kubenet: SNAT for outbound traffic from cluster")
+    local = ("-m", "addrtype", "!", "--dst-type", "LOCAL")
+    rule = ("!", "-d", NON_MASQUERADE_CIDR, *said, *local, "-j", "MASQUERADE")
+    yield from chains.ensure(world, chains.Table(node), "POSTROUTING", (rule,))

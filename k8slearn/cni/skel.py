@@ -368,6 +368,27 @@ def program_at(world: World, node: str, path: str) -> Program | None:
     return installed(world, node, path) or (PROGRAMS.get(name) if folder == BINARIES else None)
 
 
+def load(stdin: str, kind: Struct, doing: str) -> dict[str, Any]:
+    """The fields of a configuration that a plugin knows, each of its type. Raises CniError in Go's words after
+    `doing`."""
+    try:
+        found: dict[str, Any] = decode(dict(configuration(stdin)), kind)
+    except Wrong as wrong:
+        raise CniError(f"{doing}: {wrong}") from None
+    return found
+
+
+def previous_of(args: Args, missing: str) -> spec.Result:
+    """The result of the plugins before this one, as those read it that are never first. Raises CniError."""
+    try:
+        result = args.previous
+    except CniError as error:
+        raise CniError(f"could not parse prevResult: {error.msg}", error.code) from None
+    if result is None:
+        raise CniError(missing)
+    return result
+
+
 def check_netconf(args: Args, doing: str) -> None:
     """The fields that every configuration has are of their types, or a CniError in Go's words after `doing`."""
     try:
@@ -420,10 +441,17 @@ def open_netns(world: World, node: str, path: str) -> str:
 _ERRNO = {
     "Nexthop has invalid gateway.": "network is unreachable",
     "Device for nexthop is not up.": "network is down",
+    "Attribute failed policy validation.": "numerical result out of range",
+    "Exclusivity flag on, cannot modify.": "file exists",
+    "Gateway can not be a local address.": "invalid argument",
+    "Invalid prefix for given prefix length.": "invalid argument",
+    "Invalid prefsrc address.": "invalid argument",
+    "Invalid source address.": "invalid argument",
     "ipv4: Address already assigned.": "file exists",
     "ipv6: address already assigned.": "file exists",
-    "mtu less than device minimum.": "invalid argument",
+    "ipv6: IPv6 is disabled on this device.": "permission denied",
     "mtu greater than device maximum.": "invalid argument",
+    "mtu less than device minimum.": "invalid argument",
 }
 
 

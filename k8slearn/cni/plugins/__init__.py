@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from k8slearn.cni.plugins.bandwidth import bandwidth
 from k8slearn.cni.plugins.bridge import bridge
 from k8slearn.cni.plugins.dhcp import dhcp
+from k8slearn.cni.plugins.firewall import firewall
 from k8slearn.cni.plugins.flannel import flannel
 from k8slearn.cni.plugins.host_local import host_local
 from k8slearn.cni.plugins.loopback import loopback
 from k8slearn.cni.plugins.portmap import portmap
+from k8slearn.cni.plugins.ptp import ptp
 from k8slearn.cni.plugins.static import static
 from k8slearn.cni.plugins.tuning import tuning
 from k8slearn.linux.program import Program
 
 PLUGINS: Mapping[str, Program] = {
+    "bandwidth": bandwidth,
     "bridge": bridge,
     "dhcp": dhcp,
+    "firewall": firewall,
     "host-local": host_local,
     "loopback": loopback,
     "portmap": portmap,
+    "ptp": ptp,
     "static": static,
     "tuning": tuning,
 }
