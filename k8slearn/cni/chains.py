@@ -53,18 +53,25 @@ def exists(world: World, table: Table, chain: str, rule: Words) -> bool:
 
 
 def ensure(world: World, table: Table, chain: str, rules: Iterable[Words] = (), first: bool = False) -> Commands:
-    """The chain is there, and so are the rules; each new one goes to its end, or `first` to its top."""
+    """The chain is there, and so are the rules; each new one goes to its end, or `first` to its top. Raises CniError
+    for the first rule that iptables refuses, when those before are in."""
     where = table.key(chain)
     there: Chain | None = world.get(where)
     kept = there.rules if there is not None else ()
-    for words in rules:
-        rule = read(table, chain, words)
-        if rule not in kept:
-            _check_target(world, table, chain, rule, words)
-            kept = (rule, *kept) if first else (*kept, rule)
+    refused: CniError | None = None
+    try:
+        for words in rules:
+            rule = read(table, chain, words)
+            if rule not in kept:
+                _check_target(world, table, chain, rule, words)
+                kept = (rule, *kept) if first else (*kept, rule)
+    except CniError as error:
+        refused = error
     if there is None or kept != there.rules:
         policy = there.policy if there is not None else "ACCEPT" if chain in BUILT_IN[table.name] else ""
         yield Put(where, Chain(kept, policy))
+    if refused is not None:
+        raise refused
 
 
 def remove(world: World, table: Table, chain: str, rules: Iterable[Words]) -> Commands:
@@ -96,7 +103,8 @@ def read(table: Table, chain: str, words: Words) -> Rule:
     try:
         return iptables.parse_words(words, family=table.family)
     except CommandError as error:
-        raise _refused(table, chain, words, error.exit_code, error.stderr) from None
+        said = error.stderr.replace("iptables", _program(table))
+        raise _refused(table, chain, words, error.exit_code, said) from None
 
 
 def _check_target(world: World, table: Table, chain: str, rule: Rule, words: Words, doing: str = "-C") -> None:

@@ -75,7 +75,7 @@ def _mandatory(told: Mapping[str, int]) -> None:
 
 
 def _tbf_fields(row: Tbf) -> Fields:
-    late = row.limit * 8_000_000 / row.rate - row.fill
+    late = 1_000_000 * (row.limit / (row.rate // 8)) - row.fill
     over: Fields = {"lat": int(late)} if late >= 0 else {"limit": row.limit}
     return {"rate": row.rate // 8, "burst": row.burst, **over}
 

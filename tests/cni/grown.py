@@ -92,7 +92,9 @@ def mapping(chance: Random) -> Config:
 
 def portmap(chance: Random) -> Config:
     """A configuration of the portmap plugin."""
-    ports = [mapping(chance) for _ in range(chance.choice((0, 1, 1, 2, 3, 18)))]
+    ports = [
+        mapping(chance) for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 3, 16) if chance.random() < 0.2 else (1, 2)))
+    ]
     wrong = maybe(chance, 6, "hostPort", 0, -1) | maybe(chance, 6, "protocol", "")
     ports = [*ports[:-1], ports[-1] | wrong] if ports else ports
     return {
@@ -166,32 +168,45 @@ def steps(kind: str, seed: int) -> list[Step]:
     """The calls of one case."""
     chance = Random(f"{kind} {seed}")
     version = chance.choice(("0.3.1", "0.4.0", "1.0.0", "1.0.0"))
-    version = "0.4.0" if "firewall" in kind and version == "0.3.1" else version
+    version = "0.4.0" if firewall in LISTS[kind] and chance.random() < 0.9 else version
     version = chance.choice(("0.1.0", "0.2.0", version)) if kind in ("bridge", "ptp") else version
     head = {"cniVersion": version, "name": chance.choice(("knet", "pods", "a-longer.name_of-a_network"))}
     plugins = [{**head, **grow(chance)} for grow in LISTS[kind]]
-    out = add(plugins)
+    shared = chance.random() < 0.4
+    out = (own_bridge(plugins[0]) if shared else []) + add(plugins)
     if version >= "0.4.0" and chance.random() < 0.8:
         out += each("CHECK", plugins)
         if chance.random() < 0.6:
             place, broken = chance.choice((("pod1", BREAKS), ("host", HOST_BREAKS)))
             out += [{"run_in": place, "argv": list(chance.choice(broken)), "may_fail": True}, *each("CHECK", plugins)]
-    if chance.random() < 0.4 and (kind in ("ptp", "portmap", "shaped") or plugins[0].get("isGateway")):
-        other = [plugins[0] | maybe(chance, 30, "ipam", ipam(chance)), *plugins[1:]]
+    if shared:
+        first = {field: value for field, value in plugins[0].items() if field not in ("args", "runtimeConfig")}
+        other = [first | maybe(chance, 30, "ipam", ipam(chance)), *plugins[1:]]
         out += add(other, "pod2") + (delete(other, "pod2") if chance.random() < 0.5 else [])
     out += delete(plugins, **({"CNI_NETNS": ""} if chance.random() < 0.15 else {}))
     return out + (delete(plugins) if chance.random() < 0.5 else [])
 
 
+def own_bridge(config: Config) -> list[Step]:
+    """A bridge that was there before, with a MAC of its own; else it would wear the lowest of random ones."""
+    name = config.get("bridge", "cni0")
+    made = (["ip", "link", "add", name, "type", "bridge"], ["ip", "link", "set", name, "address", "02:00:00:00:00:01"])
+    return [{"run_in": "host", "argv": argv} for argv in made if config["type"] == "bridge"]
+
+
 def add(plugins: list[Config], pod: str = "pod1") -> list[Step]:
     """ADD of a list."""
     later = [{**plugin, "prevResult": PREVIOUS} for plugin in plugins[1:]]
-    return [call(plugin["type"], "ADD", plugin, pod) for plugin in (plugins[0], *later)]
+    return [_call("ADD", plugin, pod) for plugin in (plugins[0], *later)]
 
 
 def each(command: str, plugins: list[Config], pod: str = "pod1", **env: str) -> list[Step]:
     """CHECK or DEL of each, with the final result."""
-    return [call(p["type"], command, {**p, "prevResult": PREVIOUS}, pod, **env) for p in plugins]
+    return [_call(command, {**plugin, "prevResult": PREVIOUS}, pod, **env) for plugin in plugins]
+
+
+def _call(command: str, plugin: Config, pod: str, **env: str) -> Step:
+    return {**call(plugin["type"], command, plugin, pod, **env), "look": () if command == "CHECK" else ("host", pod)}
 
 
 def delete(plugins: list[Config], pod: str = "pod1", **env: str) -> list[Step]:

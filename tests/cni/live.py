@@ -4,7 +4,8 @@
 containernetworking-plugins and writes down what each printed, how it ended and what it left in every namespace.
 `agree` does the same steps in a world too, and compares. A step is one of::
 
-    {"plugin": "bridge", "stdin": {...}, "env": {"CNI_COMMAND": "ADD", ...}}    (`call` makes these)
+    {"plugin": "bridge", "stdin": {...}, "env": {"CNI_COMMAND": "ADD", ...}}    (`call` makes these; "look": ("host",)
+                                                                                says where to look afterwards)
     {"run_in": "host" | "pod1", "argv": ["ip", "link", "del", "eth0"]}    ("may_fail": True: on both sides)
     {"write_file": "$TMP/resolv.conf", "text": "..."}
 
@@ -81,6 +82,8 @@ class Machine:
         assert self.process.stdout.readline() == "ready\n"
         for pod in pods:
             self.run(["ip", "netns", "add", f"kcni-{pod}"])
+        for place in ("host", *pods):  # or each IPv6 address would be waited for, a second and more
+            self.within(place, ["sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0"])
         self._tokens: dict[str, str] = {}
         self._previous: Any = None
 
@@ -153,7 +156,8 @@ class Machine:
             self._previous = said["stdout_json"]
         if not look:
             return {**step, "stdin": stdin, **said}
-        seen = {place: self.snapshot(place, parts) or {"error": "gone"} for place in ("host", *self.pods)}
+        places = step.get("look", ("host", *self.pods))
+        seen = {place: self.snapshot(place, parts) or {"error": "gone"} for place in places}
         return {**step, "stdin": stdin, **said, "after": {**seen, "ipam_files": self.leases()}}
 
     def close(self) -> None:

@@ -192,6 +192,12 @@ def _fdb(text: str) -> list[list[str]]:
     return [[r["mac"], r["ifname"], r["master"], r.get("state", "")] for r in rows if r.get("master")]
 
 
+def _qdiscs(text: str) -> list[list[Any]]:
+    """Queues that somebody made."""
+    kept = [row for row in _json(text) if row["kind"] in ("tbf", "ingress")]
+    return [[row["dev"], row["kind"], row["handle"], row["options"]] for row in kept]
+
+
 PARTS: Mapping[str, Part] = {
     "link": ("ip -d -j link", _links),
     "addr": ("ip -4 -j addr", _addresses),
@@ -204,6 +210,7 @@ PARTS: Mapping[str, Part] = {
     "ip6tables_save": ("ip6tables-save", _rules),
     "ip_forward": ("sysctl -n net.ipv4.ip_forward", str.strip),
     "bridge_fdb": ("bridge -j fdb", _fdb),
+    "qdisc": ("tc -j qdisc", _qdiscs),
 }
 """What is read back from a namespace after each step: the same commands, of the kernel or of a world."""
 
@@ -287,7 +294,7 @@ def _comparable(part: str, value: Any) -> Any:
         return sorted((row for row in value if row[1] != row[2]), key=lambda row: (row[1], row[3]))
     if part == "route4":
         return sorted(value, key=str)
-    return sorted(value) if isinstance(value, list) else value
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def _without_ipv6(result: Any) -> Any:

@@ -111,7 +111,7 @@ def _shape(args: Args, dev: str, limit: tuple[int, int], doing: str) -> Commands
 def bucket(rate: int, burst: int) -> Tbf:
     """createTBF(): the queue for so many bits a second and so many bits at once, in whole bytes and scheduler ticks."""
     speed, size = rate // 8, burst // 8
-    ticks = int(int(size * MICRO / speed) * TICKS) % LONGEST
+    ticks = int(int(size * MICRO / speed) % LONGEST * TICKS) % LONGEST
     fill = int(ticks / TICKS)
     return Tbf("1:", speed * 8, int(speed * fill / MICRO), (int(speed * LATENCY / MICRO) + size) % LONGEST, fill)
 

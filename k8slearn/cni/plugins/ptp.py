@@ -125,8 +125,15 @@ def _delete(args: Args) -> Commands:
     except CniError:
         return
     held = yield from veth.remove(args.world, netns, args.ifname)
+    failed: CniError | None = None
     for cidr in held if config.ip_masq else ():
-        yield from ipmasq.tear_down(args, cidr)
+        try:
+            yield from ipmasq.tear_down(args, cidr)
+            failed = None
+        except CniError as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _check(args: Args) -> Commands:
