@@ -221,6 +221,11 @@ def _result(printed: dict[str, Any], version: str) -> spec.Result:
 # -- the cache ---------------------------------------------------------------------------------------------------------
 
 
+def kept_capabilities(world: World, network: Network, to: Attachment) -> str:
+    """The capabilities (JSON) that ADD was told of; DEL is told the same."""
+    return json.dumps(_json(world.get(_cached(network, to)) or "{}").get("capabilityArgs") or {})
+
+
 def _cached(network: Network, to: Attachment) -> Key:
     return (to.node, "file", f"{RESULTS}{network.name}-{to.container_id}-{to.ifname}")
 

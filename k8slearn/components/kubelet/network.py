@@ -68,7 +68,7 @@ def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, str]:
             raise CniError("failed to find network info for sandbox: no IP address in the result")
     except CniError:
         with suppress(CniError):
-            yield from unwire(pod.world, pod.node, sandbox)
+            yield from unwire(pod.world, pod.node, sandbox, pod)
         raise
     return str(result["ips"][0]["address"]).partition("/")[0]
 
@@ -87,9 +87,11 @@ def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
     return (yield from runtime.add(pod.world, network, to))
 
 
-def unwire(world: World, node: str, sandbox: Sandbox) -> Commands:
-    """DEL: take the network away again. Raises CniError."""
-    to = _attachment(node, sandbox)
+def unwire(world: World, node: str, sandbox: Sandbox, pod: Pod | None = None) -> Commands:
+    """DEL: take the network away again. Raises CniError.
+
+    The runtime still knows the sandbox's ports: without them portmap would leave its rules behind."""
+    to = _attachment(node, sandbox, pod)
     yield _called(world, "DEL", to, sandbox.pod)
     if is_kubenet(world):
         yield from kubenet.delete(world, pod_cidr(world, node), to)
@@ -97,10 +99,11 @@ def unwire(world: World, node: str, sandbox: Sandbox) -> Commands:
     network = runtime.network(world, node)
     if network is None:
         raise CniError("cni plugin not initialized")
+    to = to if pod is not None else to._replace(capabilities=runtime.kept_capabilities(world, network, to))
     yield from runtime.delete(world, network, to)
     loopback = runtime.parse("loopback.conflist", runtime.LOOPBACK)
     assert loopback is not None
-    yield from runtime.delete(world, loopback, to._replace(ifname="lo"))
+    yield from runtime.delete(world, loopback, to._replace(ifname="lo", capabilities="{}"))
 
 
 def _called(world: World, command: str, to: Attachment, pod: str) -> Put:
