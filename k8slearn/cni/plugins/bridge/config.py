@@ -51,7 +51,7 @@ class Config(NamedTuple):
 def load(args: Args) -> Config:
     """The configuration of this call; a MAC in CNI_ARGS counts where the configuration has none. Raises CniError."""
     config = _config(args.call.stdin)
-    asked = args.cni_args("MAC").get("MAC", "")
+    asked = args.cni_args(MAC=str).get("MAC", "")
     return config if config.mac or not asked else config._replace(mac=asked)
 
 
