@@ -8,8 +8,8 @@ finds one of 10,000 elements by a hash.
 ::
 
     text ── scan ── commands ──┬── declare, sets (what a chain, a set is, and its elements)
-                               └── statements, expressions, nat ── settle ── a Rule
-    rows of the world ── listing, text ── text          a packet ── stages ── evaluate ── verdict
+                               └── rule (statements, expressions, nat) ── settle ── a Rule
+    rows of the world ── listing, text ── text          a packet ── stages ── evaluate ── acts ── outcomes
 
 `run` does a text's commands as one transaction on a `Store`; `load` is the same as commands for the journal.
 `values.py` says which rows there are.

@@ -15,8 +15,8 @@ from k8slearn.linux.nft import sets
 from k8slearn.linux.nft.batch import EXISTS, KERNEL, OTHER_FAMILIES, UNSUPPORTED, Batch
 from k8slearn.linux.nft.declare import CHAIN_TYPES, Body, chain_body, counter_body, set_body
 from k8slearn.linux.nft.placing import add_rule, place_rule
+from k8slearn.linux.nft.rule import parse_rule
 from k8slearn.linux.nft.scan import Cursor, Token
-from k8slearn.linux.nft.statements import parse_rule
 from k8slearn.linux.nft.values import FAMILIES, Chain, Set
 
 

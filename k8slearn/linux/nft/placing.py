@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from k8slearn.linux.nft.batch import KERNEL, NO_FILE, Batch
-from k8slearn.linux.nft.statements import parse_rule
+from k8slearn.linux.nft.rule import parse_rule
 from k8slearn.linux.nft.values import Anonymous, Chain, Counter, Mapped, Match, Nat, Rule, SetMark, Statement, Vmap
 
 

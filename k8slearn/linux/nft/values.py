@@ -2,7 +2,7 @@
 
 A **rule** is a row of *statements*, run from left to right; the first one that does not hold ends the rule. A *match*
 compares what an *expression* reads from the packet (`Selector`) with a constant, a range, a prefix or a set. These are
-the values; `statements.py` makes them from text, `text.py` prints them, `evaluate.py` lets packets meet them.
+the values; `rule.py` makes them from text, `text.py` prints them, `evaluate.py` lets packets meet them.
 
 In the world (in the scope of a netns):
 
