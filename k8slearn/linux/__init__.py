@@ -29,6 +29,7 @@ table                 name                                        value
 ``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
 ``qdisc_handle``      ``""``                                      the last that the kernel chose
 ``tcfilter``          ``("eth0", 49152, 0x800)``                  `ingress.Filter`
+``bpf``               ``("eth0", "ingress")``                     `bpf.Program`
 ``module``            ``"ipip"`` (of a machine: it is loaded)     True
 ``counter``           ``("link", "eth0", "tx")``, a rule's place  (packets, bytes)
 ``nstat``             ``"IpInReceives"``                          (packets, bytes)
@@ -42,6 +43,6 @@ about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ru
 `qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks), `reasons`
 (the kernel's names for every drop).
 
-Left out: sit, gre and IPv6 tunnels, IPsec, bonds, VRFs, several next hops, multicast beyond one link, IPVS, eBPF.
+Left out: sit, gre and IPv6 tunnels, IPsec, bonds, VRFs, several next hops, multicast beyond one link, IPVS.
 What a module leaves out, its own opening says.
 """

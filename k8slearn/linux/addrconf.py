@@ -1,4 +1,4 @@
-"""IPv6 on a link: what the kernel sets up by itself when a link comes up, and takes away when it goes down.
+"""IPv6 sets itself up: a link that comes up gets an address and routes, and loses them when it goes down.
 
 A link is **ready** for IPv6 when it is up and has a carrier (addrconf.c: addrconf_notify). Then it gets its
 **link-local address**, made of its MAC (`ip.eui64`; ``addr_gen_mode=1``: none), with the route ``fe80::/64``, and the

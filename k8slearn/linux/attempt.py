@@ -1,4 +1,4 @@
-"""An attempt as a whole: a client's socket, everything that happens on the way, and how it ended.
+"""An attempt to connect is a conversation of packets: it is answered, refused, told that there is no way, or times out.
 
 A TCP attempt is SYN, SYN-ACK, ACK, a request and its answer; each is one `Leg` through every hook. The client sends
 its SYN at 0, 1, 2, 3 and 4 seconds, as Linux does (``net.ipv4.tcp_syn_linear_timeouts``), and gives up after 4.5. A

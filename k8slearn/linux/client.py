@@ -1,4 +1,4 @@
-"""The asking end of a conversation: what a client's socket does with each packet that comes back.
+"""A client's socket knocks, asks and waits; what comes back decides how its conversation ends.
 
 ::
 

@@ -1,4 +1,4 @@
-"""One entry of conntrack: two tuples, how the first packet looked and how a reply must look.
+"""An entry of conntrack is two tuples: how the first packet looked, and how a reply must look.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What conntrack takes a connection's state to be, and how long it remembers it.
+"""conntrack guesses a connection's state from the packets that it sees; the state says how long it is remembered.
 
 conntrack is a man in the middle: it sees packets and guesses. A connection that goes as it should (``>`` is the first
 packet's direction), with the state after each packet and how long the entry is then kept::

@@ -1,4 +1,4 @@
-"""What a driver says of its devices: their hardware type, flags and limits, and how they know of a carrier.
+"""Each kind of device has a driver, which sets its hardware type, flags and limits, and knows whether it has a carrier.
 
 ::
 

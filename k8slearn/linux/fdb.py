@@ -1,4 +1,4 @@
-"""The forwarding table of a bridge (``bridge fdb``): behind which port is a MAC.
+"""A bridge remembers behind which port it has seen a MAC: its forwarding table (``bridge fdb``).
 
 A bridge writes an entry when a frame comes in (its **sender** is behind that port) and reads it when a frame must go
 out. There are three kinds::

@@ -1,4 +1,4 @@
-"""The forwarding information base: which route does the kernel take for an address.
+"""The kernel finds a packet's way by rules, routing tables and the longest prefix: the forwarding information base.
 
 Linux goes through the rules (``ip rule``): as they are at first, the table ``local`` (its own addresses), then
 ``main``. In a table the longest prefix wins, then the lowest metric (`fibtable`). All of it is indexes over the

@@ -1,4 +1,4 @@
-"""What one routing table says of a packet (`fib_table_lookup`, `fib6_table_lookup`).
+"""In a routing table the longest prefix wins, then the lowest metric (`fib_table_lookup`, `fib6_table_lookup`).
 
 The longest prefix wins, then the lowest metric, then the oldest route, over the indexes of `trie`. The table ``local``
 has the machine's own addresses beside its rows.

@@ -1,4 +1,4 @@
-"""What comes in by a device, before anybody else looks at it: filters that send it elsewhere (``tc filter``).
+"""A filter can send what comes in by a device elsewhere, before anybody else looks at it (``tc filter``).
 
 A device can hold back only what it sends: what it receives is here already. Who wants to slow down what comes in
 sends it through a device that can queue, an ifb: a ``u32`` filter under the ``ingress`` qdisc redirects every frame to

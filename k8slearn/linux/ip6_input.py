@@ -1,4 +1,4 @@
-"""Is an IPv6 packet that came in for this machine, for another, or for nobody (`ip6_input.c`, `ip6_output.c`)?
+"""An IPv6 packet that came in is for this machine, for another, or for nobody (`ip6_input.c`, `ip6_output.c`).
 
 What IPv4 does and this does not: there is no reverse path filter, and a machine's own address as source is no martian.
 A box without a route tells the sender whether it forwards or not. A router never fragments, and it does not pass on

@@ -1,4 +1,4 @@
-"""Is a packet that came in for this machine, for another, or for nobody (`route.c: ip_route_input_slow`)?
+"""A packet that came in is for this machine, for another, or for nobody (`route.c: ip_route_input_slow`).
 
 The order is the kernel's: impossible addresses (martians), then the routing table, and only for what would be taken or
 passed on the check of its source. A box that does not forward is silent about what is not its own; one that does tells

@@ -1,4 +1,4 @@
-"""Conditions that count packets: ``-m limit`` and ``-m statistic --mode nth``.
+"""A rule can count packets: ``-m limit`` lets so many through in a time, ``-m statistic --mode nth`` every nth.
 
 A limit is a bucket of time: a packet costs the time that one packet of the rate takes, the bucket fills as the clock
 goes, and it never holds more than `burst` packets (`nft_limit.c`). Every nth packet matches by counting them all

@@ -1,4 +1,4 @@
-"""``ip link add|del|set``: network devices, and what the kernel does on its own when they change.
+"""``ip link`` makes, changes and deletes network devices, and the kernel does more on its own when one changes.
 
 A veth pair is one cable: delete one end and the other is gone. A device that goes down takes its routes and
 neighbours along; up again it brings back only the connected ones. A bridge whose MAC nobody set wears the lowest MAC

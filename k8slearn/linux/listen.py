@@ -1,4 +1,4 @@
-"""The answering end: listeners, what the kernel says where there is none, and how a port is taken.
+"""A socket that listens takes what comes for its address and port; where there is none the kernel itself answers.
 
 A listening socket waits on an address and a port; ``0.0.0.0`` and ``::`` stand for every address of the namespace, and
 ``::`` takes IPv4 too unless it is ``v6only``. Where nobody listens the kernel itself answers: TCP with RST, UDP with

@@ -1,4 +1,4 @@
-"""``ip netns add|del``: network namespaces on one machine.
+"""A network namespace is a network stack of its own: links, addresses, routes, rules, sockets (``ip netns add|del``).
 
 A new namespace holds one link, ``lo``, which is down. It starts with the machine's IPv4 settings (devinet.c: a new
 namespace inherits them). When it goes, all of it goes, and with it the far ends of its veth cables.
@@ -16,8 +16,8 @@ from k8slearn.linux.rows import Netns
 PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
     *("link", "addr", "inet6", "route", "rule", "neigh", "proxy", "pmtu", "fdb", "vxfdb", "sysctl", "chain", "ipset"),
-    *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "counter"),
-    *("nstat", "drops"),
+    *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "bpf"),
+    *("counter", "nstat", "drops"),
 )
 """What a namespace has of its own, beside nftables' tables: it goes with the namespace."""
 INHERITED = ("net.ipv4.ip_forward", "net.ipv4.conf.all.", "net.ipv4.conf.default.")

@@ -1,4 +1,4 @@
-"""Path MTU: how long may a packet be on the way to an address.
+"""Path MTU: the longest packet that gets all the way to an address without being cut up.
 
 A link takes packets up to its own MTU. Beyond the first router nobody knows; so Linux sends with the don't-fragment
 bit and learns from who complains (RFC 1191): a router that has to forward a packet over a smaller link drops it and

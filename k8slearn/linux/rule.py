@@ -1,4 +1,4 @@
-"""``ip rule``: which routing table is asked for which packet (fib_rules.c), the policy in "policy routing".
+"""Policy routing: ``ip rule`` says which routing table is asked for which packet (fib_rules.c).
 
 A namespace has three IPv4 rules from its birth, and two of IPv6. A look-up goes through them by priority, and the
 first rule that takes the packet and whose table knows a way has decided::

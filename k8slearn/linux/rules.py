@@ -1,4 +1,4 @@
-"""Rules and chains: what a person types, a component writes and a packet meets.
+"""A firewall is rules in chains: what a person types, a component writes and a packet meets.
 
 An iptables table has chains, a chain has rules, a rule has conditions and a target. The chains that a table has from
 the start (`BUILT_IN`) are named after the hooks at which packets come in; people make others and jump to them::

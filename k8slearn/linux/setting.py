@@ -1,4 +1,4 @@
-"""``sysctl -w``: writing a setting, with what the kernel does on its own because of it.
+"""Writing one setting can change others: ``sysctl -w``, with what the kernel does on its own because of it.
 
 Writing ``net.ipv4.ip_forward``, ``net.ipv6.conf.all.forwarding`` or ``net.ipv6.conf.all.disable_ipv6`` writes
 ``default`` and every device too (devinet.c: inet_forward_change, addrconf.c: addrconf_fixup_forwarding). A later write

@@ -1,4 +1,4 @@
-"""Which address does a machine speak from?
+"""A machine speaks from the address that the route names, else from one of the device that the packet leaves by.
 
 The route's ``src``, else the device's own address (`devinet.c: inet_select_addr`); for IPv6 RFC 6724 (`source6`). What
 a machine believes of the sources that come in is `fib.source_refused`.

@@ -1,4 +1,4 @@
-"""Devices that stand on something else: who stands where, and what they feel of it.
+"""A vlan, a macvlan, a tunnel stands on another device or on a namespace's IP stack, and feels what happens there.
 
 A vlan, a macvlan, an ipvlan stands on a **lower device**; so Linux calls it an upper one. It can live in another
 namespace than its lower device: that is how the CNI plugin macvlan gives a pod an interface. A tunnel stands on the

@@ -1,4 +1,4 @@
-"""Kernel settings: what ``sysctl -a`` lists of the network, with the kernel's own defaults.
+"""The kernel's settings change what its network does: what ``sysctl -a`` lists of them, with the kernel's own defaults.
 
 The world holds only the settings that somebody wrote. The rest is answered as the kernel would: a device that was not
 written to has what ``conf.default`` has, and that has the kernel's own default (`CONF`). ``net.ipv4.ip_forward`` and

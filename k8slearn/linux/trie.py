@@ -1,4 +1,4 @@
-"""The routing tables as indexes: what makes a look-up quick however many routes there are.
+"""A routing table is an index by prefix: a look-up is quick however many routes there are.
 
 The kernel keeps each IPv4 table as a compressed trie (`fib_trie.c`) and each IPv6 table as a radix tree
 (`ip6_fib.c`). Ours are dictionaries, one for each prefix length that a table has routes of, remembered until a row

@@ -1,4 +1,4 @@
-"""What all tunnels share: the outer packet is one that the machine itself sends (ip_tunnel_core.c: iptunnel_xmit).
+"""A tunnel's outer packet is one that the machine itself sends (ip_tunnel_core.c: iptunnel_xmit), whatever the tunnel.
 
 It passes OUTPUT and POSTROUTING of the tunnel's home with a connection of its own; of the inner packet it keeps only
 the mark, and that only inside one namespace (`skb_scrub_packet`). So ``-j MASQUERADE`` on a mark catches both, unless

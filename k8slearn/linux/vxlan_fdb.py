@@ -1,4 +1,4 @@
-"""The forwarding table of a VXLAN device (``bridge fdb show dev VXLAN``): on which machines is a MAC.
+"""A VXLAN device knows on which machines a MAC is: its forwarding table (``bridge fdb show dev VXLAN``).
 
 ::
 

@@ -1,4 +1,4 @@
-"""The matches of iptables' language: a row for each, with its options in the order in which they are printed.
+"""iptables asks about a packet by matches (``-m NAME``), each with options of its own, printed in one order.
 
 What they ask of a packet is in `linux/matches.py`.
 

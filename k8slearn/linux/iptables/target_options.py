@@ -1,4 +1,4 @@
-"""The targets of iptables' language: a row for each, with its options in the order in which they are printed.
+"""A rule's target (``-j NAME``) says what becomes of a packet, with options of its own, printed in one order.
 
 What they do to a packet is in `linux/targets.py`.
 

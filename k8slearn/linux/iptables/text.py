@@ -1,4 +1,4 @@
-"""From rules to text: one rule as ``iptables-save`` prints it, and a whole namespace.
+"""``iptables-save`` prints a rule in one form, whatever was typed: from rules to text.
 
 Left out: nothing.
 """

@@ -1,4 +1,4 @@
-"""A packet meets nftables' chains.
+"""A packet meets nftables' base chains in the order of their priorities, and in each of them rule after rule.
 
 ::
 

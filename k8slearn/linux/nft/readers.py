@@ -1,4 +1,4 @@
-"""What a selector finds in a packet: the table that stands beside `selectors.py`, for the walk.
+"""A rule's selector reads a field of the packet, or what the kernel knows beside it: the table for the walk.
 
 A reader gives the value, or None where the field is not there (a TCP port of a UDP packet): a rule that asks for it
 ends there, whatever it compares with.
