@@ -17,10 +17,13 @@ While ``bridge-nf-call-iptables`` is 1, IPv4 frames also pass PREROUTING, FORWAR
 routed: so a Service's address can be translated between two pods on one bridge. (``bridge-nf-call-ip6tables``: IPv6;
 the bridge's own ``nf_call_iptables`` does it for one bridge.)
 
+A port with ``proxy_arp`` is told what it asks by ARP from the bridge's own neighbour table, and no flood reaches it: so
+a cloud's network behaves, where nobody hears a broadcast.
+
 A loop of bridges without spanning tree carries a frame round for ever. Here a bridge that has had the same frame
 by the same port `STORM` times lets it go.
 
-Left out: spanning tree, multicast snooping (a group's frames go to all), ebtables, arptables, ARP suppression,
+Left out: spanning tree, multicast snooping (a group's frames go to all), ebtables, arptables, ``neigh_suppress``,
 ``bridge-nf-filter-vlan-tagged`` (iptables never sees what has a tag).
 """
 
@@ -28,10 +31,10 @@ from __future__ import annotations
 
 from k8slearn.linux import arp, fdb, fib, frag, netfilter, path, stack, switch, sysctl, vlanfilter
 from k8slearn.linux.device import ports
-from k8slearn.linux.rows import Fdb, Link
+from k8slearn.linux.rows import Fdb, Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Because, Step, Walk
 
 SWITCHES = {"ip": ("iptables", "nf_call_iptables"), "ip6": ("ip6tables", "nf_call_ip6tables")}
 """Family -> the end of the sysctl's name, and the setting of a bridge."""
@@ -95,6 +98,8 @@ def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
     if port.port.learning:
         yield from fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, vlan)
     if fdb.is_group(frame.eth_dst):
+        if frame.proto == "arp" and port.port.proxy_arp:
+            yield from _answer(net, skb, device, port)
         yield from _flood(net, skb, device, port)
         yield from pass_up(net, skb, device)
         return
@@ -108,6 +113,27 @@ def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
         yield from _forward(net, skb, device, port, known)
     if device.promisc or stack.hears_all(net.world, skb.netns, device):
         yield from pass_up(net, skb, device)
+
+
+def _answer(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+    """A port with ``proxy_arp`` asks, and the bridge's own neighbour table knows: the bridge answers in the other's
+    name (`br_arp_nd_proxy.c: br_do_proxy_suppress_arp`)."""
+    frame = skb.packet
+    known: Neighbour | None = net.world.table(skb.netns, "neigh").get((device.name, frame.dst))
+    if (
+        frame.flags != "who-has"
+        or frame.src in (arp.NOBODY, frame.dst)
+        or known is None
+        or known.state not in arp.USABLE
+    ):
+        return
+    if fdb.find_entry(net.world, skb.netns, device, known.mac, _vlan(device, frame)) is None:
+        return
+    answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=known.mac, eth_dst=frame.eth_src, size=28)
+    why = Because((skb.netns, "neigh", (device.name, frame.dst)), f"{frame.dst} dev {device.name} lladdr {known.mac}")
+    says = f"{device.name} answers itself: {frame.dst} is at {known.mac}"
+    yield Step(skb.netns, "arp", says, frame, answer, why, port.name)
+    yield from _push(net, skb.netns, port, answer)
 
 
 def _vlan(device: Link, frame: Packet) -> int:
@@ -242,7 +268,8 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]
     targets = [
         port
         for port in ports(net.world, skb.netns, device.name)
-        if port.up and (free or getattr(port.port, flag)) and not _may_not(device, came_by, port, frame)
+        if port.up and (free or getattr(port.port, flag)) and not port.port.proxy_arp
+        if not _may_not(device, came_by, port, frame)
     ]
     says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)

@@ -46,6 +46,8 @@ class Port(NamedTuple):
     bcast_flood: bool = True
     isolated: bool = False
     """Isolated ports do not talk to each other."""
+    proxy_arp: bool = False
+    """The bridge answers ARP in others' names here, out of its own neighbour table, and floods nothing."""
     number: int = 0
     """Its number among the ports of its bridge, from 1; 0: it is no port."""
     vlans: tuple[PortVlan, ...] | None = None

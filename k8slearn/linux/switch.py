@@ -24,7 +24,7 @@ from k8slearn.linux.device import find, refused
 from k8slearn.linux.rows import Bridge, Link
 
 DEFAULT = Bridge()
-PORT_SETTINGS = ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated")
+PORT_SETTINGS = ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated", "proxy_arp")
 """Switches of a port, in no order."""
 SWITCHES = ("nf_call_iptables", "nf_call_ip6tables", "nf_call_arptables", "vlan_filtering", "mcast_snooping")
 SECONDS = {"hello_time": (100, 1000), "max_age": (600, 4000)}

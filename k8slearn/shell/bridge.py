@@ -111,7 +111,7 @@ def set_link(process: Process, options: Options, words: Words) -> Running:
         word = words.take()
         if word == "dev":
             dev = words.take()
-        elif word in switch.PORT_SETTINGS:
+        elif word in switch.PORT_SETTINGS and word != "proxy_arp":
             value = words.take()
             if value not in ("on", "off"):
                 raise CommandError(f'Error: argument of "{word}" must be one of "off", "on", not "{value}"\n', 234)

@@ -24,7 +24,6 @@ ELSEWHERE: tuple[str, ...] = (
     "guard",
     "root_block",
     "fastleave",
-    "proxy_arp",
     "group_fwd_mask",
 )
 ELSEWHERE += ("proxy_arp_wifi", "mcast_router", "mcast_fast_leave", "mcast_to_unicast", "vlan_tunnel", "backup_port")
