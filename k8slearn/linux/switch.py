@@ -9,6 +9,7 @@ A bridge's own settings are its `Link.spec` (`rows.Bridge`; None: nobody touched
     mcast_flood   on
     bcast_flood   on
     isolated      off
+    proxy_arp     off
 
 Left out: spanning tree (``stp_state 1`` is refused), multicast snooping's settings.
 """
