@@ -53,7 +53,7 @@ def explain(
     lines = [_headline(trace)]
     if question is None:
         return "\n".join([*lines, *_unresolved(trace, world)])
-    lines += _way(trace)
+    lines += [*_way(trace), *_wrapped(trace)]
     step = trace.attempt.decisive
     if trace.outcome == "connected":
         lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
@@ -124,6 +124,29 @@ def _way(trace: Trace) -> list[str]:
         f"The {first.name} went: {' -> '.join(seen)}." if len(seen) > 1 else f"It never left {trace.source}.",
         f"Packets: {names}.",
     ]
+
+
+def _wrapped(trace: Trace) -> list[str]:
+    """The tunnels that the first packet went through: which headers it got, and who said where to."""
+    first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
+    return [_tunnel(trace, step) for step in first.steps if _encapsulates(step)]
+
+
+def _encapsulates(step: Step) -> bool:
+    outer = step.after
+    return outer.proto in ("udp", "ipip") and outer.inner is not None and step.before.inner is None
+
+
+def _tunnel(trace: Trace, step: Step) -> str:
+    outer = step.after
+    headers = "IP" if outer.proto == "ipip" else f"UDP port {outer.dport}"
+    vni = f", VNI {outer.vni}" if outer.vni else ""
+    cipher = ", encrypted" if outer.cipher else ""
+    more = f"{outer.size - step.before.size} bytes more"
+    why = f" It knew where to by {step.because.text}{_author(trace, step.because)}." if step.because is not None else ""
+    where = f"from {outer.src} to {outer.dst}"
+    place = trace.faces.place(step.where)
+    return f"On {place}, {step.dev} put it into a packet ({headers}{vni}{cipher}) {where}: {more}.{why}"
 
 
 def _translations(trace: Trace) -> list[str]:

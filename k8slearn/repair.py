@@ -18,12 +18,12 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Change, Command, Commands, Input, Journal, Key, Put, Remove, World, drive
 from k8slearn.linux import fib, ip, link, route, socket, sysctl
 from k8slearn.linux.iptables import rule_text
-from k8slearn.linux.rows import Address, Link, Route, Socket
+from k8slearn.linux.rows import Address, Link, Neighbour, Route, Socket, VxlanFdb
 from k8slearn.linux.rules import Chain
 from k8slearn.trace import Attempt, Step
 
 SWITCHES = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
-LINUX = ("link", "addr", "route", "neigh", "fdb", "sysctl", "chain")
+LINUX = ("link", "addr", "route", "neigh", "fdb", "vxfdb", "sysctl", "chain")
 BUDGET = 300
 """How many times a question is asked again, at most."""
 DEPTH = 3
@@ -155,6 +155,8 @@ def _opposite(changes: list[Change], cause: Input) -> str:
         if len(mine) == 1:
             verb, row = ("add", before) if first.value is None else ("del", first.value)
             return f"`ip {table} {verb} {row_text(first.key, row)}`{_lost_routes(changes, first)}"
+    if table in ("neigh", "vxfdb") and len(changes) == 1 and before is not None:
+        return f"`{row_text(first.key, before)}`"
     if table == "sysctl" and len(changes) == 1:
         return (
             f"`sysctl -w {first.key[2]}={before if before is not None else sysctl.DEFAULTS.get(str(first.key[2]), 0)}`"
@@ -244,7 +246,8 @@ def _routes(world: World, journal: Journal, question: Question, attempt: Attempt
     dst = step.before.dst
     for dev, gateway, network in _neighbours_towards(world, step.where, dst):
         row = Route(network, via=gateway, dev=dev)
-        says = f"`ip route add {network} via {gateway} dev {dev}`"
+        there = any(other.dst == network for other in world.table(step.where, "route").values())
+        says = f"`ip route {'replace' if there else 'add'} {network} via {gateway} dev {dev}`"
         yield Repair(step.where, says, _add_route(step.where, row))
 
 
@@ -286,9 +289,14 @@ CANDIDATES = (_taken_back, _links, _switches, _rules, _routes, _ports)
 
 
 def row_text(key: Key, value: Any) -> str:
-    """A removed row as its tool prints it."""
+    """A removed row as its tool prints it, or takes it."""
     if isinstance(value, Route):
         return fib.route_text(value)
     if isinstance(value, Address):
         return f"{value.address}/{value.prefix} dev {value.dev}"
+    if isinstance(value, Neighbour):
+        return f"ip neigh replace {value.address} lladdr {value.mac} dev {value.dev} nud {value.state.lower()}"
+    if isinstance(value, VxlanFdb):
+        where = value.remotes[0].dst
+        return f"bridge fdb replace {value.mac} dev {value.dev} dst {where} self {value.state}"
     return str(value)
