@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
-from k8slearn.cni.plugins import PLUGINS
+from k8slearn.cni.plugins import BROUGHT, PLUGINS
 from k8slearn.journal import Command, Put, World
 from k8slearn.linux import iptables, link, netns, route
 from k8slearn.linux.program import Call, Result
@@ -83,7 +83,7 @@ def do(world: World, step: dict[str, Any], tokens: Tokens) -> Result:
         stdin = step["stdin_text"] if "stdin_text" in step else step["stdin"]
         text = stdin if isinstance(stdin, str) else json.dumps(tokens.fill(stdin))
         env = {k: v.replace("$CNI_PATH", "/opt/cni/bin") for k, v in step["env"].items()}
-        done: Result = run(world, PLUGINS[step["plugin"]](Call(world, NODE, (), text, env)))
+        done: Result = run(world, {**PLUGINS, **BROUGHT}[step["plugin"]](Call(world, NODE, (), text, env)))
         return done
     if "cnitool" in step:
         env = {"NETCONFPATH": "$TMP/net.d", "CNI_PATH": "/opt/cni/bin", **step["env"]}
