@@ -17,6 +17,8 @@ eth1, … in each, with its first address. A further router has a leg in each of
 for the rest. A peer is a subnet behind a router of its own: a cable with a /30 joins the two routers, and each has a
 route to the other's network and to no more (a cloud's peering is not transitive, and tells nobody of pods).
 
+In a VPC (``network="vpc"``) nobody hears a broadcast: the switch answers for every address (`k8slearn.cni.ec2`).
+
 Left out: link speed, DHCP (addresses are written as an installer would), routing protocols between the routers.
 """
 
@@ -25,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 
+from k8slearn.cni import ec2
 from k8slearn.components import Host, Settings, Subnet
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, World, digest
@@ -77,7 +80,7 @@ def ensure_outside(world: World, address: str) -> Commands:
     if world.get((scope, "netns", "")) is not None:
         return
     settings: Settings = world.get(SETTINGS)
-    _check_outside(settings, address)
+    _check_outside(world, settings, address)
     yield from _host(world, settings, address)
 
 
@@ -100,7 +103,7 @@ def port_name(machine: str) -> str:
     return machine if len(machine) <= 15 else f"{machine[:10]}-{digest(machine, length=4)}"
 
 
-def _check_outside(settings: Settings, address: str) -> None:
+def _check_outside(world: World, settings: Settings, address: str) -> None:
     try:
         number = IPv4Address(address)
     except ValueError:
@@ -110,6 +113,8 @@ def _check_outside(settings: Settings, address: str) -> None:
         if number in IPv4Network(cidr) and subnet is None:
             raise Refused(f"{address} belongs to the cluster's {name} network {cidr}: no host outside can have it")
     taken = _taken(settings)
+    if machine := ec2.taken(world, address):
+        taken.setdefault(address, f"an interface of {machine.removeprefix('node:')}")
     if address in taken:
         raise Refused(f"{address} is the address of {taken[address]}")
     nodes = IPv4Network(settings.node_cidr if subnet is None else subnet.cidr)
@@ -221,6 +226,9 @@ def _plug(world: World, scope: str, port: str, address: str, subnet: Subnet) -> 
     yield from _cable(world, (scope, dev), (switch, port))
     yield from link.set_master(world, switch, port, BRIDGE)
     yield from addr.add(world, scope, dev, f"{address}/{subnet.prefix}", broadcast="+")
+    if world.get(SETTINGS).network == "vpc":
+        router = address == subnet.gateway
+        yield from (ec2.known(world, scope, dev, address) if router else ec2.join(world, scope, dev, address))
 
 
 def _next_port(world: World, scope: str) -> str:

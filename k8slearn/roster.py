@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from k8slearn import ground, installer
 from k8slearn.components import Component, Settings
+from k8slearn.components.aws_node import AwsNode
+from k8slearn.components.calico_node import CalicoNode
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.flannel import Flannel
@@ -37,7 +39,7 @@ from k8slearn.manifests import PLUGINS
 Make = Callable[[], Component]
 WIRING: dict[str | None, tuple[Make, ...]] = {"kubenet": (CloudRoutes,), None: ()}
 """Who connects the nodes' pod ranges where no agent on the nodes does; where nobody is named a person does."""
-DAEMONS: tuple[Make, ...] = (Flannel,)
+DAEMONS: tuple[Make, ...] = (Flannel, CalicoNode, AwsNode)
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
@@ -54,7 +56,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
         ReplicaSets,
         DaemonSets,
     )
-    nodes: tuple[Make, ...] = (NodeIpam, *_wiring(settings.network), NodeLifecycle)
+    ranges: tuple[Make, ...] = () if settings.network == "vpc" else (NodeIpam,)
+    nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, EndpointSlices, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)

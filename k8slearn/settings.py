@@ -29,10 +29,12 @@ WIRINGS = {
     "kubenet": LAST_WITH_KUBENET,
     "flannel": NEWEST,
     "flannel-host-gw": NEWEST,
+    "calico": NEWEST,
+    "vpc": NEWEST,
     None: NEWEST,
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
-PLANNED = ("ptp", "calico", "cilium", "vpc")
+PLANNED = ("ptp", "cilium")
 EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")

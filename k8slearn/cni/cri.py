@@ -11,7 +11,9 @@ Left out: images on disk, mounts, log files, exec and port-forward streams.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from k8slearn.api.environment import of as environment_of
 from k8slearn.journal import Key, Put, Table, World, digest
 
 READY, NOTREADY = "READY", "NOTREADY"
@@ -119,6 +121,17 @@ def containers(world: World, node: str, pod: str) -> list[Container]:
 def runs(world: World, node: str, program: str) -> bool:
     """Does a container with this process run on the machine? A daemon works on a node while its pod is up there."""
     return program in world.table(node, "container").index(_programs)
+
+
+def environment(world: World, node: str, program: str) -> dict[str, str]:
+    """The environment of the container with this process, as its pod has it."""
+    rows: list[Container] = list(world.table(node, "container").values())
+    row = next((row for row in rows if row.program == program and row.state == RUNNING), None)
+    pod = world.get(("api", "pods", row.pod)) if row is not None else None
+    if pod is None or row is None:
+        return {}
+    spec: dict[str, Any] = next((c for c in pod["spec"]["containers"] if c["name"] == row.name), {})
+    return environment_of(world, pod, spec)
 
 
 def _programs(rows: Table) -> frozenset[str]:

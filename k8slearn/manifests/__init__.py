@@ -15,6 +15,8 @@ POD_CIDR = "10.244.0.0/16"
 """What stands in the files, as in the plugins' own."""
 PLUGINS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "flannel": ("flannel.yaml", ()),
+    "calico": ("calico.yaml", ()),
+    "vpc": ("vpc.yaml", ()),
     "flannel-host-gw": ("flannel.yaml", (('"Type": "vxlan"', '"Type": "host-gw"'),)),
 }
 """The wirings that are installed by a manifest: the file, and what is edited in it."""

@@ -51,6 +51,8 @@ PROGRAMS: Mapping[str, str] = {
     "cat": "files:cat",
     "cnitool": "cnitool:program",
     "conntrack": "conntrack:program",
+    "birdcl": "calicoctl:birdcl",
+    "calicoctl": "calicoctl:program",
     "crictl": "crictl:program",
     "curl": "curl:program",
     "echo": "small:echo",
@@ -92,7 +94,7 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-NODE_ONLY = {"cnitool", "crictl", "kill", "kubectl", "nomad"}
+NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "kill", "kubectl", "nomad"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8slearn.cni.plugins.bandwidth import bandwidth
+from k8slearn.cni.plugins.aws_cni import aws_cni
 from k8slearn.cni.plugins.bridge import bridge
+from k8slearn.cni.plugins.calico import calico
+from k8slearn.cni.plugins.calico_ipam import calico_ipam
 from k8slearn.cni.plugins.dhcp import dhcp
 from k8slearn.cni.plugins.firewall import firewall
 from k8slearn.cni.plugins.flannel import flannel
@@ -33,5 +36,10 @@ PLUGINS: Mapping[str, Program] = {
     "tuning": tuning,
 }
 
-BROUGHT: Mapping[str, Program] = {"flannel": flannel}
+BROUGHT: Mapping[str, Program] = {
+    "aws-cni": aws_cni,
+    "calico": calico,
+    "calico-ipam": calico_ipam,
+    "flannel": flannel,
+}
 """Vendors' plugins, by name: each is on a node only where its install container copied it (`skel.installed`)."""

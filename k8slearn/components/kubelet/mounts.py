@@ -26,6 +26,7 @@ from k8slearn.journal import Commands, Key, Put
 
 Obj = dict[str, Any]
 FILES: Mapping[str, Mapping[str, str]] = {
+    "cni": {f"/opt/cni/bin/{name}": binary(name) for name in ("calico", "calico-ipam")},
     "flannel-cni-plugin": {"/flannel": binary("flannel")},
 }
 """What lies in an image, by the last part of its name: path -> text."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from k8slearn.api.admit import stamped, timestamp, uid
 from k8slearn.api.events import event
-from k8slearn.cni import kubenet
+from k8slearn.cni import ec2, kubenet
 from k8slearn.components import Settings
 from k8slearn.components.kubelet import dial, network
 from k8slearn.components.kubelet.pod import node_address
@@ -75,6 +75,8 @@ def _object(world: World, name: str) -> Obj:
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": SYSTEM["operatingSystem"],
     }
+    if settings.network == "vpc":
+        labels["node.kubernetes.io/instance-type"] = ec2.INSTANCE_TYPE
     if name == settings.nodes[0][0]:
         labels |= {CONTROL_PLANE: "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
     subnet = settings.subnet_of(node_address(world, f"node:{name}"))
@@ -92,6 +94,8 @@ def _object(world: World, name: str) -> Obj:
 
 def _status(world: World, name: str, before: Obj) -> Obj:
     version = dial.of(world)
+    settings: Settings = world.get(("cluster", "settings", ""))
+    capacity = {**CAPACITY, "pods": str(ec2.MAX_PODS)} if settings.network == "vpc" else CAPACITY
     address = node_address(world, f"node:{name}")
     addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
     identity = uid(world, "machine", name) if not before else before["nodeInfo"]["machineID"]
@@ -108,8 +112,8 @@ def _status(world: World, name: str, before: Obj) -> Obj:
     return {
         **before,
         "addresses": addresses,
-        "allocatable": CAPACITY,
-        "capacity": CAPACITY,
+        "allocatable": capacity,
+        "capacity": capacity,
         "conditions": list(_conditions(world, name, before)),
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": info,

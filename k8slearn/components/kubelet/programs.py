@@ -62,6 +62,8 @@ IMAGES: Mapping[str, Image] = {
     "coredns": Image("coredns", (("udp", 53), ("tcp", 53))),
     "pause": Image("pause"),
 }
+AGENTS: Mapping[str, str] = {"calico/node": "calico-node", "/amazon-k8s-cni": "aws-k8s-agent"}
+"""Agents of network plugins: the end of the image's path, and the process."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
 """Images whose default program is a shell: without a terminal it has nothing to do, and ends."""
 ONE_SHOT = ("hello-world",)
@@ -136,10 +138,18 @@ def program(container: Obj) -> str:
     if command:
         return str(command[0]).rpartition("/")[2]
     image = short_name(container.get("image", ""))
+    agent = _agent(container.get("image", ""))
+    if agent:
+        return agent
     if image in SHELLS:
         words = command_line(container)
         return words[0].rpartition("/")[2] if words else "sh"
     return IMAGES[image].program if image in IMAGES else image
+
+
+def _agent(image: str) -> str:
+    path = image.partition("@")[0].removesuffix(":" + image.rpartition(":")[2])
+    return next((name for end, name in AGENTS.items() if path.endswith(end)), "")
 
 
 def ports(container: Obj) -> list[Port]:

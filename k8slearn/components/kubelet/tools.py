@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from k8slearn.components.kubelet import mounts
+from k8slearn.components.kubelet.install_cni import install
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.components.kubelet.programs import command_line
 from k8slearn.journal import Command
@@ -63,4 +64,4 @@ def install_conf(pod: Pod, spec: Obj, words: list[str]) -> Running:
     return Result()
 
 
-TOOLS: Mapping[str, Tool] = {"cp": cp, "install-conf": install_conf}
+TOOLS: Mapping[str, Tool] = {"cp": cp, "install": install, "install-conf": install_conf}
