@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from k8slearn.cni.plugins.bandwidth import bandwidth
 from k8slearn.cni.plugins.aws_cni import aws_cni
+from k8slearn.cni.plugins.bandwidth import bandwidth
 from k8slearn.cni.plugins.bridge import bridge
 from k8slearn.cni.plugins.calico import calico
 from k8slearn.cni.plugins.calico_ipam import calico_ipam
