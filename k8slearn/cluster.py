@@ -214,6 +214,22 @@ class Cluster:
         """Mend what an injected fault broke; what somebody changed since stays as it is now."""
         self.engine.do("lift", {"name": fault if isinstance(fault, str) else fault.name})
 
+    def reboot(self, node: str) -> None:
+        """A node's machine goes off and comes on again; ``cluster.node("node-1").run("reboot")`` is the same."""
+        self._power(node, "reboot")
+
+    def shutdown(self, node: str) -> None:
+        """A node's machine goes off. The cluster notices as time passes: see `advance`."""
+        self._power(node, "shutdown")
+
+    def boot(self, node: str) -> None:
+        """A machine that is off comes on again."""
+        self._power(node, "boot")
+
+    def _power(self, node: str, to: str) -> None:
+        _must_be_text(node=node)
+        self.engine.do("power", {"node": node.removeprefix("node:"), "to": to})
+
     def faults(self) -> list[Injected]:
         """The faults that are in force."""
         return active(self.engine.world)

@@ -178,9 +178,9 @@ def _pod_address(world: World, path: str) -> str:
 
 
 def _node_address(world: World, name: str) -> str:
-    _machine(world, f"node:{name}")
-    settings = world.get(ground.SETTINGS)
-    return str(dict(settings.nodes)[name])
+    """A machine has its address also while it is off: whoever asks for it then gets no answer."""
+    nodes = dict(world.get(ground.SETTINGS).nodes)
+    return str(nodes[name]) if name in nodes else _machine(world, f"node:{name}")
 
 
 def _service_address(world: World, path: str) -> str:
@@ -248,6 +248,9 @@ def _why_not_running(pod: dict[str, Any]) -> str:
 
 def _machine(world: World, scope: str) -> str:
     if world.get((scope, "netns", "")) is None:
+        name = scope.removeprefix("node:")
+        if scope != name and any(name == node for node, _ in world.get(ground.SETTINGS).nodes):
+            raise Refused(f"{name} is off: nothing runs there. cluster.boot({name!r}) switches it on")
         raise _unknown(world, scope)
     return scope
 

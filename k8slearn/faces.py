@@ -111,6 +111,7 @@ def typed(source: Input) -> str:
         "delete": lambda: f"kubectl delete {said['resource']} {said['name']}",
         "send": lambda: f"a packet from {said['source']} to {said['destination']}",
         "fault": lambda: f"{said['on']}: the fault {said['fault']}",
+        "power": lambda: f"{said['to']} of {said['node']}",
         "lift": lambda: f"{said['name']}, lifted",
         "outside": lambda: f"the outside host {said['address']}",
         "advance": lambda: f"{said['seconds']} s on the clock",

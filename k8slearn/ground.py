@@ -74,6 +74,12 @@ def build(world: World, settings: Settings) -> Commands:
         yield from _host(world, settings, host.addresses[0], host)
 
 
+def boot(world: World, name: str) -> Commands:
+    """A node's machine comes on again, configured as the installer left it."""
+    settings: Settings = world.get(SETTINGS)
+    yield from _node(world, settings, name, dict(settings.nodes)[name], name == settings.nodes[0][0])
+
+
 def ensure_outside(world: World, address: str) -> Commands:
     """Set up the host ``outside:ADDRESS`` unless it is there: behind the router, or in one of the subnets."""
     scope = f"outside:{address}"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from k8slearn import api, endpoints, ground, shell
+from k8slearn import api, endpoints, ground, power, shell
 from k8slearn.cni.skel import BINARIES, Binary
 from k8slearn.engine import Verb
 from k8slearn.errors import Refused
@@ -137,6 +137,14 @@ def install_plugin(world: World, arguments: Arguments) -> Doing:
             yield Put((scope, "binary", f"{BINARIES}/{name}"), Binary(learned.Learned(name)))
 
 
+def turn(world: World, arguments: Arguments) -> Doing:
+    """A node's machine is switched off or on: `to` is ``reboot``, ``shutdown`` or ``boot``."""
+    yield from POWER[arguments["to"]](world, arguments["node"])
+
+
+POWER = {"reboot": power.reboot, "shutdown": power.shutdown, "boot": power.boot}
+
+
 def question(world: World, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Question:
     """Understand a question. Raises `Refused` with one sentence."""
     protocol = protocol_name(protocol)
@@ -198,5 +206,6 @@ VERBS: Mapping[str, Verb] = {
     "fault": Verb(fault, lambda arguments: f"fault {arguments['fault']}"),
     "lift": Verb(lift, _named("learner")),
     "install-plugin": Verb(install_plugin, _named("learner")),
+    "power": Verb(turn, _named("learner")),
     "answer": Verb(answer, _named("learner")),
 }

@@ -17,6 +17,21 @@ from typing import Protocol
 
 from k8slearn.journal import Commands, Key, World
 
+SILENT = "silent"
+"""A row ``("cluster", "silent", "node-1") -> second``: since then the API server has heard nothing of this node."""
+DAEMON, STOPPED = "daemon", "stopped"
+"""A row ``(node, "daemon", "kubelet") -> "stopped"``: this daemon of the machine does not run. Without one it does."""
+
+
+def runs(world: World, node: str, daemon: str) -> bool:
+    """Is the machine (a scope) on, and does this daemon of it run?"""
+    return world.get((node, "netns", "")) is not None and world.get((node, DAEMON, daemon)) != STOPPED
+
+
+def is_silent(world: World, name: str) -> bool:
+    """Has nothing been heard of this node lately?"""
+    return world.get(("cluster", SILENT, name)) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Subnet:

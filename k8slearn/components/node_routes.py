@@ -29,7 +29,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from k8slearn.components import Settings
+from k8slearn.components import Settings, runs
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, World
 from k8slearn.linux import route
@@ -54,10 +54,12 @@ class NodeRoutes:
     name = "administrator"
 
     def watches(self) -> Mapping[str, str]:
-        return {"nodes": "their pod CIDRs and addresses"}
+        return {"nodes": "their pod CIDRs and addresses", "netns": "a machine that was booted"}
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         """A node that is ready to be wired concerns every node: each gets a route to it."""
+        if changed[1] == "netns":
+            return (changed[0].removeprefix("node:"),) if world.get(changed) and "/" not in changed[0] else ()
         node = world.get(changed)
         if node is None or _wire(node) is None or world.get(_note(str(changed[2]), "itself")) is not None:
             return ()
@@ -66,7 +68,7 @@ class NodeRoutes:
     def reconcile(self, world: World, key: str) -> Commands:
         nodes = world.table("api", "nodes")
         own = _wire(nodes.get(key))
-        if own is None:
+        if own is None or not runs(world, f"node:{key}", "networking"):
             return
         if world.get(_note(key, "itself")) is None:
             yield from _itself(world, key, own)
@@ -109,7 +111,8 @@ def _itself(world: World, name: str, own: Wire) -> Commands:
     settings: Settings = world.get(("cluster", "settings", ""))
     scope, cause = f"node:{name}", ("api", "nodes", name)
     file = config(settings.network or "", own[0])
-    yield Put((scope, "file", file.path), file.text, cause)
+    if not any(str(path).startswith(FOLDER) for path in world.table(scope, "file")):
+        yield Put((scope, "file", file.path), file.text, cause)
     chain: Chain = world.get((scope, "chain", POSTROUTING)) or Chain(policy="ACCEPT")
     yield Put((scope, "chain", POSTROUTING), Chain((*chain.rules, masquerade(settings.pod_cidr)), chain.policy), cause)
     yield Put(_note(name, "itself"), own, cause)

@@ -77,12 +77,16 @@ PROGRAMS: Mapping[str, str] = {
     "nsenter": "wrappers:nsenter",
     "nstat": "nstat:program",
     "ping": "ping:program",
+    "poweroff": "power:poweroff",
     "printenv": "small:env",
+    "reboot": "power:reboot",
     "rm": "files:rm",
     "sh": "wrappers:sh",
     "bash": "wrappers:sh",
+    "shutdown": "power:shutdown",
     "ss": "ss:program",
     "sysctl": "sysctl:program",
+    "systemctl": "power:systemctl",
     "tc": "tc:program",
     "tcpdump": "tcpdump:program",
     "tee": "files:tee",
@@ -95,6 +99,7 @@ PROGRAMS: Mapping[str, str] = {
 }
 """Every program -> the module of this room and its function; loaded when first called."""
 NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "kill", "kubectl", "nomad"}
+NODE_ONLY |= {"poweroff", "reboot", "shutdown", "systemctl"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")

@@ -88,6 +88,9 @@ INPUTS: list[tuple[str, dict[str, Any]]] = [
     ("fault", {"fault": "link-down", "on": "default/a", "arguments": {"dev": "eth0"}}),
     ("lift", {"name": "fault-1"}),
     ("install-plugin", {"name": "portmap"}),
+    ("power", {"node": "node-2", "to": "shutdown"}),
+    ("power", {"node": "node-2", "to": "boot"}),
+    ("power", {"node": "node-1", "to": "reboot"}),
 ]
 """Inputs of every kind, among them some that fail or change nothing, depending on what came before."""
 

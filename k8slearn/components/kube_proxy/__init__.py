@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from k8slearn.components import runs
 from k8slearn.components.kube_proxy import config as configuration
 from k8slearn.components.kube_proxy import rules, service
 from k8slearn.components.kube_proxy.config import Config
@@ -40,6 +41,7 @@ _WATCHES = {
     "endpointslices": "where they translate to",
     "nodes": "a kube-proxy runs on every node",
     "configmaps": "its configuration, kube-system/kube-proxy",
+    "netns": "a machine that was booted",
 }
 
 
@@ -63,7 +65,9 @@ class KubeProxy:
         return _WATCHES
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
-        _, table, name = changed
+        scope, table, name = changed
+        if table == "netns":
+            return [scope.removeprefix("node:")] if "/" not in scope and world.get(changed) is not None else []
         if table == "nodes":
             return [str(name)]
         nodes = sorted(map(str, world.table("api", "nodes")))
@@ -73,7 +77,7 @@ class KubeProxy:
 
     def reconcile(self, world: World, key: str) -> Commands:
         node, _, changed = key.partition(" ")
-        if world.get(("api", "nodes", node)) is None:
+        if world.get(("api", "nodes", node)) is None or not runs(world, f"node:{node}", self.name):
             return
         synced: Synced | None = world.get(_memory(node))
         try:

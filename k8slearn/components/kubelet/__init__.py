@@ -2,12 +2,11 @@
 
 Read `sync` first: it is one pod's life. `sandbox` makes and breaks its network namespace and pause container,
 `network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an image listens on,
-`probes` asks whether it is well (`probing` is one try, `commands` what a command comes to), `status` tells the API, and
-`node` speaks for the node itself. How it talks to the container runtime depends on the version dial: to containerd
-since 1.24, to Docker through dockershim before.
+`probes` asks whether it is well (`probing` is one try, `commands` what a command comes to), `status` tells the API,
+`node` speaks for the node itself, `heartbeat` is its sign of life. How it talks to the container runtime depends on the
+version dial: to containerd since 1.24, to Docker through dockershim before.
 
-Left out: images that cannot be pulled, volumes, resources, eviction, static
-pods, exec and port-forward."""
+Left out: images that cannot be pulled, volumes, resources, eviction, static pods, exec and port-forward."""
 
 from __future__ import annotations
 
@@ -15,7 +14,8 @@ from collections.abc import Iterable, Mapping
 
 from k8slearn.cni import cri
 from k8slearn.cni.runtime import CONFIG_DIR
-from k8slearn.components.kubelet import network, node, probes, retry, sync
+from k8slearn.components import DAEMON, SILENT
+from k8slearn.components.kubelet import heartbeat, network, node, probes, retry, sync
 from k8slearn.components.kubelet.network import is_kubenet
 from k8slearn.components.kubelet.pod import on_node
 from k8slearn.journal import Commands, Key, World
@@ -36,7 +36,9 @@ class Kubelet:
             "nodes": "its own: the pod CIDR",
             "sandbox": "a pause container that died",
             "container": "a container that died",
-            "netns": "a pod's namespace that went away",
+            "netns": "a pod's namespace that went away; its machine, that was booted",
+            DAEMON: "itself, or its runtime, stopped and started",
+            SILENT: "the API server, that it reaches again",
         }
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
@@ -47,7 +49,11 @@ class Kubelet:
             row = world.get(changed)
             return (row.pod,) if row is not None else ()
         if table == "netns":
-            return _in_netns(world, scope)
+            return _in_netns(world, scope) if "/" in scope else _starts(world, scope)
+        if table == DAEMON:
+            return (_starts if name == self.name else _machine)(world, scope)
+        if table == SILENT:
+            return _on(world, str(name)) if world.get(changed) is None else ()
         if table == "settings":
             settings = world.get(changed)
             return [REGISTER + name for name, _ in settings.nodes] if settings is not None else ()
@@ -58,7 +64,7 @@ class Kubelet:
         if key.startswith((NODE, REGISTER)):
             name = key.partition("/")[2]
             cause: Key = ("api", "nodes", name)
-            commands = node.register(world, name) if key.startswith(REGISTER) else node.report(world, name)
+            commands = _look_after(world, name, key.startswith(REGISTER))
         else:
             cause = ("api", "pods", key.removeprefix(PROBE))
             probing = key.startswith(PROBE)
@@ -67,6 +73,8 @@ class Kubelet:
             yield command if command.cause is not None else command._replace(cause=cause)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
+        for when, name in heartbeat.timers(world):
+            yield when, NODE + name
         yield from retry.timers(world)
         for when, pod in probes.timers(world):
             yield when, PROBE + pod
@@ -102,6 +110,21 @@ def _waiting(world: World, name: str) -> list[str]:
     if network.not_ready(world, f"node:{name}"):
         return []
     return [key for key in on_node(world, name) if not cri.sandboxes(world, f"node:{name}", key)]
+
+
+def _look_after(world: World, name: str, starting: bool) -> Commands:
+    yield from heartbeat.check(world, name)
+    yield from node.register(world, name) if starting else node.report(world, name)
+
+
+def _starts(world: World, machine: str) -> list[str]:
+    """A kubelet that starts (or stops): its node, and then every pod on it."""
+    name = machine.removeprefix("node:")
+    return [REGISTER + name, *on_node(world, name)] if machine.startswith("node:") else []
+
+
+def _machine(world: World, machine: str) -> list[str]:
+    return _on(world, machine.removeprefix("node:"))
 
 
 def _on(world: World, name: str) -> list[str]:

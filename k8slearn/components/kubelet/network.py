@@ -17,7 +17,7 @@ from k8slearn.cni import cri, kubenet, runtime, spec
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.runtime import Attachment
 from k8slearn.cni.spec import CniError
-from k8slearn.components import Settings
+from k8slearn.components import Settings, runs
 from k8slearn.components.kubelet import dial
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, World
@@ -26,6 +26,7 @@ from k8slearn.linux import netns
 IFNAME = "eth0"
 PER_CONTAINERD = "Network plugin returns error: cni plugin not initialized"
 PER_DOCKERSHIM = "docker: network plugin is not ready: "
+RUNTIME_DOWN = "container runtime is down"
 POD_IPS = "k8slearn.io/pod-ips"
 """The annotation by which a pod may ask for its address."""
 
@@ -33,13 +34,15 @@ POD_IPS = "k8slearn.io/pod-ips"
 def not_ready(world: World, node: str) -> str:
     """Why pods on this node (a scope) cannot have a network yet, in the kubelet's words; empty: they can."""
     reason = _reason(world, node)
-    if not reason:
-        return ""
+    if not reason or reason == RUNTIME_DOWN:
+        return reason
     who = "runtime" if dial.of(world).dockershim else "container runtime"
     return f"{who} network not ready: NetworkReady=false reason:NetworkPluginNotReady message:{reason}"
 
 
 def _reason(world: World, node: str) -> str:
+    if not runs(world, node, "containerd"):
+        return RUNTIME_DOWN
     old = dial.of(world).dockershim
     if is_kubenet(world):
         return "" if pod_cidr(world, node) else PER_DOCKERSHIM + kubenet.NO_POD_CIDR

@@ -3,7 +3,7 @@ network there.
 
 Without a network plugin a node stays NotReady: the kubelet says why in the condition ``Ready``, in the runtime's words.
 
-Left out: heartbeats (a lease is renewed in life every ten seconds), pressure conditions that hold, real capacities.
+Left out: pressure conditions that hold, real capacities.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from k8slearn.api.admit import stamped, timestamp, uid
 from k8slearn.api.events import event
 from k8slearn.cni import ec2, kubenet
-from k8slearn.components import Settings
+from k8slearn.components import Settings, is_silent, runs
 from k8slearn.components.kubelet import dial, network
 from k8slearn.components.kubelet.pod import node_address
-from k8slearn.journal import Commands, Key, Put, World
+from k8slearn.journal import Commands, Key, Put, World, digest
 
 Obj = dict[str, Any]
 CAPACITY = {"cpu": "4", "ephemeral-storage": "61255492Ki", "memory": "8139276Ki", "pods": "110"}
@@ -40,19 +40,40 @@ CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 def register(world: World, name: str) -> Commands:
     """The kubelet starts: it makes its node's object unless there is one, and then reports."""
     node = f"node:{name}"
-    if world.get((node, "netns", "")) is None:
+    if not runs(world, node, "kubelet"):
         return
     if network.is_kubenet(world):
         yield from kubenet.start(world, node)
     if world.get(_key(name)) is None:
         yield Put(_key(name), _object(world, name))
+    else:
+        yield from _started(world, name)
     yield from report(world, name)
+
+
+def _started(world: World, name: str) -> Commands:
+    """A kubelet that starts where there was one before says so, and whether the machine has been booted meanwhile."""
+    before, boot = world.get(_key(name)), _boot_id(world, name)
+    yield event(world, before, "Starting", "Starting kubelet.", "kubelet", "Normal", name)
+    if before["status"]["nodeInfo"]["bootID"] != boot:
+        message = f"Node {name} has been rebooted, boot id: {boot}"
+        yield event(world, before, "Rebooted", message, "kubelet", "Warning", name)
+
+
+def _boot_id(world: World, name: str) -> str:
+    """The kernel draws one at each boot."""
+    count = world.get((f"node:{name}", "boot", ""))
+    if count is None:
+        before = (world.get(_key(name)).get("status") or {}).get("nodeInfo") or {}
+        return str(before.get("bootID") or uid(world, "machine", name))
+    bits = digest("boot", name, count, length=32)
+    return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
 
 def report(world: World, name: str) -> Commands:
     """The node's status, if it is not what the API has."""
     node: Obj | None = world.get(_key(name))
-    if node is None or world.get((f"node:{name}", "netns", "")) is None:
+    if node is None or not runs(world, f"node:{name}", "kubelet") or is_silent(world, name):
         return
     before: Obj = node.get("status") or {}
     now = _status(world, name, before)
@@ -102,7 +123,7 @@ def _status(world: World, name: str, before: Obj) -> Obj:
     proxy = {"kubeProxyVersion": version.version} if version.minor < 33 else {}
     info = {
         **SYSTEM,
-        "bootID": identity,
+        "bootID": _boot_id(world, name),
         "machineID": identity,
         "systemUUID": identity,
         "containerRuntimeVersion": version.runtime,

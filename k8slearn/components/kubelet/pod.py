@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8slearn.api.events import event
-from k8slearn.components import Settings
+from k8slearn.components import Settings, is_silent, runs
 from k8slearn.components.kubelet import dial
 from k8slearn.components.kubelet.dial import Dial
 from k8slearn.journal import Key, Put, Table, World
@@ -89,9 +89,15 @@ def find(world: World, key: str) -> Pod | None:
     """The pod with this key if a node that exists has it."""
     obj: Obj | None = world.get(("api", "pods", key))
     name = obj["spec"].get("nodeName") if obj is not None else None
-    if obj is None or not name or world.get((f"node:{name}", "netns", "")) is None:
+    if obj is None or not name or not attends(world, name):
         return None
     return Pod(world, key, obj, f"node:{name}", dial.of(world))
+
+
+def attends(world: World, name: str) -> bool:
+    """Is this node's kubelet at work: it runs, so does its runtime, and it hears of the API server?"""
+    node = f"node:{name}"
+    return runs(world, node, "kubelet") and runs(world, node, "containerd") and not is_silent(world, name)
 
 
 def on_node(world: World, name: str) -> list[str]:
@@ -107,9 +113,9 @@ def _by_node(pods: Table) -> dict[str, list[str]]:
 
 
 def machines(world: World) -> list[str]:
-    """The scopes of all nodes' machines."""
+    """The scopes of all machines whose kubelets are at work."""
     settings: Settings | None = world.get(("cluster", "settings", ""))
-    return [f"node:{name}" for name, _ in settings.nodes] if settings is not None else []
+    return [f"node:{name}" for name, _ in settings.nodes if attends(world, name)] if settings is not None else []
 
 
 def node_address(world: World, node: str) -> str:

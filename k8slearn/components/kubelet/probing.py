@@ -42,7 +42,9 @@ class Answer(NamedTuple):
     warning: bool = False
 
 
-Memory = dict[Name, tuple[Answer, dict[tuple[str, str], object]]]
+Versions = dict[tuple[str, str], object]
+"""Each table that packets looked at, and how it was then."""
+Memory = dict[Name, tuple[Answer, Versions]]
 
 
 def _memory(rows: Table) -> Memory:
@@ -54,12 +56,25 @@ def _version(rows: Table) -> object:
     return object()
 
 
+def lasting(fork: World, draws: int) -> bool:
+    """Would the same come out later, if nothing changed?"""
+    return not draws and not any(table in FLEETING for _, table in fork.rows)
+
+
+def versions(world: World, fork: World) -> Versions:
+    """How all that was looked at in a fork stands in the world."""
+    return {at: world.table(*at).index(_version) for at in set(fork.rows) - {CLOCK}}
+
+
+def hold(world: World, before: Versions) -> bool:
+    """Has nothing of it changed since?"""
+    return all(world.table(*at).index(_version) is version for at, version in before.items())
+
+
 def remembered(world: World, node: str, name: Name) -> Answer | None:
     """The last answer, if nothing that it depended on has changed since."""
     found = world.table(node, "probe").index(_memory).get(name)
-    if found is None or any(world.table(*at).index(_version) is not version for at, version in found[1].items()):
-        return None
-    return found[0]
+    return found[0] if found is not None and hold(world, found[1]) else None
 
 
 def ask(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container, kind: str) -> Answer:
@@ -67,9 +82,9 @@ def ask(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container, kind: str) 
     wanted, fork = spec[f"{kind}Probe"], pod.world.fork()
     fork.revision = int(1000 * pod.world.clock)  # chance depends on when a probe is tried, not on what else happened
     tried = _tried(fork, pod, sandbox, spec, container, wanted)
-    if not tried.draws and not any(table in FLEETING for _, table in fork.rows):
-        versions = {at: pod.world.table(*at).index(_version) for at in set(fork.rows) - {CLOCK}}
-        pod.world.table(pod.node, "probe").index(_memory)[pod.key, container.name, kind] = (tried.answer, versions)
+    if lasting(fork, tried.draws):
+        memory = pod.world.table(pod.node, "probe").index(_memory)
+        memory[pod.key, container.name, kind] = (tried.answer, versions(pod.world, fork))
     return tried.answer
 
 
