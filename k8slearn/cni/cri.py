@@ -68,6 +68,10 @@ class Container:
     sockets: tuple[tuple[str, str, int], ...] = ()
     backoff: float = 0.0
     """Seconds that the kubelet waits before it starts the next one, once this one is dead."""
+    ends: float = 0.0
+    """It was told to stop and will have ended at this second; 0: nobody told it so."""
+    ends_with: int = 0
+    """The exit code that it will have then."""
 
 
 @dataclass(frozen=True, slots=True)

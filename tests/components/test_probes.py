@@ -147,7 +147,7 @@ def changes(of: Cluster) -> list[Change]:
 
 def test_a_pod_that_never_restarts_fails_with_its_liveness_probe() -> None:
     probe = {"tcpSocket": {"port": 81}, "periodSeconds": 5, "failureThreshold": 1}
-    web = cluster(pod(livenessProbe=probe, restartPolicy="Never"))
+    web = cluster(pod(image="tomcat", livenessProbe=probe, restartPolicy="Never"))
     web.advance(5)
     assert web.get("pods", "web")["status"]["phase"] == "Failed"
     assert said(web, "Killing")[0][0] == "Container app failed liveness probe"

@@ -205,4 +205,5 @@ def test_a_job_starts_a_pod_and_keeps_it_when_the_job_goes_on() -> None:
     assert pod["metadata"]["name"].startswith("sum-")
     assert _status(cluster, "job", "sum")["active"] == 1
     cluster.delete("job", "sum")
+    cluster.advance(30)
     assert names(cluster) == []

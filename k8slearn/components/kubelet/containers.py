@@ -5,7 +5,11 @@ at once. A dead container is started again in the same namespace: the address st
 from the second time on the kubelet waits 10 seconds, then 20, 40, and so on up to 5 minutes (CrashLoopBackOff); 10
 minutes of life clear the slate.
 
-Left out: preStop and postStart hooks, images that have to be fetched, exit codes other than plain ones.
+A container that is told to stop may take its time: its preStop hook runs, then it gets SIGTERM, and what still runs
+when the pod's grace period is over is killed. Most programs end at once; a shell or a ``sleep`` as process 1 does not
+even hear of the signal, which is why ``kubectl delete`` of such a pod takes half a minute.
+
+Left out: postStart hooks, preStop hooks that fail, images that have to be fetched, exit codes other than plain ones.
 """
 
 from __future__ import annotations
@@ -16,13 +20,15 @@ from typing import Any
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
-from k8slearn.components.kubelet import dial, programs, retry, tools
+from k8slearn.components.kubelet import commands, dial, programs, retry, tools
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux.rows import Socket
 
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 10.0, 300.0, 600.0
 KILLED = 137
+LEAST = 2.0
+"""Seconds that a container has after its preStop hook, whatever its grace period was."""
 ANY = "0.0.0.0"
 Obj = dict[str, Any]
 
@@ -148,18 +154,45 @@ def back_off(pod: Pod, dead: Container) -> Commands:
     yield from retry.later(pod.world, pod.node, pod.key, dead.name, waits_until(dead))
 
 
-def kill(pod: Pod, sandbox: Sandbox, container: Container, message: str) -> Commands:
-    """One container is killed, for the reason that the event tells."""
-    yield pod.say("Killing", message, container=container.name, init=container.init)
-    yield pod.call("StopContainer", id=container.id[:13])
+def stop(pod: Pod, container: Container, message: str, grace: float) -> Generator[Command, None, bool]:
+    """StopContainer: preStop, SIGTERM, and after `grace` seconds in all SIGKILL. Has the container ended by now?"""
+    if not container.ends:
+        yield pod.say("Killing", message, container=container.name, init=container.init)
+        yield pod.call("StopContainer", id=container.id[:13], timeout=f"{grace:g}")
+        seconds, code = _stopping(pod, container, grace)
+        container = replace(container, ends=pod.world.clock + seconds, ends_with=code)
+        if seconds:
+            yield Put(cri.container_key(pod.node, container), container)
+            yield from retry.later(pod.world, pod.node, pod.key, f"{container.name} stops", container.ends)
+    if container.ends > pod.world.clock:
+        return False
+    yield from retry.forget(pod.world, pod.node, pod.key, f"{container.name} stops")
+    yield from _close(pod.world, pod.node, container)
+    dead = replace(ended(pod.world, container, container.ends_with), sockets=())
+    yield Put(cri.container_key(pod.node, container), dead)
+    return True
+
+
+def _stopping(pod: Pod, container: Container, grace: float) -> tuple[float, int]:
+    """(seconds, exit code): how long this container takes to stop. A hook that takes all the time leaves 2 s more."""
+    hook: Obj = (pod.container(container.name).get("lifecycle") or {}).get("preStop") or {}
+    asked = commands.seconds((hook.get("exec") or {}).get("command") or ())
+    asked = float((hook.get("sleep") or {}).get("seconds") or 0) or asked
+    waited, code = min(asked, grace), programs.on_sigterm(container.program)
+    if code is not None:
+        return waited, code
+    return max(grace, waited + LEAST if waited >= grace and grace else grace), KILLED
+
+
+def _close(world: World, node: str, container: Container) -> Commands:
+    """The kernel closes an ended process' sockets."""
+    scopes = {sandbox.id: sandbox.netns for sandbox in cri.sandboxes(world, node, container.pod)}
     for name in container.sockets:
-        yield Remove((sandbox.netns, "socket", name))
-    yield Put(cri.container_key(pod.node, container), replace(ended(pod.world, container, KILLED), sockets=()))
+        yield Remove((scopes.get(container.sandbox, node), "socket", name))
 
 
 def kill_all(world: World, node: str, key: str, pod: Pod | None) -> Commands:
-    """Every running container of a pod ends, and its sockets are closed. The pod itself may be gone already."""
-    scopes = {sandbox.id: sandbox.netns for sandbox in cri.sandboxes(world, node, key)}
+    """Every running container of a pod is killed, at once. The pod itself may be gone already."""
     for container in list(cri.containers(world, node, key)):
         if container.state != cri.RUNNING and not container.sockets:
             continue
@@ -168,8 +201,7 @@ def kill_all(world: World, node: str, key: str, pod: Pod | None) -> Commands:
             yield pod.say("Killing", message, container=container.name, init=container.init)
         if container.state == cri.RUNNING:
             yield dial.of(world).call(world, node, key, "StopContainer", id=container.id[:13])
-        for name in container.sockets:
-            yield Remove((scopes.get(container.sandbox, node), "socket", name))
+        yield from _close(world, node, container)
         killed = ended(world, container, KILLED) if container.state == cri.RUNNING else container
         yield Put(cri.container_key(node, container), replace(killed, sockets=()))
 

@@ -66,6 +66,11 @@ class Pod:
     def host_ip(self) -> str:
         return node_address(self.world, self.node)
 
+    def container(self, name: str) -> Obj:
+        """The part of the spec that describes this container, init containers included."""
+        specs = (*(self.spec.get("initContainers") or ()), *self.spec["containers"])
+        return next((spec for spec in specs if spec["name"] == name), {})
+
     def call(self, method: str, **told: object) -> Put:
         """The command by which the runtime is asked for something of this pod."""
         return self.dial.call(self.world, self.node, self.key, method, **told)

@@ -102,6 +102,12 @@ def failed(pod: Pod, container: Container) -> str:
     return next((kind for kind, probe in found if probe is not None and probe.passed is False), "")
 
 
+def grace(pod: Pod, container: Container, kind: str) -> float:
+    """Seconds that a container gets to end when this probe has failed: the probe's own, or the pod's."""
+    own = pod.container(container.name)[f"{kind}Probe"].get("terminationGracePeriodSeconds")
+    return float(pod.spec.get("terminationGracePeriodSeconds", 30) if own is None else own)
+
+
 def attend(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container) -> Commands:
     """Workers for a container that runs; its readiness is tried as soon as it has started."""
     for kind, wanted in specs(spec):

@@ -207,6 +207,17 @@ def _script_ending(script: str) -> int | None:
     return 0 if all(word.rpartition("/")[2] in ENDS for word in statements) else None
 
 
+IGNORES = ("sleep", "sh", "bash", "ash", "tail", "nc", "cat", "top", "watch", "perl", "python", "python3", "node")
+"""Programs that do not handle SIGTERM: as process 1 of a container the kernel does not even deliver it to them."""
+TERMINATED = {**dict.fromkeys(("java", "beam.smp"), 143), **dict.fromkeys(("whoami", "hello-app", "http-echo"), 2)}
+"""What others exit with after SIGTERM, where it is not 0 (Java reports the signal, Go's runtime dies with 2)."""
+
+
+def on_sigterm(name: str) -> int | None:
+    """The exit code with which a process ends on SIGTERM, at once; None: it does not, and has to be killed."""
+    return None if name in IGNORES else TERMINATED.get(name, 0)
+
+
 IN_USE: Mapping[str, str] = {
     "nginx": "nginx: [emerg] bind() to 0.0.0.0:{port} failed (98: Address already in use)",
     "httpd": "(98)Address already in use: AH00072: make_sock: could not bind to address 0.0.0.0:{port}",

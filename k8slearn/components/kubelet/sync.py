@@ -7,9 +7,9 @@
     sandbox broken    ── kill every container, break it down, make another: usually a new address
     init containers   ── one after the other, each to its end
     containers        ── start those that are not there, start dead ones again as restartPolicy says
-    deleted           ── kill, CNI DEL, netns, pause; then the object goes
+    deleted           ── stop the containers (that may take a grace period), CNI DEL, netns, pause; the object goes
 
-Left out: grace periods as time that passes (a container ends as soon as it is told to), ephemeral containers.
+Left out: ephemeral containers, and grace for containers whose sandbox has died (they are killed at once).
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ def _run(pod: Pod) -> Commands:
             if container.state == cri.EXITED:
                 yield from containers.bury(pod, live, container)
             elif container.state == cri.RUNNING and (kind := probes.failed(pod, container)):
-                yield from _unhealthy(pod, live, container, kind)
+                yield from _unhealthy(pod, container, kind)
         if (yield from _init(pod, live)):
             for spec in pod.spec["containers"]:
                 yield from _keep_running(pod, live, spec)
     yield from status.report(pod, live)
 
 
-def _unhealthy(pod: Pod, live: Sandbox, container: Container, kind: str) -> Commands:
+def _unhealthy(pod: Pod, container: Container, kind: str) -> Commands:
     """A startup or liveness probe has failed too often."""
     message = f"Container {container.name} failed {kind} probe"
     if pod.restart_policy != "Never":
         message += ", will be restarted"
-    yield from containers.kill(pod, live, container, message)
+    yield from containers.stop(pod, container, message, probes.grace(pod, container, kind))
 
 
 def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
@@ -168,13 +168,26 @@ def _again(pod: Pod, dead: Container) -> bool:
 
 def _delete(pod: Pod) -> Commands:
     """The pod is being deleted: when nothing of it is left on the node, the kubelet lets the object go."""
-    yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+    if not (yield from _stopped_containers(pod)):
+        known = cri.sandboxes(pod.world, pod.node, pod.key)
+        yield from status.report(pod, known[-1] if known else None)
+        return
     for old in list(cri.sandboxes(pod.world, pod.node, pod.key)):
         if not (yield from _stopped(pod, old)):
             return
     yield from _forget(pod.world, pod.node, pod.key)
     if not pod.obj["metadata"].get("finalizers"):
         yield Remove(pod.row)
+
+
+def _stopped_containers(pod: Pod) -> Generator[Command, None, bool]:
+    """All at the same time: has every one of them ended?"""
+    grace = float(pod.obj["metadata"].get("deletionGracePeriodSeconds") or 0)
+    over = True
+    for container in list(cri.containers(pod.world, pod.node, pod.key)):
+        if container.state == cri.RUNNING:
+            over &= yield from containers.stop(pod, container, f"Stopping container {container.name}", grace)
+    return over
 
 
 def _failed_kill(pod: Pod, old: Sandbox, error: CniError) -> Commands:
