@@ -17,6 +17,7 @@ from k8slearn.components.kube_proxy import KubeProxy, everything, rules
 from k8slearn.components.kube_proxy.config import CONFIG_MAP, Config
 from k8slearn.journal import Put, Remove, World
 from k8slearn.linux import iptables
+from k8slearn.linux.rows import Netns
 
 TRUTH = json.loads((Path(__file__).parent / "kubeproxy_iptables.json").read_text())
 CASES = [pytest.param(case, id=case["id"]) for case in TRUTH["cases"]]
@@ -33,6 +34,8 @@ def cluster(config: dict[str, Any]) -> World:
         "status": {"addresses": [{"type": "InternalIP", "address": config["nodeIP"]}]},
     }
     world.apply(Put(("api", "nodes", config["nodeName"]), node))
+    scope = f"node:{config['nodeName']}"
+    world.apply(Put((scope, "netns", ""), Netns(config["nodeName"], scope)))
     iptables_section = {"masqueradeAll": config["masqueradeAll"], "localhostNodePorts": config["localhostNodePorts"]}
     conf = {
         "clusterCIDR": config["podCIDR"],
