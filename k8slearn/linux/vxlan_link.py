@@ -3,18 +3,19 @@
 A device is known by its **VNI** and its UDP port; two of one machine may not share both. It remembers the namespace
 that it was made in (`Link.home`): there its outer packets travel and there its UDP socket is, while the device is up.
 
-Left out: its UDP socket in ``ss``, VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their
+Left out: VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their
 underlay device.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from k8slearn.journal import Commands, Put, Remove, Table, World
 from k8slearn.linux import fib, ip, link
 from k8slearn.linux.device import error, find
-from k8slearn.linux.rows import Link, Remote, Vxlan, VxlanFdb
+from k8slearn.linux.rows import Link, Remote, Socket, Vxlan, VxlanFdb
 from k8slearn.linux.vxlan_fdb import ALL, headroom, key, settings
 
 ANYWHERE = ("", "0.0.0.0", "::")
@@ -29,6 +30,16 @@ def is_open(world: World, home: str, port: int) -> bool:
     return port in near or any(
         link is not None and link.up and isinstance(link.spec, Vxlan) and link.spec.port == port for link in far
     )
+
+
+def sockets(world: World, home: str) -> Iterator[Socket]:
+    """The kernel's own UDP sockets for these devices: one for each port and family, which no program holds."""
+    near = (row for row in world.table(home, "link").values() if not row.home)
+    far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
+    rows = (row for row in (*near, *far) if row is not None and row.up)
+    specs = [row.spec for row in rows if isinstance(row.spec, Vxlan)]
+    for six, port in dict.fromkeys((":" in spec.local + spec.remote, spec.port) for spec in specs):
+        yield Socket("udp", "::" if six else "0.0.0.0", port, "", "", v6only=True)
 
 
 def _ports(links: Table) -> set[int]:

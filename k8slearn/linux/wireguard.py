@@ -20,7 +20,7 @@ neither is printed. The crypto is a model; the keys are real (`curve25519.py`).
 
 Left out: timers (keepalives that are sent by themselves, the handshake repeated every five seconds, cookies under
 load), replay windows; a device that is routed into itself goes round until it outgrows the MTU: here it stops at the
-recursion limit; its UDP socket in ``ss``.
+recursion limit.
 """
 
 from __future__ import annotations

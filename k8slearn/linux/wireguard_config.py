@@ -9,14 +9,15 @@ Left out: a peer's protocol version, ``wg`` over a userspace socket.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, World, digest
-from k8slearn.linux import ip, link, stack
+from k8slearn.linux import inet6, ip, link, stack
 from k8slearn.linux.curve25519 import clamped, public_key
 from k8slearn.linux.device import refused
-from k8slearn.linux.rows import Link, Peer, Wireguard
+from k8slearn.linux.rows import Link, Peer, Socket, Wireguard
 
 IN_USE = "Address already in use"
 
@@ -108,6 +109,14 @@ def opened(world: World, netns: str, device: Link) -> Link:
     except CommandError:
         raise refused(IN_USE) from None
     return replace(device, spec=replace(device.spec, port=port))
+
+
+def sockets(world: World, home: str) -> Iterator[Socket]:
+    """The kernel's own UDP sockets for these devices, one for each family; no program holds them."""
+    for _, row in stack.tunnels(world, home, "wireguard"):
+        if row.up and isinstance(row.spec, Wireguard):
+            for address in ("0.0.0.0", "::") if inet6.speaks(world, home) else ("0.0.0.0",):
+                yield Socket("udp", address, row.spec.port, "", "", v6only=True)
 
 
 def _port(world: World, netns: str, device: Link, port: int) -> int:

@@ -1,7 +1,8 @@
 """``ss``: who listens (iproute2 6.1).
 
-A listening socket is a row; connections live no longer than the command that makes them, so there are none to list.
-The column widths follow the contents, as in the real tool.
+A listening socket is a row; connections live no longer than the command that makes them, so there are none to list. A
+VXLAN or WireGuard device has a UDP socket too, which is the kernel's own. The column widths follow the contents, as in
+the real tool.
 
 Left out: everything but listening TCP, UDP and SCTP sockets (netlink, unix and raw sockets; what ``-e``, ``-i`` and
 ``-m`` add), filters.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from k8slearn.cni import cri
 from k8slearn.errors import CommandError
-from k8slearn.linux import ip
+from k8slearn.linux import ip, vxlan_link, wireguard_config
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Socket
 from k8slearn.shell.iptables_list import SERVICES
@@ -51,7 +52,9 @@ def _letters(word: str) -> str:
 
 def _sockets(process: Process, protocols: list[str], flags: set[str]) -> list[Socket]:
     """One protocol after the other, IPv4 before IPv6."""
-    rows: list[Socket] = list(process.world.table(process.netns, "socket").values())
+    world, netns = process.world, process.netns
+    rows: list[Socket] = [*world.table(netns, "socket").values(), *vxlan_link.sockets(world, netns)]
+    rows += wireguard_config.sockets(world, netns)
     families = flags & {"4", "6"} or {"4", "6"}
     mine = [row for row in rows if row.proto in protocols and ("6" if ":" in row.address else "4") in families]
     return sorted(
@@ -62,7 +65,9 @@ def _sockets(process: Process, protocols: list[str], flags: set[str]) -> list[So
 def _row(process: Process, socket: Socket, flags: set[str]) -> list[str]:
     port = str(socket.port) if "n" in flags else SERVICES.get(str(socket.port), str(socket.port))
     state, backlog = ("UNCONN", "0") if socket.proto == "udp" else ("LISTEN", str(BACKLOG))
-    user = f' users:(("{socket.program}",pid={holder(process, socket)},fd=3))' if "p" in flags else ""
+    user = (
+        f' users:(("{socket.program}",pid={holder(process, socket)},fd=3))' if "p" in flags and socket.program else ""
+    )
     return [socket.proto, state, "0", backlog, *_ends(socket, port), "*", user]
 
 

@@ -12,6 +12,7 @@ import pytest
 from k8slearn.journal import Put
 from k8slearn.linux.rows import Socket
 from tests.linux.boxes import MACHINE, Rows, boxes
+from tests.shell.conftest import Ours
 
 pytestmark = pytest.mark.root
 
@@ -83,6 +84,37 @@ ip netns exec x ss -lt
 ss -ltn
 arp -n 10.0.0.2
 """
+
+
+@pytest.mark.root
+def test_a_vxlan_device_has_a_socket_of_the_kernels_own(pair6: Any) -> None:
+    pair6.check("""
+        ip link set lo up
+        ip link add vx type vxlan id 1 dstport 8472 local 127.0.0.1
+        ss -lun
+        ip link set vx up
+        ip link add vy type vxlan id 2 dstport 8472
+        ip link set vy up
+        ip link add vz type vxlan id 3 dstport 4789 local ::1
+        ip link set vz up
+        ss -lunp
+        ss -lntu
+        ip netns add x
+        ip link set vx netns x
+        ip link set vy down
+        ss -lun
+        ip netns exec x ip link set vx up
+        ss -lun
+        ip netns exec x ss -lun
+    """)
+
+
+def test_a_wireguard_device_has_one_for_each_family() -> None:
+    ours = Ours(ipv6=True)
+    for line in ("ip link add wg0 type wireguard", "wg set wg0 listen-port 51820", "ip link set wg0 up"):
+        assert ours.run(line).exit_code == 0
+    rows = [line.split()[3] for line in ours.run("ss -lun").stdout.splitlines()[1:]]
+    assert rows == ["0.0.0.0:51820", "[::]:51820"]
 
 
 @pytest.fixture
