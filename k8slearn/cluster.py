@@ -155,12 +155,13 @@ class Cluster:
         self.engine.do("outside", {"address": address})
         return Place(self, f"outside:{address}")
 
-    def install_plugin(self, name: str, function: Plugin) -> None:
+    def install_plugin(self, name: str, function: Plugin | str | Path) -> None:
         """Put a CNI plugin of your own into /opt/cni/bin of every node, where a network configuration may name it.
 
         ``function(command, config, environ, node)`` is told CNI_COMMAND, the configuration and the variables, and
         does with ``node.run("ip link ...")`` what it does on the node. For ADD it returns a result, a dict as the
         specification has it; an error is a dict with ``code`` and ``msg``. It replaces a plugin of the same name.
+        A path is an executable of this computer that speaks CNI: on Linux, as root, it is called for real.
         """
         from k8slearn.shell.learned import asking, name_of_plugin
 

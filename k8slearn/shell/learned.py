@@ -13,6 +13,8 @@ What it gets wrong becomes an error object of the specification with one sentenc
         node.run(f"ip link add eth0 netns {name} type veth peer name mine0")
         return {"ips": [{"address": "10.9.0.2/24"}]}
 
+A path in place of a function is an executable that is called for real (`executable`).
+
 Left out: a function that asks another function of the learner's.
 """
 
@@ -22,6 +24,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +34,7 @@ from k8slearn.cni.spec import CniError
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, World, drive
 from k8slearn.linux.program import Call, Result, Running
+from k8slearn.shell.executable import Executable
 from k8slearn.shell.process import run
 
 Plugin = Callable[[str, dict[str, Any], dict[str, str], "Machine"], Mapping[str, Any] | None]
@@ -109,8 +113,10 @@ def _checked(name: str, answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return result
 
 
-def asking(name: str, function: Plugin) -> Callable[[Call], Mapping[str, Any]]:
+def asking(name: str, function: Plugin | str | Path) -> Callable[[Call], Mapping[str, Any]]:
     """What the engine calls for an answer of this function. Raises Refused where it is no function."""
+    if isinstance(function, str | Path):
+        function = Executable(function)
     if not callable(function):
         raise Refused(f"a plugin is a function of (command, config, environ, node), not {function!r:.60}")
 
