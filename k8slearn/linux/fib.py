@@ -114,10 +114,12 @@ def _length(found: Found) -> int:
 def output(world: World, netns: str, dst: str, *, src: str = "", oif: str = "", mark: int = 0) -> Found:
     """The way of a packet that the machine itself sends (`route.c: ip_route_output_key_hash_rcu`).
 
-    An IPv4 sender that is bound to a device goes out by it even where the tables know no way: as if on the link."""
+    An IPv4 sender that is bound to a device goes out by it even where the tables know no way: as if on the link, while
+    that is up."""
     found = lookup(world, netns, dst, src=src, oif=oif, mark=mark)
     if oif and ":" not in dst and found.kind not in ("unicast", "local", "broadcast", "multicast"):
-        return Found("unicast", oif)
+        device = link(world, netns, oif)
+        return Found("unicast", oif) if device is not None and device.up else Found("none")
     return found
 
 

@@ -145,9 +145,10 @@ def _receive_tcp(net: Net, skb: Skb) -> Walk[None]:
     accepted = net.servers.get(here)
     if found is not None and packet.flags == "SYN":
         yield _deliver(skb, found)
-        net.servers[here] = Accepted(packet.mss)
+        net.servers[here] = Accepted(packet.mss, skb.iif)
         mss = mss_of(mtu_towards(net.world, skb.netns, packet.src), packet.src)
-        net.outbox.append(Outgoing(skb.netns, _back(packet, "SYN-ACK")._replace(mss=mss), "SYN-ACK"))
+        answer = _back(packet, "SYN-ACK")._replace(mss=mss)
+        net.outbox.append(Outgoing(skb.netns, answer, "SYN-ACK", dev=skb.iif))
     elif accepted is not None and (found is not None or accepted.closing):
         yield from _converse(net, skb, found, accepted)
     else:
@@ -163,19 +164,19 @@ def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> W
         accepted.request += packet.payload
         if len(accepted.request) >= net.asked:
             answer = _answer(net, found, packet, accepted.request)
-            _send(net, skb.netns, _back(packet, "PSH-ACK", answer), accepted.mss)
+            _send(net, skb.netns, _back(packet, "PSH-ACK", answer), accepted)
     elif packet.flags == "FIN-ACK":
         accepted.closing = True
-        net.outbox.append(Outgoing(skb.netns, _back(packet, "FIN-ACK"), "FIN-ACK"))
+        net.outbox.append(Outgoing(skb.netns, _back(packet, "FIN-ACK"), "FIN-ACK", dev=accepted.dev))
 
 
-def _send(net: Net, netns: str, packet: Packet, mss: int) -> None:
+def _send(net: Net, netns: str, packet: Packet, accepted: Accepted) -> None:
     """An answer, in as many segments as it takes."""
     if len(packet.payload) <= SHORT:
-        net.outbox.append(Outgoing(netns, packet, "answer"))
+        net.outbox.append(Outgoing(netns, packet, "answer", dev=accepted.dev))
         return
-    for piece in segments(packet, mtu_towards(net.world, netns, packet.dst), mss):
-        net.outbox.append(Outgoing(netns, piece, "answer"))
+    for piece in segments(packet, mtu_towards(net.world, netns, packet.dst), accepted.mss):
+        net.outbox.append(Outgoing(netns, piece, "answer", dev=accepted.dev))
 
 
 def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
@@ -199,7 +200,7 @@ def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
         return
     yield _deliver(skb, found)
     answer = _back(packet, "", _answer(net, found, packet, packet.payload))
-    net.outbox.append(Outgoing(skb.netns, answer, "answer"))
+    net.outbox.append(Outgoing(skb.netns, answer, "answer", dev=skb.iif))
 
 
 HANDSHAKE = {"INIT": "INIT-ACK", "COOKIE-ECHO": "COOKIE-ACK", "SHUTDOWN": "SHUTDOWN-ACK"}
@@ -281,10 +282,10 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
     if client is not None:
         client.receive(net, packet)
     elif accepted is not None and packet.flags in pmtu.COMPLAINTS:
-        _cut_again(net, skb.netns, about, accepted.mss)
+        _cut_again(net, skb.netns, about, accepted)
 
 
-def _cut_again(net: Net, netns: str, lost: Packet, mss: int) -> None:
+def _cut_again(net: Net, netns: str, lost: Packet, accepted: Accepted) -> None:
     """A segment was too long for the way; the kernel believes it and knows better now."""
     if lost.payload and lost.size > mtu_towards(net.world, netns, lost.dst):
-        _send(net, netns, lost._replace(eth_src="", eth_dst="", ttl=64), mss)
+        _send(net, netns, lost._replace(eth_src="", eth_dst="", ttl=64), accepted)

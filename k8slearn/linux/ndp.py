@@ -71,14 +71,17 @@ def _message(flags: str, src: str, dst: str, target: str) -> Packet:
 
 
 def _send(net: Net, netns: str, link: Link, message: Packet) -> Walk[None]:
-    """`ndisc_send_skb`: a packet of this machine's own, but conntrack leaves it alone."""
+    """`ndisc_send_skb`: a packet of this machine's own that needs no route, until a rule marks it; conntrack leaves it
+    alone."""
     skb = Skb(netns, message, "", link.name)
     skb.state = "UNTRACKED"
     net.stat(netns, "Ip6OutRequests")
     icmp.count(net, netns, message, "Out")
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return
-    if (yield from netfilter.run(net, skb, "POSTROUTING")):
+    if skb.mark:
+        yield from path.reroute(net, skb)
+    elif (yield from netfilter.run(net, skb, "POSTROUTING")):
         yield from path.send_to_neighbour(net, skb)
 
 

@@ -265,7 +265,7 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return "Operation not permitted"
     if skb.packet.dst != packet.dst or skb.mark != mark:
-        return (yield from _reroute(net, skb))
+        return (yield from reroute(net, skb))
     yield from output(net, skb)
     words, net.errno = net.errno, ""
     return words
@@ -281,10 +281,13 @@ def _way_out(world: World, out: Outgoing) -> Found:
     return fib.lookup(world, out.netns, packet.dst, src=src, oif=oif, mark=out.mark)
 
 
-def _reroute(net: Net, skb: Skb) -> Walk[str]:
-    """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`)."""
-    found = fib.lookup(net.world, skb.netns, skb.packet.dst, src=skb.packet.src, mark=skb.mark)
-    if not _leads_somewhere(found):
+def reroute(net: Net, skb: Skb) -> Walk[str]:
+    """OUTPUT rewrote it: ask the table again (`netfilter.c: ip_route_me_harder`), in IPv6 on the same link where an
+    address counts on its own link only."""
+    narrow = ":" in skb.packet.dst and (ip.is_link_local(skb.packet.dst) or ip.is_multicast(skb.packet.dst))
+    oif = skb.oif if narrow else ""
+    found = fib.lookup(net.world, skb.netns, skb.packet.dst, src=skb.packet.src, oif=oif, mark=skb.mark)
+    if not _leads_somewhere(found) and found.kind != "multicast":
         says = f"no route to {skb.packet.dst}"
         yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, reason="IP_OUTNOROUTES")
         return LOCAL_ERRORS.get(found.kind, "Network is unreachable")

@@ -3,7 +3,8 @@
 Writing ``net.ipv4.ip_forward``, ``net.ipv6.conf.all.forwarding`` or ``net.ipv6.conf.all.disable_ipv6`` writes
 ``default`` and every device too (devinet.c: inet_forward_change, addrconf.c: addrconf_fixup_forwarding). A later write
 to ``conf.default`` is for devices still to come, and in IPv4 for those that never had an address (devinet.c:
-devinet_copy_dflt_conf). ``disable_ipv6`` empties a link, or sets it up again.
+devinet_copy_dflt_conf; not with ``forwarding``: devinet_sysctl_forward). ``disable_ipv6`` empties a link, or sets it
+up again.
 
 Left out: what `sysctl` leaves out.
 """
@@ -59,7 +60,8 @@ def _kept(world: World, netns: str, tree: str, dev: str, setting: str) -> Iterat
         return
     for link in list(world.table(netns, "link")):
         own = (netns, "sysctl", f"{tree}{link}.{setting}")
-        if world.get(own) is None and (tree == "net.ipv6.conf." or _has_address(world, netns, str(link))):
+        kept = tree == "net.ipv6.conf." or setting == "forwarding" or _has_address(world, netns, str(link))
+        if kept and world.get(own) is None:
             yield Put(own, sysctl.read(world, netns, own[2]))
 
 

@@ -100,6 +100,8 @@ class Accepted:
 
     mss: int = 0
     """What the client said that it takes in one segment."""
+    dev: str = ""
+    """The device that its SYN came in by: a link-local client means that link (`tcp_ipv6.c: tcp_v6_init_req`)."""
     request: str = ""
     closing: bool = False
 

@@ -36,6 +36,6 @@ def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -
     if not (yield from netfilter.run(net, skb, "OUTPUT")):
         return
     if skb.packet.dst != outer.dst or skb.mark != mark:
-        yield from path._reroute(net, skb)
+        yield from path.reroute(net, skb)
         return
     yield from path.output(net, skb)

@@ -52,8 +52,8 @@ def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: 
         says = "nowhere to send it to" if remote.dst in ANYWHERE else "dead loop on virtual device"
         yield Step(netns, "drop", f"{device.name}: {says}", frame, frame, why, device.name, reason="RECURSION_LIMIT")
         return
-    via = remote.via or (device.lower[1] if device.lower is not None else "")
-    found = fib.lookup(net.world, home, remote.dst, src=spec.local, oif=via, mark=mark if home == netns else 0)
+    mark = mark if home == netns else 0
+    found = fib.output(net.world, home, remote.dst, src=spec.local, oif=remote.via, mark=mark)
     if found.kind == "local":
         yield from _bypass(net, netns, device, frame, remote, why)
         return
@@ -66,7 +66,7 @@ def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: 
     outer = _outer(net, home, spec, frame, remote, found)
     says = f"{device.name}: {frame.eth_dst} is on {remote.dst}: wrapped into UDP for it"
     yield Step(netns, "transmit", says, frame, outer, why, device.name)
-    yield from tunnel.send(net, home, outer, found, mark if home == netns else 0, device.name)
+    yield from tunnel.send(net, home, outer, found, mark, device.name)
 
 
 def _outer(net: Net, home: str, spec: Vxlan, frame: Packet, remote: Remote, found: Found) -> Packet:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .compare import SIDE_BY_SIDE, Difference, differences, steps
 from .draw import draw
-from .real import Real
+from .real import Real, playable
 from .scenario import Scenario
 from .script import script
 from .shrink import shrink
@@ -70,7 +70,7 @@ def _tried(asked: argparse.Namespace) -> Iterator[Found]:
 
 
 def _try(seed: int) -> Found:
-    scenario = draw(seed)
+    scenario = playable(draw(seed))
     return seed, scenario, differences(scenario)
 
 
