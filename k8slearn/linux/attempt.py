@@ -34,6 +34,9 @@ INIT_TIMES = (0.0, 3.0)
 PATIENCE = 4.5
 """Seconds that a client waits before it calls it a timeout."""
 NEIGHBOUR_TIMEOUT = 3.0
+UNREACHABLE = "Network is unreachable"
+NO_PACKET = ""
+"""The reason where ``connect()`` itself fails: the kernel made no packet, so it drops none."""
 NOBODY = "0.0.0.0"
 CAPTURED: Key = ("capture", "last", "")
 """Where the world keeps the frames of the last conversation that was recorded: what ``tcpdump`` reads."""
@@ -75,11 +78,8 @@ def connect(
         legs.append(_redirected(netns, proto, dst, port, told))
         dst, port = told.dst, told.port
     found, src = _origin(world, netns, dst, source)
-    if proto == "udp" and _discarded(found):
-        attempt = _no_way(netns, dst, port, proto, found, "Network is unreachable")
-        return attempt._replace(ending=Ending("timeout", error="Connection timed out"))
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
-        return _no_way(netns, dst, port, proto, found, _refusal(world, netns, dst, found))
+        return (yield from _no_way(net, netns, dst, port, proto, found))
     mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
     if proto in PINGS:
         mine = mine._replace(dport=mine.sport)
@@ -151,7 +151,7 @@ def _redirected(netns: str, proto: str, dst: str, port: int, told: bpf.Instead) 
 def _origin(world: World, netns: str, dst: str, source: str) -> tuple[fib.Found, str]:
     """The way that a connection takes and the address that it comes from ("" = there is none)."""
     found = fib.lookup(world, netns, dst)
-    src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") else ""
+    src = fib.source_for(world, netns, found, dst) if found.kind in ("unicast", "local") or found.discards else ""
     src = source if src and source else src
     if not src and found.kind == "unicast" and ":" not in dst:
         src = NOBODY  # a machine without an address asks all the same (`inet_select_addr` gives 0)
@@ -161,21 +161,23 @@ def _origin(world: World, netns: str, dst: str, source: str) -> tuple[fib.Found,
     return found, src
 
 
-def _discarded(found: fib.Found) -> bool:
-    """An IPv6 network on lo takes connections and drops their packets with a soft error (`ip6_pkt_discard_out`)."""
-    return found.kind == "unreachable" and found.route is not None and found.route.kind == "unicast"
-
-
 def _refusal(world: World, netns: str, dst: str, found: fib.Found) -> str:
     if ":" in dst and not speaks_ipv6(world, netns):
         return "Address family not supported by protocol"
-    return path.LOCAL_ERRORS.get(found.kind, "Network is unreachable")
+    return path.LOCAL_ERRORS.get(found.kind, UNREACHABLE)
 
 
-def _no_way(netns: str, dst: str, port: int, proto: str, found: fib.Found, words: str) -> Attempt:
+def _no_way(
+    net: Net, netns: str, dst: str, port: int, proto: str, found: fib.Found
+) -> Generator[Command, None, Attempt]:
+    """``connect()`` itself fails; of an address without any route the kernel keeps count."""
+    words = _refusal(net.world, netns, dst, found)
+    if net.recording and words == UNREACHABLE:
+        net.stat(netns, "Ip6OutNoRoutes" if ":" in dst else "IpOutNoRoutes")
+        yield from count(net)
     packet = Packet(proto, "::" if ":" in dst else "0.0.0.0", dst, 0, port, FIRST[proto][0])
     says = f"connect to {dst}: {words}"
-    step = Step(netns, "drop", says, packet, packet, found.because, reason="IP_OUTNOROUTES")
+    step = Step(netns, "drop", says, packet, packet, found.because, reason=NO_PACKET)
     return Attempt((Leg(FIRST[proto][1], "request", 0.0, 0, (step,)),), Ending("unreachable", error=words), ())
 
 

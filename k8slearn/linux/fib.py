@@ -13,10 +13,10 @@ from k8slearn.journal import Table, World
 from k8slearn.linux import ip, rule, sysctl, trie
 from k8slearn.linux.fibtable import EVERYBODY, Flow, Found, address_because, ask, broadcast, route_text, way
 from k8slearn.linux.rows import Address, Link, Rule
-from k8slearn.linux.source import select_source, source_for
+from k8slearn.linux.source import first_address, select_source, source_for
 from k8slearn.trace import Because
 
-__all__ = ["Found", "lookup", "output", "route_text", "select_source", "source_for"]
+__all__ = ["Found", "first_address", "lookup", "output", "route_text", "select_source", "source_for"]
 
 
 def lookup(world: World, netns: str, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0) -> Found:

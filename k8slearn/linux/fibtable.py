@@ -30,6 +30,11 @@ class Found(NamedTuple):
     address: Address | None = None
     because: Because | None = None
 
+    @property
+    def discards(self) -> bool:
+        """An IPv6 network on ``lo``: sockets connect to it, and each packet is thrown away (`fib6_is_reject`)."""
+        return self.kind == "unreachable" and self.route is not None and self.route.kind == "unicast"
+
 
 class Flow(NamedTuple):
     """What a look-up is about. `iif` is ``lo`` for what the machine sends itself."""

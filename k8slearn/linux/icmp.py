@@ -175,7 +175,14 @@ def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> Walk[None]:
     if tracked is not None:
         tracked = Tracked(tracked.row, not tracked.reply, "RELATED", True, True, True)
     yield Step(skb.netns, "icmp", f"tells {packet.src}: ICMP {message}", packet, answer, None, skb.iif or skb.oif)
-    net.outbox.append(Outgoing(skb.netns, answer, f"ICMP {message}", tracked, state, "dont", skb.iif))
+    net.outbox.append(Outgoing(skb.netns, answer, f"ICMP {message}", tracked, state, "dont", came_by(net, skb)))
+
+
+def came_by(net: Net, skb: Skb) -> str:
+    """The device that counts as the one a packet came in by: what an IPv6 machine tells itself over ``lo`` came by the
+    device of the address that it is for (`icmpv6_iif`, `ipv6_rcv`)."""
+    own = fib.local_address(net.world, skb.netns, skb.packet.dst) if skb.iif == "lo" else None
+    return own.dev if own is not None else skb.iif
 
 
 def _may_tell(net: Net, skb: Skb, message: str) -> bool:

@@ -145,10 +145,10 @@ def _receive_tcp(net: Net, skb: Skb) -> Walk[None]:
     accepted = net.servers.get(here)
     if found is not None and packet.flags == "SYN":
         yield _deliver(skb, found)
-        net.servers[here] = Accepted(packet.mss, skb.iif)
+        net.servers[here] = Accepted(packet.mss, icmp.came_by(net, skb))
         mss = mss_of(mtu_towards(net.world, skb.netns, packet.src), packet.src)
         answer = _back(packet, "SYN-ACK")._replace(mss=mss)
-        net.outbox.append(Outgoing(skb.netns, answer, "SYN-ACK", dev=skb.iif))
+        net.outbox.append(Outgoing(skb.netns, answer, "SYN-ACK", dev=net.servers[here].dev))
     elif accepted is not None and (found is not None or accepted.closing):
         yield from _converse(net, skb, found, accepted)
     else:
@@ -184,7 +184,7 @@ def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
     answer = _back(packet, "RST-ACK" if packet.flags == "SYN" else "RST")
     says = f"{why} on {place(packet.dst, packet.dport)}: answers RST"
     yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
-    net.outbox.append(Outgoing(skb.netns, answer, "RST", dev=skb.iif))
+    net.outbox.append(Outgoing(skb.netns, answer, "RST", dev=icmp.came_by(net, skb)))
 
 
 def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
@@ -200,7 +200,7 @@ def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
         return
     yield _deliver(skb, found)
     answer = _back(packet, "", _answer(net, found, packet, packet.payload))
-    net.outbox.append(Outgoing(skb.netns, answer, "answer", dev=skb.iif))
+    net.outbox.append(Outgoing(skb.netns, answer, "answer", dev=icmp.came_by(net, skb)))
 
 
 HANDSHAKE = {"INIT": "INIT-ACK", "COOKIE-ECHO": "COOKIE-ACK", "SHUTDOWN": "SHUTDOWN-ACK"}
@@ -273,7 +273,7 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
         net.answered = ("", packet.src, packet.dst)
         answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
         answer = answer._replace(df=False)
-        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont", dev=skb.iif))
+        net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont", dev=icmp.came_by(net, skb)))
         return
     client, accepted = net.ends.get(key), net.servers.get(key)
     if about.flags == "echo-reply" and packet.inner is not None:

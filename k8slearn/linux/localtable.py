@@ -44,9 +44,9 @@ def _local4(world: World, netns: str) -> Iterator[Route]:
         yield replace(route, kind="local", scope="host")
         if link.kind == "loopback" and row.prefix < 32:
             yield replace(route, kind="local", scope="host", dst=row.network)
-        if link.up and row.prefix < 31:
-            last = ip.text(ip.network(row.network)[0] | ~ip.mask(row.prefix) & 0xFFFFFFFF)
-            for cast in {last: None, row.broadcast or last: None}:
+        last = ip.text(ip.network(row.network)[0] | ~ip.mask(row.prefix) & 0xFFFFFFFF) if row.prefix < 31 else ""
+        for cast in {last: None, row.broadcast or last: None} if link.up else ():
+            if cast:
                 yield replace(route, kind="broadcast", scope="link", dst=f"{cast}/32")
 
 

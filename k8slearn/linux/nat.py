@@ -279,3 +279,9 @@ def _translate_error(packet: Packet, row: Connection, target: Tuple, reply: bool
     if source:
         return packet._replace(src=target.src, inner=inner._replace(dst=quoted.dst, dport=quoted.dport))
     return packet._replace(dst=target.dst, inner=inner._replace(src=quoted.src, sport=quoted.sport))
+
+
+def homeless(skb: Skb, dev: str, hook: str) -> Step:
+    """A translation to a device's own address, and it has none (`nf_nat_masquerade.c`, `nf_nat_redirect.c`)."""
+    says = f"{dev} ate my IP address"
+    return Step(skb.netns, "drop", says, skb.packet, skb.packet, None, dev, hook, reason="NETFILTER_DROP")

@@ -266,7 +266,10 @@ def send_local(net: Net, out: Outgoing) -> Walk[str]:
         return "Operation not permitted"
     if skb.packet.dst != packet.dst or skb.mark != mark:
         return (yield from reroute(net, skb))
-    yield from output(net, skb)
+    if found.kind == "unreachable":
+        yield from _discard(net, skb, found)
+    else:
+        yield from output(net, skb)
     words, net.errno = net.errno, ""
     return words
 
@@ -277,7 +280,7 @@ def _way_out(world: World, out: Outgoing) -> Found:
     packet, about = out.packet, out.packet.inner
     src = packet.src if about is None or about.dst == packet.src else ""
     back = out.name == "echo-reply" or ip.is_link_local(packet.dst)
-    oif = out.dev if back and packet.family == "ip6" and out.dev != "lo" else ""
+    oif = out.dev if back and packet.family == "ip6" else ""
     return fib.lookup(world, out.netns, packet.dst, src=src, oif=oif, mark=out.mark)
 
 
@@ -294,6 +297,9 @@ def reroute(net: Net, skb: Skb) -> Walk[str]:
     if _strays(net.world, skb.netns, skb.packet, found):
         yield _stray(skb.netns, skb.packet, found)
         return "Invalid argument"
+    if found.discards:
+        yield from _discard(net, skb, found)
+        return ""
     skb.oif, skb.via = ("lo" if found.kind == "local" else found.dev), found.via
     skb.mtu = pmtu.mtu(net.world, skb.netns, found, skb.packet.dst)
     says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
@@ -303,7 +309,17 @@ def reroute(net: Net, skb: Skb) -> Walk[str]:
 
 
 def _leads_somewhere(found: Found) -> bool:
-    return found.kind in ("unicast", "local") or (found.kind == "broadcast" and bool(found.dev))
+    if found.kind in ("unicast", "local"):
+        return True
+    return (found.kind == "broadcast" and bool(found.dev)) or found.discards
+
+
+def _discard(net: Net, skb: Skb, found: Found) -> Walk[None]:
+    """What goes to an IPv6 network on lo ends here, and its sender hears of it (`route.c: ip6_pkt_discard_out`)."""
+    net.stat(skb.netns, "Ip6OutNoRoutes")
+    says = f"{skb.packet.dst} is in a network on lo: nobody is there"
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, "lo", reason="IP_OUTNOROUTES")
+    yield from icmp.error(net, skb, "no-route")
 
 
 def _strays(world: World, netns: str, packet: Packet, found: Found) -> bool:

@@ -9,10 +9,10 @@ Left out: sources that a socket was bound to (`socket` checks those).
 from __future__ import annotations
 
 from k8slearn.journal import World
-from k8slearn.linux import ip
+from k8slearn.linux import ip, localtable
 from k8slearn.linux.fibtable import Found
 from k8slearn.linux.rows import Address
-from k8slearn.linux.source6 import select_source6
+from k8slearn.linux.source6 import ordered, select_source6
 
 
 def select_source(world: World, netns: str, dev: str, towards: str) -> str:
@@ -28,6 +28,19 @@ def select_source(world: World, netns: str, dev: str, towards: str) -> str:
     elsewhere = [a for a in rows if a.scope == "global"]
     chosen = near or here or elsewhere
     return chosen[0].address if chosen else ""
+
+
+def first_address(world: World, netns: str, dev: str, towards: str) -> str:
+    """Where ``-j REDIRECT`` sends what came in by `dev` for `towards` (`nf_nat_redirect.c`): the device's first
+    address, in IPv6 one of the destination's scope if that is the link; empty: it has none, and the packet is lost."""
+    rows: list[Address] = [row for row in world.table(netns, "addr").values() if row.dev == dev]
+    if ":" not in towards:
+        rows = localtable.ordered4([row for row in rows if ":" not in row.address])
+    else:
+        near = ip.is_link_local(towards)
+        rows = ordered([row for row in rows if ":" in row.address and not row.tentative])
+        rows = [row for row in rows if row.scope == "link" or not near]
+    return rows[0].address if rows else ""
 
 
 def source_for(world: World, netns: str, found: Found, dst: str) -> str:

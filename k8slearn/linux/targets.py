@@ -58,10 +58,12 @@ def _dnat(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
 def _redirect(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     """To this machine itself (`nf_nat_redirect.c`): loopback for its own packets, else the address of the device."""
     loopback = "::1" if skb.packet.family == "ip6" else "127.0.0.1"
-    address = loopback if hook == "OUTPUT" else fib.select_source(net.world, skb.netns, skb.iif, skb.packet.src)
+    address = loopback if hook == "OUTPUT" else fib.first_address(net.world, skb.netns, skb.iif, skb.packet.dst)
+    if not address:
+        yield nat.homeless(skb, skb.iif, hook)
+        return DROP
     nat.setup(net, skb, _range(rule, "--to-ports", ":")._replace(first=address, last=address), False)
     return ACCEPT
-    yield
 
 
 def _snat(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
@@ -72,10 +74,11 @@ def _snat(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
 
 def _masquerade(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     """The address of the interface that the packet leaves by (`nf_nat_masquerade.c`)."""
+    if skb.packet.src == icmp.NOBODY:
+        return ACCEPT
     address = fib.select_source(net.world, skb.netns, skb.oif, skb.via or skb.packet.dst)
     if not address:
-        says = f"{skb.oif} ate my IP address"
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.oif, hook, "NETFILTER_DROP")
+        yield nat.homeless(skb, skb.oif, hook)
         return DROP
     nat.setup(net, skb, _range(rule, "--to-ports", ":")._replace(first=address, last=address), True)
     return ACCEPT

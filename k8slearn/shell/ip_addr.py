@@ -264,6 +264,8 @@ def _broadcast(given: Given) -> str:
     if given.broadcast not in ("+", "-"):
         return _prefix_address(given.broadcast)
     number, length = ip.network(given.named.get("peer", given.local))
+    if length > 30:
+        return ""
     return ip.text(number | (~ip.mask(length) & 0xFFFFFFFF if given.broadcast == "+" else 0))
 
 

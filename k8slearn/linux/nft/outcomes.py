@@ -40,11 +40,12 @@ def translate(net: Net, skb: Skb, here: Place, to: Nat, hook: str) -> Walk[bool]
     """Choose the new address and port; the connection keeps them (`nft_nat.c`, `nft_masq.c`, `nft_redir.c`)."""
     if skb.tracked is None:
         return True
+    if to.kind == "masquerade" and skb.packet.src == icmp.NOBODY:
+        return True
     source = to.kind in ("snat", "masquerade")
     first, last = _addresses(net, skb, here, to, hook)
-    if to.kind == "masquerade" and not first:
-        says = f"{skb.oif} ate my IP address"
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.oif, hook, "NETFILTER_DROP")
+    if to.kind in ("masquerade", "redirect") and not first:
+        yield nat.homeless(skb, skb.oif if source else skb.iif, hook)
         return False
     low, high = _ports(here, to)
     random, persistent = any("random" in flag for flag in to.flags), "persistent" in to.flags
@@ -66,7 +67,7 @@ def _addresses(net: Net, skb: Skb, here: Place, to: Nat, hook: str) -> tuple[str
     elif to.kind == "redirect" and hook == "OUTPUT":
         address = "::1" if skb.packet.family == "ip6" else "127.0.0.1"
     elif to.kind == "redirect":
-        address = fib.select_source(net.world, skb.netns, skb.iif, skb.packet.src)
+        address = fib.first_address(net.world, skb.netns, skb.iif, skb.packet.dst)
     return address, address
 
 
