@@ -13,7 +13,7 @@ from k8slearn.linux import fib, icmp, nat
 from k8slearn.linux.nft.acts import Place
 from k8slearn.linux.nft.values import Const, Mapped, Nat, Range, Reject
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Walk
 
 ICMPX = {
     "port-unreachable": ("port-unreachable", "port-unreachable"),
