@@ -1,49 +1,117 @@
 """The same objects and the same question under several wirings, side by side.
 
 Each wiring gets a cluster of its own, started alike; what was done to the first is done to it again, and then it is
-asked.
+asked. A table has a row for each thing that one may ask of a network plugin, and a column for each wiring::
+
+                 bridge                       kubenet
+    outcome      connected                    connected
+    way there    a > node-1 > switch > …      a > node-1 > switch > router > …
+    law          the same address is seen     the same address is seen
+
+All of it is read off the first packet's way and the rows that decided about it. Sentences below say what differs, and
+whether the law that must hold in all of them does: nobody translates between pods.
 
 Left out: what cannot be done under a wiring (a command about a bridge of another name) is said and passed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from k8slearn import settings
 from k8slearn.errors import Refused
-from k8slearn.trace import Trace
+from k8slearn.journal import World
+from k8slearn.linux.rows import Link
+from k8slearn.packet import Packet
+from k8slearn.trace import Leg, Step, Trace
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
 
 Network = str | Mapping[str, Any] | None
-"""A wiring's name, a CNI configuration of one's own, or None."""
+ASPECTS = {
+    "outcome": "what the client sees, and who answered",
+    "way there": "the places that the first packet passed",
+    "way back": "the places that the answer to it passed",
+    "headers": "what was on the wire between the machines",
+    "addresses": "sender and receiver, as the answerer saw them",
+    "ttl": "the hop limit on arrival: each router on the way took one",
+    "mtu": "bytes: of the sender's link, and of the narrowest link on the way",
+    "programmed by": "who wrote the rows that decided",
+    "law": "nobody translates between pods",
+}
+"""Each row of the table, and what it says."""
+NO_NAT = "holds: the sender's own address is seen"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One trace for each wiring, in the order asked; `clusters` are theirs, to go on with."""
+    """One trace for each wiring, in the order asked; `clusters` are theirs, to go on with.
+
+    `table` has a dict for each wiring: aspect (`ASPECTS`) -> text. Prints as a table, and is one in a notebook.
+    """
 
     traces: dict[str, Trace]
     clusters: dict[str, Cluster] = field(repr=False)
     odd: tuple[str, ...] = ()
+    table: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, network: str) -> Trace:
         return self.traces[network]
 
+    def differs(self) -> dict[str, dict[str, str]]:
+        """The aspects in which not all wirings are alike: aspect -> wiring -> text."""
+        rows = {aspect: {name: told[aspect] for name, told in self.table.items()} for aspect in ASPECTS}
+        return {aspect: row for aspect, row in rows.items() if len(set(row.values())) > 1}
+
+    def sentences(self) -> list[str]:
+        """What differs, what is alike, and the law that must hold in all."""
+        names, different = list(self.table), self.differs()
+        if len(names) < 2:
+            return [*_law(self.table), *self.odd]
+        alike = [aspect for aspect in ASPECTS if aspect not in different]
+        said = [f"They differ in {_listed(different)}." if different else "They do not differ in anything told here."]
+        said += [f"They are alike in {_listed(alike)}."] if alike and different else []
+        return [*said, *_law(self.table), *self.odd]
+
     def text(self) -> str:
-        """A line for each wiring: the outcome, who answered, which address it saw, and the places on the way there."""
-        lines = [f"{network:16} {_line(trace)}" for network, trace in self.traces.items()]
-        return "\n".join([*lines, *self.odd])
+        """The table, and what differs in sentences."""
+        names = list(self.table)
+        if not names:
+            return "no wiring was asked for"
+        columns = [["", *ASPECTS], *([name, *self.table[name].values()] for name in names)]
+        if sum(max(map(len, column)) + 2 for column in columns) > WIDEST:
+            return "\n".join([*_stacked(self.table), *self.sentences()])
+        widths = [max(map(len, column)) for column in columns]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)]
+        return "\n".join([*(line.rstrip() for line in lines), "", *self.sentences()])
 
     def __str__(self) -> str:
         return self.text()
 
     def to_dict(self) -> dict[str, Any]:
-        return {network: trace.to_dict() for network, trace in self.traces.items()}
+        """JSON-ready: for each wiring what the table says and the whole trace; what differs; the sentences."""
+        told = {name: {"told": self.table[name], "trace": trace.to_dict()} for name, trace in self.traces.items()}
+        return {"wirings": told, "differs": self.differs(), "sentences": self.sentences()}
+
+    def html(self) -> str:
+        """The same as an HTML table; a row whose cells differ is marked in its heading, not by colour alone."""
+        different = self.differs()
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.table)
+        rows = "".join(_html_row(aspect, self.table, aspect in different) for aspect in ASPECTS)
+        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences())
+        caption = "<caption>The same question under each wiring (≠: they differ)</caption>"
+        return f"<table>{caption}<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.text(), "text/html": self.html()}
+
+
+WIDEST = 150
+"""Characters: a table wider than that is told wiring by wiring."""
 
 
 def compare(
@@ -56,7 +124,8 @@ def compare(
         clusters[name], left_out = _under(cluster, network, name)
         odd += left_out
     traces = {network: other.trace(source, destination, port, protocol) for network, other in clusters.items()}
-    return Comparison(traces, clusters, tuple(odd))
+    table = {network: told(trace, clusters[network].world) for network, trace in traces.items()}
+    return Comparison(traces, clusters, tuple(odd), table)
 
 
 def _name(network: Network) -> str:
@@ -85,13 +154,118 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
     return other, odd
 
 
-def _line(trace: Trace) -> str:
-    places: list[str] = []
-    for leg in trace.legs[:1]:
-        for step in leg.steps:
-            place = trace.faces.place(step.where)
-            if step.before.proto != "arp" and (not places or places[-1] != place):
-                places.append(place)
-    seen = f", who saw {trace.source_seen}" if trace.source_seen else ""
-    by = f" by {trace.answered_by}" if trace.answered_by else ""
-    return f"{trace.outcome}{by}{seen}: {' > '.join(places)}"
+# -- what is told of one trace -----------------------------------------------------------------------------------------
+
+
+def told(trace: Trace, world: World) -> dict[str, str]:
+    """Each aspect of a trace, in words."""
+    there = [leg for leg in trace.legs if leg.direction == "request"][:1]
+    back = [leg for leg in trace.legs if leg.direction == "reply"][:1]
+    by = f", {trace.answered_by} answered" if trace.answered_by else ""
+    arrived = _arrived(there)
+    return {
+        "outcome": trace.outcome + by,
+        "way there": " > ".join(_places(trace, there)) or "-",
+        "way back": " > ".join(_places(trace, back)) or "-",
+        "headers": _headers(there),
+        "addresses": f"{trace.source_seen} > {trace.destination_seen}" if trace.source_seen else "nobody saw it",
+        "ttl": str(arrived.ttl) if arrived is not None else "-",
+        "mtu": _mtu(there, world),
+        "programmed by": _authors(trace),
+        "law": _judged(trace, there, world),
+    }
+
+
+def _steps(legs: Iterable[Leg]) -> Iterator[Step]:
+    """The packet's own steps, without the ARP questions on the way."""
+    return (step for leg in legs for step in leg.steps if step.before.proto != "arp")
+
+
+def _places(trace: Trace, legs: list[Leg]) -> list[str]:
+    places = [trace.faces.place(step.where) for step in _steps(legs)]
+    return [place for n, place in enumerate(places) if n == 0 or place != places[n - 1]]
+
+
+def _arrived(legs: list[Leg]) -> Packet | None:
+    return next((step.after for step in _steps(legs) if step.what in ("deliver", "refuse")), None)
+
+
+def _headers(legs: list[Leg]) -> str:
+    """The outermost headers that the packet had anywhere on its way."""
+    wire = [step.after for step in _steps(legs) if step.what != "arp" and not step.after.proto.startswith("icmp")]
+    outer = next((packet for packet in wire if packet.inner is not None or packet.cipher or packet.tag), None)
+    if outer is None:
+        return f"{wire[0].proto.upper()} {wire[0].src} > {wire[0].dst}, no more" if wire else "-"
+    if outer.tag:
+        return f"an 802.1Q tag, {outer.tag}"
+    name = "WireGuard" if outer.cipher else f"VXLAN (vni {outer.vni})" if outer.vni else outer.proto.upper()
+    return f"{name} {outer.src} > {outer.dst} around it"
+
+
+def _mtu(legs: list[Leg], world: World) -> str:
+    sent = [step for step in _steps(legs) if step.dev and step.what in ("send", "transmit", "encapsulate")]
+    links: list[Link | None] = [world.get((step.where, "link", step.dev)) for step in sent]
+    mtus = [link.mtu for link in links if link is not None and link.kind != "loopback"]
+    return f"{mtus[0]}, narrowest {min(mtus)}" if mtus else "-"
+
+
+def _authors(trace: Trace) -> str:
+    """Of the routes, rules and neighbours that were met."""
+    found: dict[str, None] = {}
+    for step in trace.steps:
+        cause = trace.faces.cause(step.because.key, step.because.position) if step.because is not None else None
+        if cause is not None and step.before.proto != "arp":
+            found[cause.author] = None
+    return ", ".join(sorted(found)) or "-"
+
+
+def _judged(trace: Trace, legs: list[Leg], world: World) -> str:
+    """Of two pods: is the sender's own address seen, and the receiver's own reached?"""
+    sent = next((step.before for step in _steps(legs) if step.what == "send"), None)
+    pods = world.table("api", "pods")
+    if trace.source not in pods or trace.destination not in pods:
+        return "says nothing: not from pod to pod"
+    if trace.outcome != "connected" or sent is None:
+        return "not tried: no packet came through"
+    if trace.source_seen != sent.src:
+        return f"broken: {sent.src} is seen as {trace.source_seen}"
+    asked = f"{sent.dst}:{sent.dport}"
+    return NO_NAT if trace.destination_seen == asked else f"broken: {asked} was reached as {trace.destination_seen}"
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def _law(table: Mapping[str, Mapping[str, str]]) -> list[str]:
+    judged = {name: row["law"] for name, row in table.items()}
+    if not judged or all(law.startswith("says nothing") for law in judged.values()):
+        return []
+    law = "The law that must hold in all of them, that nobody translates between pods"
+    broken = [f"{name} ({text.removeprefix('broken: ')})" for name, text in judged.items() if text.startswith("broken")]
+    untried = [name for name, text in judged.items() if text.startswith("not tried")]
+    said = [f"{law}, is broken by {_listed(broken)}." if broken else f"{law}, holds."]
+    return [*said, f"Under {_listed(untried)} none came through."] if untried else said
+
+
+def _listed(aspects: Iterable[str]) -> str:
+    *most, last = aspects
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _stacked(table: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Each aspect, and below it a line for each wiring (one line where all say the same)."""
+    width = max(map(len, table))
+    for aspect in ASPECTS:
+        row = {name: row[aspect] for name, row in table.items()}
+        if len(set(row.values())) == 1:
+            yield f"{aspect}: {next(iter(row.values()))}"
+            continue
+        yield f"{aspect}:"
+        yield from (f"  {name:{width}}  {text}" for name, text in row.items())
+    yield ""
+
+
+def _html_row(aspect: str, table: Mapping[str, Mapping[str, str]], differs: bool) -> str:
+    mark = " ≠" if differs else ""
+    cells = "".join(f"<td>{escape(row[aspect])}</td>" for row in table.values())
+    return f'<tr><th scope="row" title="{escape(ASPECTS[aspect])}">{aspect}{mark}</th>{cells}</tr>'

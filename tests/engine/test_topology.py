@@ -262,6 +262,12 @@ REFUSED: list[tuple[Any, str]] = [
 ]
 
 
+def test_an_overlay_needs_no_more_of_the_routers_than_the_nodes_addresses() -> None:
+    cluster = _with_pods("flannel")
+    assert all(law.holds for law in cluster.laws())
+    assert cluster.trace("default/a", "default/b").source_seen == "10.244.0.2"
+
+
 @pytest.mark.parametrize(("topology", "why"), REFUSED, ids=[json.dumps(t) for t, _ in REFUSED])
 def test_a_topology_that_cannot_be_is_refused_in_one_sentence(topology: Any, why: str) -> None:
     with pytest.raises(Refused, match=why) as refused:

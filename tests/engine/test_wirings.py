@@ -118,8 +118,35 @@ def test_wirings_are_compared_on_the_same_objects_and_the_same_question() -> Non
         "bridge": "connected",
         "kubenet": "connected",
     }
-    assert "router" in found.text().splitlines()[1]
-    assert "router" not in found.text().splitlines()[0]
+    ways = {name: told["way there"] for name, told in found.table.items()}
+    assert ways["bridge"] == "default/a > node-1 > switch > node-2 > default/b"
+    assert ways["kubenet"] == "default/a > node-1 > switch > router > switch > node-2 > default/b"
+    assert "route-controller" in found.table["kubenet"]["programmed by"]
+    assert found.sentences()[0] == "They differ in way there, way back, ttl and programmed by."
+    assert found.sentences()[-1].endswith("that nobody translates between pods, holds.")
+
+
+def test_a_comparison_is_a_table_in_text_and_in_html_and_plain_data() -> None:
+    found = _two_pods("bridge").compare(["bridge", "kubenet", "flannel", "flannel-host-gw"], "default/a", "default/b")
+    assert found.table["flannel"]["headers"] == "VXLAN (vni 1) 192.168.64.11 > 192.168.64.12 around it"
+    assert found.table["flannel"]["mtu"] == "1450, narrowest 1450"
+    assert set(found.differs()) == {"way there", "way back", "headers", "ttl", "mtu", "programmed by"}
+    assert '<th scope="row" title="bytes: of the sender' in found.html()
+    assert found._repr_mimebundle_()["text/plain"] == str(found)
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["wirings"]["kubenet"]["trace"]["outcome"] == "connected"
+    assert data["differs"]["mtu"]["flannel"] == "1450, narrowest 1450"
+
+
+def test_a_comparison_names_the_wiring_that_breaks_the_law() -> None:
+    cluster = _two_pods("bridge")
+    cluster.node("node-1").run("iptables -t nat -I POSTROUTING -s 10.244.0.0/24 -j MASQUERADE")
+    assert (
+        "is broken by bridge (10.244.0.2 is seen as 192.168.64.11)"
+        in cluster.compare(["bridge"], "default/a", "default/b").text()
+    )
+    assert cluster.compare([], "default/a", "default/b").text() == "no wiring was asked for"
+    assert "holds" not in cluster.compare(["bridge"], "node:node-1", "outside").text()
 
 
 def test_a_matrix_says_for_every_pair_what_becomes_of_it() -> None:
