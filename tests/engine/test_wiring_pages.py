@@ -81,6 +81,31 @@ DELEGATED = (
     '"name":"cbr0","type":"bridge"}'
 )
 PAGES: dict[str, dict[tuple[str, str], str]] = {
+    "ptp": {
+        ("node", "ip -4 -br addr"): """
+lo               UNKNOWN        127.0.0.1/8
+eth0@if…         UP             192.168.64.11/24
+veth…@if… UP             10.244.0.1/32
+""",
+        ("node", "ip route"): """
+default via 192.168.64.1 dev eth0 proto static
+10.244.0.2 dev veth… scope host
+10.244.1.0/24 via 192.168.64.12 dev eth0 proto static
+10.244.2.0/24 via 192.168.64.13 dev eth0 proto static
+192.168.64.0/24 dev eth0 proto kernel scope link src 192.168.64.11
+""",
+        ("node", "ip -br link show type bridge"): "",
+        ("node", "iptables -t nat -S POSTROUTING"): """
+-P POSTROUTING ACCEPT
+-A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "pods to the world outside" -j MASQUERADE
+""",
+        ("pod", "ip addr"): BRIDGED.replace("{mtu}", "1500"),
+        ("pod", "ip route"): """
+default via 10.244.0.1 dev eth0
+10.244.0.0/24 via 10.244.0.1 dev eth0 src 10.244.0.2
+10.244.0.1 dev eth0 scope link src 10.244.0.2
+""",
+    },
     "flannel": {
         ("node", "ip addr show flannel.1"): """
 3: flannel.1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN group default qlen 1000

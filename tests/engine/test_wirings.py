@@ -12,7 +12,7 @@ from k8slearn.errors import Refused
 
 from .given import DEPLOYMENT, events, pod
 
-BOTH = pytest.mark.parametrize("network", ["bridge", "kubenet", "flannel", "flannel-host-gw"])
+BOTH = pytest.mark.parametrize("network", ["bridge", "kubenet", "ptp", "flannel", "flannel-host-gw"])
 
 
 def _two_pods(network: str) -> Cluster:
@@ -167,6 +167,20 @@ def test_what_is_not_built_yet_says_so() -> None:
     cluster = Cluster(nodes=1)
     with pytest.raises(Refused, match="not built yet"):
         cluster.policy_allows("default/a", "default/b")
+
+
+def test_one_question_under_every_wiring_has_one_answer() -> None:
+    cluster = _two_pods("bridge")
+    networks = ["bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"]
+    compared = cluster.compare(networks, "default/a", "default/b")
+    assert compared.odd == ()
+    for network in networks:
+        trace = compared[network]
+        assert (trace.outcome, trace.answered_by, trace.source_seen) == ("connected", "default/b", "10.244.0.2")
+    wrapped = [name for name in networks if any(s.after.vni for s in compared[name].steps)]
+    assert wrapped == ["flannel"], "one overlay, and the others send pods' packets as they are"
+    by_router = [name for name in networks if any(s.where == "router" for s in compared[name].steps)]
+    assert by_router == ["kubenet"]
 
 
 OWN = {

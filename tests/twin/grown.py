@@ -7,7 +7,7 @@ from typing import Any
 
 from k8slearn import Cluster
 
-NETWORKS = ("bridge", "kubenet", "flannel", "flannel-host-gw")
+NETWORKS = ("bridge", "kubenet", "ptp", "flannel", "flannel-host-gw")
 """The wirings that a plain kernel can rebuild."""
 APPS = ("red", "green", "blue")
 SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 81))
