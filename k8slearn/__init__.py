@@ -2,7 +2,7 @@
 
 Reading order: journal -> trace -> linux/path -> the room you wonder about -> components/kube_proxy -> explain.
 
-Left out (so far): every wiring but "bridge" and "kubenet", IPv6, DNS, enforcing NetworkPolicies, other modes of
+Left out (so far): the wirings calico, cilium and vpc, IPv6, DNS, enforcing NetworkPolicies, other modes of
 kube-proxy. Each says so when it is asked for. Nothing here measures time: it shows what happens, not how fast.
 """
 
