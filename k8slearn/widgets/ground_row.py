@@ -1,6 +1,6 @@
 """What stands under the nodes: the switch as a bar, the router, other machines of the node network, and outside.
 
-Left out: more than one switch or router.
+Left out: more than one switch (`segments`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _row(board: Board, spaces: Sequence[Space], y: float, width: float) -> float
                 _hang(board, port, i)
         board.homes[space.scope] = (x + stem, y + 22)
         board.badges[space.scope] = (x + card - 46, y + 22)
-        name = "outside" if space.kind == "outside" else space.name
+        name = "outside" if space.kind == "outside" and space.name == space.address else space.name
         address = nic.addresses[0] if nic and nic.addresses else space.address or "no address"
         marks = (
             Rect(space.kind, x, y, card, 44, 8),

@@ -19,12 +19,13 @@ from k8slearn.widgets.ground_row import draw_ground
 from k8slearn.widgets.machine_box import draw_node, rails_of
 from k8slearn.widgets.marks import Line, Mark, Rect, Sheet, Thing, Words
 from k8slearn.widgets.scene import Machine, Scene
+from k8slearn.widgets.segments import draw_segments
 from k8slearn.widgets.service_row import draw_services
 
 
 def sheet(scene: Scene) -> Sheet:
     """The positions of everything in this scene. The same scene, the same sheet."""
-    nodes = scene.of_kind("node")
+    nodes = sorted(scene.of_kind("node"), key=_switch)
     frame = _frame(nodes)
     between = 14.0
     row = len(nodes) * (frame.width + between) - between if nodes else 0.0
@@ -40,7 +41,10 @@ def sheet(scene: Scene) -> Sheet:
         draw_node(board, machine, frame, left + i * (frame.width + between), top, turn)
     foot = turn + 28 + NIC
     span = (left, left + row) if nodes else (EDGE + PAD, width - EDGE - PAD)
-    bottom, height = draw_ground(board, scene, span, foot, width)
+    if len(scene.of_kind("switch")) > 1:
+        bottom, height = draw_segments(board, scene, foot, width)
+    else:
+        bottom, height = draw_ground(board, scene, span, foot, width)
     backdrop.append(_band("node", turn + 28, bottom - turn - 28, width, "", _node_title(scene)))
     _wire(board)
     things = (*backdrop, *_layers(board))
@@ -55,6 +59,12 @@ def sheet(scene: Scene) -> Sheet:
         frozenset(board.bridges),
         board.wires,
     )
+
+
+def _switch(machine: Machine) -> str:
+    """Nodes of one subnet stand side by side."""
+    eth0 = machine.root.port("eth0")
+    return eth0.peer[0] if eth0 is not None and eth0.peer else ""
 
 
 def _layers(board: Board) -> Iterable[Thing]:

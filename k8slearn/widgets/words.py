@@ -38,7 +38,9 @@ def _topology(scene: Scene) -> Iterator[str]:
     yield summary(scene).partition(". ")[0]
     for name, title, note in NETWORKS:
         if scene.networks[name]:
-            yield f"  {title:16}{scene.networks[name]:18} {note}"
+            several = len(scene.of_kind("switch")) if name == "node" else 0
+            said = f"the machines, on {several} switches with routers between them" if several > 1 else note
+            yield f"  {title:16}{scene.networks[name]:18} {said}"
     for machine in scene.machines:
         if machine.root.kind == "node":
             yield ""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from k8slearn import Cluster
 from k8slearn.errors import Refused
+from k8slearn.widgets.layout import sheet
+from k8slearn.widgets.scene import scene
 
 from .given import pod, sentence
 
@@ -260,6 +262,41 @@ REFUSED: list[tuple[Any, str]] = [
     ({"commands": {"router": ["iptables -A FORWARD -j NOPE"]}}, "NOPE"),
     ({"allow_overlap": 1}, "true or false"),
 ]
+
+
+def test_pictures_show_every_segment_and_every_router() -> None:
+    cluster = _with_pods()
+    graph, text = cluster.graph(), cluster.text()
+    for scope in ("switch:a", "switch:b", "switch:office", "router", "router:r2", "router:office"):
+        assert (scope, "netns", "") in graph
+        assert (scope.replace(":", "-") if "switch" in scope else scope.rpartition(":")[2]) in text
+    assert ("router", "link", "eth1") in graph[("switch:b", "link", "router")]
+    assert "on 3 switches with routers between them" in text
+    assert "outside:db  eth0 192.168.64.200/25" in text
+    drawn = sheet(scene(cluster.world))
+    for (scope, name), (x, y) in drawn.ports.items():
+        assert 0 <= x <= drawn.width, (scope, name)
+        assert 0 <= y <= drawn.height, (scope, name)
+    boxes = {thing.name: thing for thing in drawn.things}
+    assert {"switch:a", "switch:b", "switch:office", "router", "router:r2", "outside:172.20.0.25"} <= set(boxes)
+    cables = {frozenset((a[0], b[0])) for a, b in drawn.wires}
+    assert {frozenset(("router", "router:office")), frozenset(("switch:b", "router:r2"))} <= cables
+    assert cluster.trace("default/a", "outside:mail").svg().startswith("<svg")
+
+
+@pytest.mark.parametrize("nodes", [1, 4])
+@pytest.mark.parametrize("routers", [0, 4])
+def test_a_picture_has_room_for_any_number_of_boxes(nodes: int, routers: int) -> None:
+    topology = {
+        "subnets": TWO,
+        "routers": {f"r{n}": [f"192.168.64.{2 + n}", f"192.168.64.{130 + n}"] for n in range(routers)},
+        "peers": {f"p{n}": f"172.20.{n}.0/24" for n in range(routers)},
+        "machines": {f"m{n}": f"172.20.{n % max(routers, 1)}.{10 + n}" for n in range(2 * routers)},
+    }
+    cluster = Cluster(nodes=nodes, network=None, topology=topology)
+    drawn = sheet(scene(cluster.world))
+    assert all(0 <= x <= drawn.width and 0 <= y <= drawn.height for x, y in drawn.ports.values())
+    assert cluster.svg().startswith("<svg")
 
 
 def test_an_overlay_needs_no_more_of_the_routers_than_the_nodes_addresses() -> None:

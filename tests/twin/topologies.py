@@ -65,8 +65,9 @@ def drawn(random: Random, nodes: int) -> dict[str, Any]:
         other = next((leg for leg in legs if int(leg.rpartition(".")[2]) - 2 == mine), f"192.168.64.{mine + 1}")
         node = f"192.168.64.{base[0] + 11}"
         words = {"net": random.choice(NETS), "pods": "10.244.0.0/24", "node": node, "other": other}
-        if _can_be_typed(machine, line, words, legs, mine):
-            commands.setdefault(machine, []).append(line.format(**words))
+        typed = line.format(**words)
+        if _can_be_typed(machine, line, words, legs, mine) and typed not in commands.setdefault(machine, []):
+            commands[machine].append(typed)
     if random.random() < 0.2:
         peers["clash"] = random.choice(("10.244.1.0/24", "10.244.0.0/25", "10.96.7.0/24"))
         machines["ledger"] = peers["clash"].rpartition(".")[0] + ".25"
