@@ -24,8 +24,8 @@ from k8slearn.errors import Refused
 from k8slearn.export import rules, vxlan
 from k8slearn.export.script import CANNOT, SCRIPT
 from k8slearn.journal import World, digest
-from k8slearn.linux import ip, nft, route, sysctl
-from k8slearn.linux.rows import Address, Link, Route
+from k8slearn.linux import ip, nft, route, rule, sysctl
+from k8slearn.linux.rows import Address, Link, Route, Rule
 
 KINDS = ("loopback", "veth", "bridge", "vxlan")
 """The kinds of link that a plain kernel has and this script makes."""
@@ -111,7 +111,7 @@ def _fingerprint(world: World, scopes: Iterable[str]) -> Iterator[str]:
             yield repr((scope, table, rows))
 
 
-SHOWN = ("link", "addr", "route", "neigh", "fdb", "vxfdb", "sysctl", "chain", "ipset", "ipset-member", "socket")
+SHOWN = ("link", "addr", "route", "rule", "neigh", "fdb", "vxfdb", "sysctl", "chain", "ipset", "ipset-member", "socket")
 """The tables that a script is made of."""
 
 
@@ -206,9 +206,9 @@ def _inside(world: World, place: Place) -> str:
     lines = [line for part in _PARTS for line in part(world, scope)]
     blocks = [f"# {scope}", _heredoc(f"ip -n {netns} -batch -", "\n".join(lines))]
     fdb = [
-        f"fdb replace {f.mac} dev {f.port} master permanent"
+        f"fdb replace {f.mac} dev {f.port} master {f.state}"
         for f in world.table(scope, "fdb").values()
-        if f.state == "permanent"
+        if f.state in ("permanent", "static")
     ]
     fdb += vxlan.forwarding(world, scope)
     fdb += [f"fdb add {mac} dev {row.name} self" for row in _in_order(world, scope) for mac in row.macs]
@@ -225,6 +225,8 @@ def _ports(world: World, scope: str) -> Iterator[str]:
             yield f"link set dev {link.name} master {link.master}"
             if link.hairpin:
                 yield f"link set dev {link.name} type bridge_slave hairpin on"
+            if link.port.proxy_arp:
+                yield f"link set dev {link.name} type bridge_slave proxy_arp on"
         if link.promisc:
             yield f"link set dev {link.name} promisc on"
 
@@ -276,7 +278,18 @@ def _neighbours(world: World, scope: str) -> Iterator[str]:
             yield f"neigh replace {row.address} lladdr {row.mac} dev {row.dev} nud permanent"
 
 
-_PARTS: tuple[Callable[[World, str], Iterator[str]], ...] = (_ports, _addresses, _ups, _routes, _neighbours)
+def _policies(world: World, scope: str) -> Iterator[str]:
+    """``ip rule``: those that somebody added, and the kernel's own that somebody deleted."""
+    rows: Iterable[Rule] = world.table(scope, "rule").values()
+    for row in rows:
+        family = "-6 " if row.family == "ip6" else ""
+        yield f"{family}rule {'del' if row.gone else 'add'} {rule.text(row)} priority {row.priority}"
+
+
+_PARTS: tuple[Callable[[World, str], Iterator[str]], ...] = (
+    *(_ports, _addresses, _ups, _routes, _neighbours),
+    _policies,
+)
 
 
 def _listeners(world: World, places: Iterable[Place]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from k8slearn import Cluster
+from k8slearn import Cluster, manifests
 
-NETWORKS = ("bridge", "kubenet", "ptp", "flannel", "flannel-host-gw")
-"""The wirings that a plain kernel can rebuild."""
+NETWORKS = ("bridge", "kubenet", "ptp", "flannel", "flannel-host-gw", "calico", "vpc")
+"""The wirings that a plain kernel can rebuild: Calico's without IP-in-IP."""
 APPS = ("red", "green", "blue")
 SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 81))
 """(protocol, port, target port): nobody listens on 81."""
@@ -17,7 +17,16 @@ SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 8
 def grown(random: Random, networks: tuple[str, ...] = NETWORKS) -> Cluster:
     """A cluster of 2 to 4 nodes in one of the wirings, with pods of three applications and Services over them."""
     nodes, network = random.randint(2, 4), random.choice(networks)
-    return filled(Cluster(nodes=nodes, network=network, seed=random.randrange(1 << 30)), random)
+    return filled(_standing(nodes, network, random.randrange(1 << 30)), random)
+
+
+def _standing(nodes: int, network: str, seed: int) -> Cluster:
+    if network != "calico":
+        return Cluster(nodes=nodes, network=network, seed=seed)
+    cluster = Cluster(nodes=nodes, network=None, seed=seed)
+    text = manifests.text("calico").replace("CALICO_IPV4POOL_IPIP, value: Always", "CALICO_IPV4POOL_IPIP, value: Never")
+    cluster.apply(text)
+    return cluster
 
 
 def filled(cluster: Cluster, random: Random) -> Cluster:

@@ -196,3 +196,11 @@ def test_equal_clusters_have_equal_scripts_and_different_ones_their_own_namespac
     assert first == same
     names = [{line for line in text.splitlines() if line.startswith("netns add")} for text in (first, other)]
     assert not names[0] & names[1]
+
+
+def test_calicos_tunnel_is_told_and_not_rebuilt(tmp_path: Path) -> None:
+    script = tmp_path / "cluster.sh"
+    script.write_text(Cluster(nodes=2, network="calico").export("netns"))
+    done = subprocess.run(["bash", str(script), "up"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "tunl0" in done.stderr
