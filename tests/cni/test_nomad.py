@@ -91,6 +91,21 @@ def test_nomads_own_list_is_a_bridge_of_its_own_with_a_firewall_and_host_ports()
     assert (own.name, own.version, own.types) == ("nomad", "0.4.0", ("loopback", "bridge", "firewall", "portmap"))
 
 
+def test_in_bridge_mode_allocations_of_two_clients_meet_at_their_host_ports() -> None:
+    c = Cluster(nodes=2, network=None)
+    for name in ("node-1", "node-2"):
+        assert c.node(name).run("nomad job run -json -", stdin=group("bridge")).exit_code == 0
+    one, two = (next(iter(c.world.table(f"node:node-{number}", "alloc").values())) for number in (1, 2))
+    assert one.address == two.address == "172.26.64.2"
+    assert "-A NOMAD-ADMIN -d 172.26.64.0/20 -o nomad -j ACCEPT" in c.node("node-1").run("iptables-save").stdout
+    mapped = f"192.168.64.12:{two.ports[0].host}"
+    assert mapped in c.node("node-2").run(f"nomad alloc status {two.id}").stdout
+    seen = c.node("node-1").run(f"ip netns exec {one.id} curl -s http://{mapped}/clientip").stdout
+    assert seen.partition(":")[0] == "192.168.64.11"
+    c.node("node-1").run("nomad job stop web")
+    assert "CNI-DN" not in c.node("node-1").run("iptables-save").stdout
+
+
 def test_one_configuration_serves_a_pod_and_an_allocation_on_one_node_and_they_talk() -> None:
     c = Cluster(nodes=2, network="bridge")
     node = c.node("node-1")
