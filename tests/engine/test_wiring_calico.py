@@ -286,3 +286,12 @@ def test_across_subnets_only_a_tunnel_gets_through_a_router_that_knows_no_pods(m
     assert (far.outcome == "connected") is (mode != "Never")
     wrapped = [any(step.what == "encapsulate" for step in trace.steps) for trace in (near, far)]
     assert wrapped == {"Always": [True, True], "CrossSubnet": [False, True], "Never": [False, False]}[mode]
+
+
+def test_a_changed_mtu_in_the_config_map_is_acted_upon() -> None:
+    cluster = grown(1)
+    config = cluster.get("configmap", "calico-config", namespace="kube-system")
+    cluster.apply({**config, "data": {**config["data"], "veth_mtu": "1400"}}, namespace="kube-system")
+    assert "mtu 1400" in cluster.node("node-1").run("ip link show tunl0").stdout
+    cluster.apply(pod("later", "node-1"))
+    assert "mtu 1400" in cluster.pod("later", "default").run("ip link show eth0").stdout

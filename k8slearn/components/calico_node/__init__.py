@@ -10,6 +10,8 @@ When the agent dies its routes stay in the kernel, and pods go on talking; the o
 routes after 120 seconds, a silent one's after 240 (`k8slearn.cni.bgp`). A route that somebody deletes comes back at
 BIRD's next scan (2 s), the rest of what Felix wrote at its next resync (90 s).
 
+Here a changed ``calico-config`` is acted upon at once, as if the pods had been restarted; in life they must be.
+
 Left out: NetworkPolicy (Felix's chains in the filter table), WireGuard, eBPF, VXLAN (said with an event), Typha,
 BGPPeer and route reflectors, BGPConfiguration, calico-kube-controllers.
 """
@@ -25,21 +27,26 @@ from k8slearn.components.calico_node import bird, felix, startup
 from k8slearn.journal import Command, Commands, Key, World
 
 PROGRAM = "calico-node"
+CONFIG = "kube-system/calico-config"
 FELIX, BIRD = 90.0, 2.0
 """How often each compares the kernel with what it should be, in seconds."""
-REACH = ("link", "addr", "rule", "sysctl", "chain")
+WAYS = ("link", "addr", "rule", "sysctl", "chain")
 """Tables that decide whether two machines hear each other."""
 
 
 class CalicoNode:
-    """Keys: nodes, by name."""
+    """Keys: nodes, by name; ``reach/NODE`` when something changed that its sessions travel by."""
 
     name = PROGRAM
 
     def watches(self) -> Mapping[str, str]:
         wanted = {"container": "its own", "nodes": "their addresses", "bgp": "the other end of a session"}
-        ours = {blocks.POOLS: "how packets travel", blocks.BLOCKS: "whose addresses are where"}
-        return {**wanted, **ours, "route": "what BIRD exports", **dict.fromkeys(REACH, "may TCP 179 be spoken?")}
+        ours = {
+            "configmaps": "calico-config",
+            blocks.POOLS: "how packets travel",
+            blocks.BLOCKS: "whose addresses are where",
+        }
+        return {**wanted, **ours, "route": "what BIRD exports", **dict.fromkeys(WAYS, "may TCP 179 be spoken?")}
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         scope, table, name = changed
@@ -51,23 +58,26 @@ class CalicoNode:
         if not startup.mesh(world):
             return ()
         if table == "bgp":
-            return _named(world, str(name))
+            row = world.get(changed)
+            well = row is not None and row.state == "up" and not row.until
+            return _named(world, str(name), "" if well else bird.REACH)
         if scope.startswith(("switch", "router")):
-            return agents(world)
+            return [bird.REACH + agent for agent in agents(world)]
         return bird.concerned(world, changed)
 
     def reconcile(self, world: World, key: str) -> Commands:
-        node, cause = f"node:{key}", ("api", "nodes", key)
+        what, _, name = key.rpartition("/")
+        node, cause = f"node:{name}", ("api", "nodes", name)
         if not cri.runs(world, node, PROGRAM):
             yield from chain(bird.stopped(world, node), startup.stopped(world, node))
             return
-        for command in self._work(world, node):
+        for command in self._work(world, node, bool(what)):
             yield replace_cause(command, cause)
 
-    def _work(self, world: World, node: str) -> Commands:
+    def _work(self, world: World, node: str, afresh: bool) -> Commands:
         yield from startup.started(world, node)
         yield from felix.ensure(world, node)
-        yield from bird.sessions(world, node, lambda peer: cri.runs(world, peer, PROGRAM))
+        yield from bird.sessions(world, node, lambda peer: cri.runs(world, peer, PROGRAM), afresh)
         yield from bird.routes(world, node)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
@@ -84,6 +94,8 @@ class CalicoNode:
 def _of_the_api(world: World, changed: Key) -> Iterable[str]:
     if changed[1] == "nodes":
         return (str(changed[2]),) if world.get(changed) is not None else agents(world)
+    if changed[1] == "configmaps" and changed[2] != CONFIG:
+        return ()
     if changed[1] == blocks.BLOCKS:
         block = world.get(changed)
         return agents(world) if block is None else (blocks.owner(block),)
@@ -95,9 +107,9 @@ def agents(world: World, also: str = "") -> list[str]:
     return sorted({*startup.mesh(world).values(), *([also.removeprefix("node:")] if also else [])})
 
 
-def _named(world: World, address: str) -> Iterable[str]:
+def _named(world: World, address: str, what: str) -> Iterable[str]:
     name = startup.mesh(world).get(address)
-    return (name,) if name is not None else ()
+    return (what + name,) if name is not None else ()
 
 
 def replace_cause(command: Command, cause: Key) -> Command:

@@ -28,6 +28,8 @@ from k8slearn.linux import fib, ip, ipip, route, socket
 from k8slearn.linux.rows import Route, Socket
 
 PROTO = "bird"
+REACH = "reach/"
+"""What a node's key begins with when its sessions are to be tried afresh."""
 OTHERS = ("KUBE-", "cali-", "CNI-", "kube-proxy")
 """Chains of Kubernetes' own that do not touch port 179."""
 LISTENER = ("tcp", "0.0.0.0", PORT)
@@ -39,7 +41,7 @@ def rows(world: World, node: str) -> list[Session]:
 
 
 def concerned(world: World, changed: Key) -> Iterable[str]:
-    """Which nodes' BIRDs feel that this row of a machine changed."""
+    """The keys of the nodes whose BIRDs feel that this row of a machine changed."""
     scope, table, name = changed
     if not scope.startswith("node:") or "/" in scope:
         return ()
@@ -48,11 +50,11 @@ def concerned(world: World, changed: Key) -> Iterable[str]:
         return _by_route(world, changed, own)
     if table == "chain":
         ours = isinstance(name, tuple) and (name[1] == "nat" or str(name[2]).startswith(OTHERS))
-        return () if ours else (own,)
+        return () if ours else (REACH + own,)
     underlay = startup.underlay(world, scope)
     if table in ("link", "addr") and underlay is not None:
-        return (own,) if name == underlay.dev or (isinstance(name, tuple) and underlay.dev in name) else ()
-    return () if table == "sysctl" and ".cali" in str(name) else (own,)
+        return (REACH + own,) if name == underlay.dev or (isinstance(name, tuple) and underlay.dev in name) else ()
+    return () if table == "sysctl" and ".cali" in str(name) else (REACH + own,)
 
 
 def _by_route(world: World, changed: Key, own: str) -> Iterable[str]:
@@ -64,7 +66,7 @@ def _by_route(world: World, changed: Key, own: str) -> Iterable[str]:
         return others
     if row is None and any(("main", dst, 0) in world.table(f"node:{name}", "route") for name in others):
         return others
-    return () if blocks.pool_of(world, dst) is not None else (own,)
+    return () if blocks.pool_of(world, dst) is not None else (REACH + own,)
 
 
 def exported(world: World, node: str) -> list[str]:
@@ -78,8 +80,11 @@ def exported(world: World, node: str) -> list[str]:
 # --- sessions ----------------------------------------------------------------------------------
 
 
-def sessions(world: World, node: str, runs: Callable[[str], bool]) -> Commands:
-    """Listen, and bring every session to where it should be; `runs`: is the agent alive on that machine?"""
+def sessions(world: World, node: str, runs: Callable[[str], bool], afresh: bool) -> Commands:
+    """Listen, and bring every session to where it should be; `runs`: is the agent alive on that machine?
+
+    What is known to stand is tried again only when something on the way has changed (`afresh`).
+    """
     key: Key = (node, "socket", LISTENER)
     if world.get(key) is None:
         yield Put(key, Socket(*LISTENER, "bird", node, node.removeprefix("node:")))
@@ -90,7 +95,9 @@ def sessions(world: World, node: str, runs: Callable[[str], bool]) -> Commands:
         before: Session | None = world.get((node, "bgp", peer))
         calls = ip.number(own.address) < ip.number(peer)
         alive = runs(f"node:{name}")
-        heard = alive and (_hears(world, node, peer) if calls else _hears(world, f"node:{name}", own.address))
+        stands = not afresh and (_stands(before) or _stands(world.get((f"node:{name}", "bgp", own.address))))
+        one, other = (node, peer) if calls else (f"node:{name}", own.address)
+        heard = alive and (stands or _hears(world, one, other))
         now = _next(world.clock, before, peer, alive, heard, calls)
         if now != before:
             yield Put((node, "bgp", peer), now)
@@ -120,6 +127,10 @@ def _next(clock: float, before: Session | None, peer: str, alive: bool, heard: b
     if before.state == "up":
         return before if clock < before.until else Session(peer, "start", trying, clock)
     return replace(before, info=trying, until=before.until if clock < before.until else 0.0)
+
+
+def _stands(row: Session | None) -> bool:
+    return row is not None and row.state == "up" and not row.until
 
 
 def _hears(world: World, node: str, peer: str) -> bool:

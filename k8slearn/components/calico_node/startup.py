@@ -89,7 +89,10 @@ def tunnelled(world: World) -> bool:
 
 
 def pod_mtu(world: World, node: str) -> int:
-    """The node's MTU, less the header of the tunnel where there is one."""
+    """What ``calico-config`` says (``veth_mtu``), or the node's MTU, less the header of the tunnel where there is one."""
+    said = cri.environment(world, node, "calico-node").get("FELIX_IPINIPMTU", "")
+    if said.isdecimal() and int(said):
+        return int(said)
     own = underlay(world, node)
     link: Link | None = world.get((node, "link", own.dev)) if own is not None else None
     return (link.mtu if link is not None else 1500) - (HEADER if tunnelled(world) else 0)
