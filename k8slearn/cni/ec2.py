@@ -88,14 +88,24 @@ def attach(world: World, machine: str, subnet: str) -> Commands:
     free = next(_free(world, machine, subnet), "")
     if device >= ENIS or not free:
         return
+    yield from _cable(world, machine, f"eth{device}")
+    yield from join(world, machine, f"eth{device}", free)
+
+
+def replug(world: World, eni: Eni) -> Commands:
+    """The instance was booted again: its further ENIs are there as before, with their MACs and without addresses."""
+    yield from _cable(world, eni.machine, eni.link, eni.mac)
+    yield from known(world, eni.machine, eni.link, eni.primary)
+
+
+def _cable(world: World, machine: str, name: str, mac: str = "") -> Commands:
     net, title = network_of(world, machine), str(world.get((machine, "netns", "")).name)
-    name, port = f"eth{device}", f"{title[:10]}-eth{device}"
+    port = f"{title[:10]}-{name}"
     if world.get(link.key(net, port)) is not None:
-        port = f"{title[:5]}{digest(title, length=4)}-eth{device}"
-    yield from link.add_veth(world, machine, name, net, port)
+        port = f"{title[:5]}{digest(title, length=4)}-{name}"
+    yield from link.add_veth(world, machine, name, net, port, mac=mac)
     yield from link.set_up(world, net, port)
     yield from link.set_master(world, net, port, BRIDGE)
-    yield from join(world, machine, name, free)
 
 
 def assign(world: World, eni: Eni, subnet: str, count: int, asked: str = "") -> Commands:

@@ -295,3 +295,12 @@ def test_a_changed_mtu_in_the_config_map_is_acted_upon() -> None:
     assert "mtu 1400" in cluster.node("node-1").run("ip link show tunl0").stdout
     cluster.apply(pod("later", "node-1"))
     assert "mtu 1400" in cluster.pod("later", "default").run("ip link show eth0").stdout
+
+
+def test_a_node_that_was_booted_again_has_its_tunnel_and_routes() -> None:
+    cluster = grown()
+    assert cluster.node("node-2").run("reboot").exit_code == 0
+    cluster.advance(300)
+    assert all(law.holds for law in cluster.laws())
+    assert f"blackhole {block(cluster, 'node-2')} proto bird" in lines(cluster, "node-2", "ip route")
+    assert cluster.trace("default/a", "default/b").outcome == "connected"

@@ -235,3 +235,12 @@ def test_a_vpc_of_several_subnets_gives_each_node_addresses_of_its_own() -> None
         cluster.trace("default/a", "outside").source_seen
         == cluster.get("node", "node-1")["status"]["addresses"][0]["address"]
     )
+
+
+def test_a_node_that_was_booted_again_has_its_enis_and_pods_on_each() -> None:
+    cluster = grown(each=7)
+    assert cluster.node("node-2").run("reboot").exit_code == 0
+    cluster.advance(300)
+    assert {device(cluster, f"b{n}") for n in range(1, 8)} == {0, 1}
+    assert all(law.holds for law in cluster.laws())
+    assert "default via 192.168.64.1 dev eth1" in lines(cluster, "node-2", "ip route show table 2")

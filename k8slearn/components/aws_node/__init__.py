@@ -62,6 +62,10 @@ def _work(world: World, node: str) -> Commands:
     here = settings.subnet_of(ec2.enis(world, node)[0].primary)
     subnet = here.cidr if here is not None else settings.node_cidr
     yield from host.prepare(world, node, settings.node_cidr, env)
+    for eni in ec2.enis(world, node)[1:]:
+        if world.get((node, "link", eni.link)) is None:
+            yield from ec2.replug(world, eni)
+            yield from host.eni(world, node, eni, subnet)
     yield from _first(world, node, subnet, env)
     while short := _short(world, node, env):
         before = world.table(ec2.CLOUD, "eni").index(_given)

@@ -89,7 +89,7 @@ def tunnelled(world: World) -> bool:
 
 
 def pod_mtu(world: World, node: str) -> int:
-    """What ``calico-config`` says (``veth_mtu``), or the node's MTU, less the header of the tunnel where there is one."""
+    """``veth_mtu`` of ``calico-config``, or the node's MTU, less the header of the tunnel where there is one."""
     said = cri.environment(world, node, "calico-node").get("FELIX_IPINIPMTU", "")
     if said.isdecimal() and int(said):
         return int(said)
