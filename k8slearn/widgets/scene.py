@@ -16,6 +16,7 @@ from k8slearn.components import Settings
 from k8slearn.journal import Key, World
 from k8slearn.linux import rows, sysctl
 from k8slearn.widgets.scene_api import Service, pods_by_node, services, without_netns
+from k8slearn.widgets.tunnels import Tunnel, tunnels
 
 DRAWN_PODS = 200
 """Up to so many pods get a box of their own; beyond that a machine says how many more it has."""
@@ -33,6 +34,7 @@ class Port:
     addresses: tuple[str, ...]
     master: str
     peer: Key | None
+    tunnels: tuple[Tunnel, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,7 +167,8 @@ def _ports(world: World, scope: str) -> Iterable[Port]:
     for link in sorted(world.table(scope, "link").values(), key=lambda k: (k.index, k.name)):
         peer = (link.peer[0], "link", link.peer[1]) if link.peer else None
         key = (scope, "link", link.name)
-        yield Port(key, link.kind, link.mac, link.up, tuple(addresses.get(link.name, ())), link.master, peer)
+        own = tuple(addresses.get(link.name, ()))
+        yield Port(key, link.kind, link.mac, link.up, own, link.master, peer, tunnels(world, scope, link))
 
 
 def _networks(world: World) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from k8slearn.journal import Key
 from k8slearn.widgets.scene import Machine, Port, Scene, Space
 
 NETWORKS = (
@@ -91,10 +92,15 @@ def _link(port: Port, root: Space, inside: Mapping[Any, tuple[Space, Port]], ind
     state = "" if port.up else "  DOWN"
     far = inside.get(port.key)
     end = f"  ── {_far(port)}" if far is None and port.peer else f"  ── {_space(far[0], far[1])}" if far else ""
+    end = end or (f"  ── VXLAN to {', '.join(_machine_of(t.far) for t in port.tunnels)}" if port.tunnels else "")
     yield f"{indent}{port.name}  {kind}{' '.join(port.addresses) or '-'}  {port.mac}{state}{end}"
     for member in root.ports:
         if port.kind == "bridge" and member.master == port.name:
             yield from _link(member, root, inside, indent + "  ")
+
+
+def _machine_of(key: Key) -> str:
+    return key[0].partition(":")[2]
 
 
 def _far(port: Port) -> str:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from k8slearn import Cluster
 from k8slearn.journal import Put, World
 from k8slearn.linux import addr, link, netns
 from k8slearn.widgets import faces, journey, picture, trace_words
@@ -232,3 +233,14 @@ def test_drawing_imports_nothing_but_python(cluster: Any) -> None:
         "print([m for m in ('matplotlib', 'networkx', 'ipywidgets', 'anywidget', 'numpy') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_tunnel_is_an_edge_from_device_to_device_and_a_line_of_the_text() -> None:
+    cluster = Cluster(nodes=3, network="flannel")
+    graph = cluster.graph()
+    found = {(a[0], b[0]) for a, b, data in graph.edges(data=True) if data["kind"] == "tunnel"}
+    nodes = [f"node:node-{n}" for n in (1, 2, 3)]
+    assert found == {(a, b) for a in nodes for b in nodes if a != b}
+    assert all(cluster.world.get(data["key"]) is not None for *_, data in graph.edges(data=True))
+    (line,) = (line for line in cluster.text().splitlines() if "VXLAN to node-1" in line and "node-2" in line)
+    assert line.strip().startswith("flannel.1  10.244.2.0/32  ")
