@@ -250,19 +250,38 @@ def _missing(trace: Trace, step: Step, world: World, entries: Sequence[Entry]) -
 
 
 def _refused(trace: Trace, step: Step, world: World) -> list[str]:
-    """Nothing was found: did a node's kernel refuse what would have been?"""
-    for where in dict.fromkeys(s.where for s in trace.steps):
+    """Nothing was found: did a node's kernel refuse what would have been, a route by a node of another subnet?"""
+    passed = list(dict.fromkeys(s.where for s in trace.steps))
+    whoever = "Whoever routes between the two subnets has to know the way instead."
+    for where in passed:
         for unwired in world.table(where, "unwired").values():
             if ip.within(step.before.dst, unwired.dst):
-                tried = f"`ip route add {unwired.dst} via {unwired.via} dev eth0`"
-                why = (
-                    f"{unwired.via} is in another subnet than {trace.faces.place(where)}, and a gateway is a neighbour"
-                )
+                place, tried = trace.faces.place(where), f"`ip route add {unwired.dst} via {unwired.via} dev eth0`"
+                why = f"{unwired.via} is in another subnet than {place}, and a gateway is a neighbour"
                 return [
-                    f"The administrator tried {tried} on {trace.faces.place(where)}, and the kernel refused "
-                    f"({unwired.refusal}): {why}. Whoever routes between the two subnets has to know the way instead."
+                    f"The administrator tried {tried} on {place}, and the kernel refused ({unwired.refusal}): {why}. "
+                    + whoever
                 ]
-    return []
+    return [
+        f"{far}, whose pod range {step.before.dst} is in, is in another subnet than {near}: {near} can have no "
+        f"route by it, for a gateway is a neighbour. {whoever}"
+        for near, far in _apart(world, passed, step.before.dst)[:1]
+    ]
+
+
+def _apart(world: World, passed: Sequence[str], dst: str) -> list[tuple[str, str]]:
+    """(a node on the way, the node that has this pod address), where the two are in different subnets."""
+    settings = world.get(("cluster", "settings", ""))
+    if settings is None or len(settings.subnets) < 2:
+        return []
+    address = dict(settings.nodes)
+    ranges = {str(n): node["spec"].get("podCIDR") for n, node in world.table("api", "nodes").items()}
+    owner = next((n for n, cidr in ranges.items() if cidr and n in address and ip.within(dst, cidr)), None)
+    near = [name for name in (where.removeprefix("node:") for where in passed) if name in address]
+    if owner is None:
+        return []
+    home = settings.subnet_of(address[owner])
+    return [(name, owner) for name in near if settings.subnet_of(address[name]) != home]
 
 
 def _flip(trace: Trace, world: World, journal: Journal, question: Question) -> list[str]:

@@ -96,6 +96,11 @@ def test_a_route_by_a_node_of_another_subnet_is_refused_and_the_law_names_the_ro
     assert (broken.name, broken.witness.where) == ("pod-to-pod", "router")
 
 
+def test_host_routes_of_an_agent_end_at_the_subnet_too_and_it_is_told_why() -> None:
+    said = _with_pods("flannel-host-gw", {"subnets": TWO}).trace("default/a", "default/b").explain()
+    assert "node-2, whose pod range 10.244.1.2 is in, is in another subnet than node-1" in said
+
+
 def test_the_router_that_is_told_of_the_pods_joins_them_under_bridge_too() -> None:
     routes = [f"ip route add 10.244.{n}.0/24 via 192.168.64.{a}" for n, a in enumerate((11, 140, 13))]
     cluster = _with_pods("bridge", {"subnets": TWO, "commands": {"router": routes}})
