@@ -6,5 +6,5 @@ standard input, and it prints a result or an error as JSON (`spec`, `decode`, `s
 `plugins`. Beside it stand `kubenet`, what the kubelet did before; `nomad`, another orchestrator that runs the same
 lists; and `cri`, the records that a container runtime keeps of its containers.
 
-Left out: the plugins dhcp (refused in one sentence), macvlan, ipvlan, vlan, vrf, sbr and host-device, and a plugin's
+Left out: the plugins dhcp (refused in one sentence), ipvlan, vlan, vrf, sbr and host-device, and a plugin's
 time limit."""

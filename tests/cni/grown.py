@@ -134,14 +134,26 @@ def bandwidth(chance: Random) -> Config:
     return {"type": "bandwidth", **placed}
 
 
-def tuning(chance: Random) -> Config:
-    """A configuration of the tuning plugin."""
-    return {"type": "tuning", **maybe(chance, 70, "mtu", 1350), **maybe(chance, 30, "mac", MACS[0])}
+def macvlan(chance: Random) -> Config:
+    """A configuration of the macvlan plugin."""
+    layer3 = {"ipam": ipam(chance)} if chance.random() < 0.9 else {}
+    return {
+        "type": "macvlan",
+        **maybe(chance, 90, "master", "uplink"),
+        **maybe(chance, 60, "mode", "bridge", "private", "vepa", "passthru"),
+        **maybe(chance, 5, "mode", "source"),
+        **maybe(chance, 40, "mtu", 1400, 1280, 1500),
+        **maybe(chance, 10, "mtu", 9000, -1),
+        **maybe(chance, 15, "mac", *MACS),
+        **maybe(chance, 20, "dns", *DNS),
+        **layer3,
+    }
 
 
 LISTS: Mapping[str, tuple[Callable[[Random], Config], ...]] = {
     "bridge": (bridge,),
     "ptp": (ptp,),
+    "macvlan": (macvlan,),
     "portmap": (ptp, portmap),
     "firewall": (bridge, firewall),
     "bandwidth": (bridge, bandwidth),
@@ -173,7 +185,7 @@ def steps(kind: str, seed: int) -> list[Step]:
     head = {"cniVersion": version, "name": chance.choice(("knet", "pods", "a-longer.name_of-a_network"))}
     plugins = [{**head, **grow(chance)} for grow in LISTS[kind]]
     shared = chance.random() < 0.4
-    out = (own_bridge(plugins[0]) if shared else []) + add(plugins)
+    out = (own_bridge(plugins[0]) if shared else []) + uplink(plugins[0]) + add(plugins)
     if version >= "0.4.0" and chance.random() < 0.8:
         out += each("CHECK", plugins)
         if chance.random() < 0.6:
@@ -192,6 +204,17 @@ def own_bridge(config: Config) -> list[Step]:
     name = config.get("bridge", "cni0")
     made = (["ip", "link", "add", name, "type", "bridge"], ["ip", "link", "set", name, "address", "02:00:00:00:00:01"])
     return [{"run_in": "host", "argv": argv} for argv in made if config["type"] == "bridge"]
+
+
+def uplink(config: Config) -> list[Step]:
+    """A card for macvlan to stand on."""
+    made = (
+        ["ip", "link", "add", "uplink", "address", "02:00:00:00:00:02", "type", "veth", "peer", "name", "far"],
+        ["ip", "link", "set", "far", "address", "02:00:00:00:00:03"],
+        ["ip", "link", "set", "far", "up"],
+        ["ip", "link", "set", "uplink", "up"],
+    )
+    return [{"run_in": "host", "argv": argv} for argv in made if config["type"] == "macvlan"]
 
 
 def add(plugins: list[Config], pod: str = "pod1") -> list[Step]:

@@ -1,4 +1,4 @@
-"""bridge, ptp, portmap, firewall and bandwidth: what ADD makes DEL takes away, and what the real ones lose we lose."""
+"""Six plugins, both families: what ADD makes DEL takes away, and what the real ones lose we lose."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
     "bridge-vlan": [{**BRIDGE, "vlan": 100}],
     "bridge-masq": [{**BRIDGE, "ipMasq": True}],
     "bridge-portmap-firewall": [{**BRIDGE, "ipMasq": True}, PORTMAP, FIREWALL],
+    "macvlan": [{"type": "macvlan", "master": "uplink", "ipam": LEASES}],
     "ptp": [PTP],
     "ptp-masq": [{**PTP, "ipMasq": True}],
     "ptp-portmap-bandwidth": [PTP, PORTMAP, BANDWIDTH],
@@ -48,6 +49,9 @@ def net(request: pytest.FixtureRequest) -> Network:
 def warm(net: Network) -> World:
     """A node that speaks both families, on which somebody has come and gone."""
     world = machine("pod0", "pod1", ipv6=True)
+    run(world, link.add_veth(world, NODE, "uplink", NODE, "far"))
+    for end in ("uplink", "far"):
+        run(world, link.set_up(world, NODE, end))
     for number in (0, 1):
         run(world, runtime.add(world, net, pod(number)))
     for number in (0, 1):

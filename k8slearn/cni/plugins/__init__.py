@@ -17,6 +17,7 @@ from k8slearn.cni.plugins.firewall import firewall
 from k8slearn.cni.plugins.flannel import flannel
 from k8slearn.cni.plugins.host_local import host_local
 from k8slearn.cni.plugins.loopback import loopback
+from k8slearn.cni.plugins.macvlan import macvlan_plugin
 from k8slearn.cni.plugins.portmap import portmap
 from k8slearn.cni.plugins.ptp import ptp
 from k8slearn.cni.plugins.static import static
@@ -30,6 +31,7 @@ PLUGINS: Mapping[str, Program] = {
     "firewall": firewall,
     "host-local": host_local,
     "loopback": loopback,
+    "macvlan": macvlan_plugin,
     "portmap": portmap,
     "ptp": ptp,
     "static": static,
