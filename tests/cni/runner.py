@@ -139,24 +139,27 @@ def _json(text: str) -> list[dict[str, Any]]:
 
 
 def _links(text: str) -> list[dict[str, Any]]:
-    return [_link(row) for row in _json(text)]
+    rows = [_link(row) for row in _json(text)]
+    carriers = {row["ifname"] for row in rows if "LOWER_UP" in row["flags"]}
+    carriers |= {row.get("master") for row in rows if row["ifname"] in carriers}
+    for row in rows:
+        if row.get("kind") in ("veth", "bridge") and "UP" in row["flags"]:
+            row |= _settled(row["flags"], row["ifname"] in carriers)
+    return rows
 
 
 def _link(row: dict[str, Any]) -> dict[str, Any]:
     out = {name: row[name] for name in ("ifname", "mtu", "operstate", "address")} | {"flags": sorted(row["flags"])}
     said = row.get("linkinfo", {})
     out |= {"kind": said["info_kind"]} if "info_kind" in said else {}
-    if out.get("kind") in ("veth", "bridge") and "UP" in out["flags"]:
-        out |= _settled(out["flags"])
     hairpin = said.get("info_slave_data", {}).get("hairpin", False)
     return out | ({"master": row["master"], "hairpin": hairpin} if "master" in row else {})
 
 
-def _settled(flags: list[str]) -> dict[str, Any]:
-    """What a link's state will be when linkwatch comes by, up to a second late."""
-    carrier = "LOWER_UP" in flags
-    rest = sorted({*flags} - {"NO-CARRIER"} | (set() if carrier else {"NO-CARRIER"}))
-    return {"operstate": "UP" if carrier else "DOWN", "flags": rest}
+def _settled(flags: list[str], carrier: bool) -> dict[str, Any]:
+    """What a link's state will be when linkwatch comes by, up to a second late; a bridge has its ports' carrier."""
+    rest = {*flags} - {"NO-CARRIER", "LOWER_UP"} | {"LOWER_UP" if carrier else "NO-CARRIER"}
+    return {"operstate": "UP" if carrier else "DOWN", "flags": sorted(rest)}
 
 
 def _addresses(text: str) -> list[list[str]]:
