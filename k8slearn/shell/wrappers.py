@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from k8slearn.cni import cri
 from k8slearn.errors import CommandError
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process, execute, split
@@ -46,16 +47,30 @@ def timeout(process: Process) -> Running:
     return result
 
 
+def netns_of_process(process: Process, pid: str) -> str | None:
+    """The scope of the namespace that a container's (or a pause container's) process on this machine is in."""
+    boxes = process.world.table(process.machine, "sandbox")
+    here = {str(box.pid): box.netns for box in boxes.values() if box.state == cri.READY}
+    for row in process.world.table(process.machine, "container").values():
+        if row.state == cri.RUNNING and row.sandbox in boxes:
+            here[str(cri.process_id(row.id))] = boxes[row.sandbox].netns
+    return here.get(pid) if process.on_machine else None
+
+
 def nsenter(process: Process) -> Running:
-    """``nsenter --net=/var/run/netns/X COMMAND...``."""
-    words = list(process.argv)
-    path = ""
+    """``nsenter --net=/var/run/netns/X COMMAND...``, ``nsenter -t PID -n COMMAND...``."""
+    words, path, pid = list(process.argv), "", ""
     while words and words[0].startswith("-"):
-        option, _, path = words.pop(0).partition("=")
-        if option not in ("--net", "-n"):
-            raise CommandError(f"nsenter: {option}: only --net=/var/run/netns/NAME is modelled\n")
+        option, _, value = words.pop(0).partition("=")
+        if option in ("-t", "--target"):
+            pid = value or (words.pop(0) if words else "")
+        elif option in ("--net", "-n"):
+            path = value or "of the target"
+        else:
+            raise CommandError(f"nsenter: {option}: only --net=/var/run/netns/NAME and -t PID -n are modelled\n")
     found = NETNS.fullmatch(path)
-    scope = named_netns(process, found[1]) if found else None
+    scope = named_netns(process, found[1]) if found else netns_of_process(process, pid) if pid and path else None
     if scope is None:
-        raise CommandError(f"nsenter: cannot open {path}: No such file or directory\n")
+        where = f"/proc/{pid}/ns/net" if pid else path
+        raise CommandError(f"nsenter: cannot open {where}: No such file or directory\n")
     return (yield from execute(replace(process, netns=scope), words))

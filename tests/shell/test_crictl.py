@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from k8slearn import Cluster
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.journal import Put
@@ -102,3 +103,17 @@ def test_wrong_use_has_crictl_s_words(node: Any, line: str, words: str) -> None:
     said = node.run(line)
     assert words in said.stderr
     assert said.exit_code != 0
+
+
+def test_nsenter_goes_where_a_process_of_a_pod_is() -> None:
+    cluster = Cluster(nodes=2)
+    pod = {"metadata": {"name": "web"}, "spec": {"nodeName": "node-1", "containers": [{"name": "a", "image": "nginx"}]}}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", **pod})
+    node, address = cluster.node("node-1"), cluster.get("pods", "web")["status"]["podIP"]
+    pause = json.loads(node.run(f"crictl inspectp {node.run('crictl pods -q').stdout}").stdout)["info"]["pid"]
+    app = json.loads(node.run(f"crictl inspect {node.run('crictl ps -q').stdout}").stdout)["info"]["pid"]
+    for words in (f"-t {pause} -n", f"--target={app} --net"):
+        assert address in node.run(f"nsenter {words} ip addr").stdout
+    assert node.run("nsenter -t 1234567 -n ip addr").stderr == (
+        "nsenter: cannot open /proc/1234567/ns/net: No such file or directory\n"
+    )
