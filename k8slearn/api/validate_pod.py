@@ -26,7 +26,10 @@ _MAY_CHANGE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSe
 
 
 def pod(obj: Obj) -> list[str]:
-    return spec(obj["spec"], "spec")
+    debug = obj["spec"].get("ephemeralContainers")
+    return spec(obj["spec"], "spec") + (
+        [banned("spec.ephemeralContainers", "cannot be set on create")] if debug else []
+    )
 
 
 def spec(wanted: Obj, path: str) -> list[str]:

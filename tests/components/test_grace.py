@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from k8slearn import Cluster
+from k8slearn.errors import Refused
 
 Obj = dict[str, Any]
 SLEEPER: Obj = {"image": "busybox", "command": ["sleep", "infinity"]}
@@ -86,6 +87,32 @@ def test_the_killing_of_a_container_is_told_once() -> None:
     assert [(e["message"], e["count"]) for e in web.get("events") if e["reason"] == "Killing"] == [
         ("Stopping container app", 1)
     ]
+
+
+def test_a_container_that_dies_while_it_is_being_stopped_is_started_again_once() -> None:
+    probe = {"tcpSocket": {"port": 81}, "periodSeconds": 5, "failureThreshold": 1, "initialDelaySeconds": 5}
+    web = cluster({**SLEEPER, "livenessProbe": probe})
+    web.advance(10)
+    web.node("node-2").run(f"crictl stop {web.node('node-2').run('crictl ps -q').stdout}")
+    assert web.get("pods", "web")["status"]["containerStatuses"][0]["restartCount"] == 1
+    web.advance(200)
+
+
+def test_a_pod_with_a_deadline_fails_when_it_is_over() -> None:
+    web = cluster({"image": "nginx"}, activeDeadlineSeconds=60)
+    web.advance(59)
+    assert web.get("pods", "web")["status"]["phase"] == "Running"
+    web.advance(1)
+    status = web.get("pods", "web")["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    assert status["message"] == "Pod was active on the node longer than the specified deadline"
+    assert "running" not in status["containerStatuses"][0]["state"]
+    web.advance(600)
+
+
+def test_ephemeral_containers_are_refused_in_the_api_servers_words() -> None:
+    with pytest.raises(Refused, match=r"spec\.ephemeralContainers: Forbidden: cannot be set on create"):
+        cluster({"image": "nginx"}, ephemeralContainers=[{"name": "debug", "image": "busybox"}])
 
 
 def test_undo_gives_a_terminating_pod_its_life_back() -> None:

@@ -129,6 +129,9 @@ def ended(world: World, container: Container, code: int) -> Container:
 
 def bury(pod: Pod, sandbox: Sandbox, dead: Container) -> Generator[Command, None, Container]:
     """The kernel closes a dead process' sockets; the record says when it ended and why."""
+    stops = retry.key(pod.node, pod.key, f"{dead.name} stops")
+    if pod.world.get(stops) is not None:
+        yield Remove(stops)
     for name in dead.sockets:
         yield Remove((sandbox.netns, "socket", name))
     if not dead.sockets and dead.reason:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from k8slearn.api.admit import seconds
 from k8slearn.api.events import event
 from k8slearn.components import Settings, is_silent, runs
 from k8slearn.components.kubelet import dial
@@ -65,6 +66,19 @@ class Pod:
     @property
     def host_ip(self) -> str:
         return node_address(self.world, self.node)
+
+    @property
+    def expires(self) -> float:
+        """The second at which ``activeDeadlineSeconds`` are over; without them, never."""
+        limit = self.spec.get("activeDeadlineSeconds")
+        start = (self.obj.get("status") or {}).get("startTime")
+        if limit is None:
+            return float("inf")
+        return float(limit) + (seconds(start) if start else self.world.clock)
+
+    @property
+    def expired(self) -> bool:
+        return self.expires <= self.world.clock
 
     def container(self, name: str) -> Obj:
         """The part of the spec that describes this container, init containers included."""

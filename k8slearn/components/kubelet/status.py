@@ -22,6 +22,7 @@ Obj = dict[str, Any]
 READY_TO_START = "PodReadyToStartContainers"
 SINCE = 29
 """The minor version from which on the kubelet reports it."""
+EXPIRED = "Pod was active on the node longer than the specified deadline"
 _OURS = (READY_TO_START, "Initialized", "Ready", "ContainersReady")
 
 
@@ -47,6 +48,8 @@ def _status(pod: Pod, before: Obj, sandbox: Sandbox | None) -> Obj:
         "startTime": before.get("startTime") or timestamp(pod.world.clock),
         "containerStatuses": apps,
     }
+    if pod.expired:
+        out |= {"phase": "Failed", "reason": "DeadlineExceeded", "message": EXPIRED}
     if inits:
         out["initContainerStatuses"] = inits
     if sandbox is not None and sandbox.ip:

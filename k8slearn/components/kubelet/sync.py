@@ -45,6 +45,13 @@ def pod(world: World, key: str) -> Commands:
 
 
 def _run(pod: Pod) -> Commands:
+    if pod.expired:
+        yield pod.say("DeadlineExceeded", status.EXPIRED)
+        yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
+        yield from status.report(pod, None)
+        return
+    if pod.expires < float("inf"):
+        yield from retry.later(pod.world, pod.node, pod.key, "deadline", pod.expires)
     live = yield from _sandbox(pod)
     if live is not None:
         for container in cri.containers(pod.world, pod.node, pod.key):
@@ -168,6 +175,7 @@ def _again(pod: Pod, dead: Container) -> bool:
 
 def _delete(pod: Pod) -> Commands:
     """The pod is being deleted: when nothing of it is left on the node, the kubelet lets the object go."""
+    yield from retry.forget(pod.world, pod.node, pod.key, "deadline")
     if not (yield from _stopped_containers(pod)):
         known = cri.sandboxes(pod.world, pod.node, pod.key)
         yield from status.report(pod, known[-1] if known else None)
