@@ -58,7 +58,7 @@ def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: 
         yield from _bypass(net, netns, device, frame, remote, why)
         return
     circular = (found.dev, home) == (device.name, netns)
-    if found.kind != "unicast" or circular:
+    if found.kind not in ("unicast", "broadcast") or circular:
         says = f"the way to {remote.dst} is {device.name} itself" if circular else f"no route to {remote.dst}"
         why, says = found.because or why, f"{device.name}: {says}"
         yield Step(home, "drop", says, frame, frame, why, device.name, reason="IP_OUTNOROUTES")
