@@ -144,9 +144,11 @@ def execute(process: Process, words: Sequence[str]) -> Running:
 
 def find(process: Process, name: str) -> Callable[[Process], Running] | None:
     """The program that a name stands for here, or None."""
-    plugin = program_at(process.world, process.machine, name) if process.on_machine and "/" in name else None
-    if plugin is not None:
-        return plugin
+    if process.on_machine and "/" in name:
+        importlib.import_module("k8slearn.cni.plugins")  # makes those known that every node has
+        plugin = program_at(process.world, process.machine, name)
+        if plugin is not None:
+            return plugin
     name = HOMES.sub("", name, count=1)
     if name not in PROGRAMS or (name in NODE_ONLY and not (process.on_machine and process.machine.startswith("node:"))):
         return None
