@@ -3,7 +3,7 @@
 It decides nothing itself: a method turns what a person typed into an input of the `engine` (or a question to it) and
 hands back the answer. The rooms below are imported when they are asked for, so that ``import k8slearn`` stays fast.
 
-Left out (each says so when asked): the wirings of later versions, and what the NetworkPolicies' text alone allows.
+Left out (each says so when asked): the wiring cilium, and what the NetworkPolicies' text alone allows.
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
 Since 1.24 the container runtime does this, before that the kubelet (dockershim) did; the calls are the same. Here is
 also what the kubelet says while a node has no network yet.
 
-Left out: bandwidth, DNS in the CNI call.
+Left out: DNS in the CNI call.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
+from k8slearn.api import quantity
 from k8slearn.cni import cri, kubenet, runtime, spec
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.runtime import Attachment
@@ -132,8 +134,8 @@ def _attachment(node: str, sandbox: Sandbox, pod: Pod | None = None) -> Attachme
     if pod is not None and (asked := _asked(pod)):
         words["IP"] = asked
     args = ";".join(f"{key}={value}" for key, value in words.items())
-    ports = _port_mappings(pod) if pod is not None else []
-    capabilities = json.dumps({"portMappings": ports}) if ports else "{}"
+    given = {"portMappings": _port_mappings(pod), "bandwidth": _bandwidth(pod)} if pod is not None else {}
+    capabilities = json.dumps({name: value for name, value in given.items() if value})
     return Attachment(node, sandbox.id, netns_path(sandbox), IFNAME, args, capabilities)
 
 
@@ -170,3 +172,28 @@ def _port_mappings(pod: Pod) -> list[dict[str, Any]]:
         for port in ports
         if port.get("hostPort")
     ]
+
+
+def _bandwidth(pod: Pod) -> dict[str, int]:
+    """How fast the pod may be, by its annotations, as the runtime hands it to the plugin bandwidth: bits a second, and
+    bits at once, of which the runtime allows as many as the number holds (containerd's sandbox_run.go)."""
+    annotations = pod.obj["metadata"].get("annotations") or {}
+    burst = 2**31 - 1 if dial.of(pod.world).dockershim else 2**32 - 1
+    limits: dict[str, int] = {}
+    for way in ("ingress", "egress"):
+        text = annotations.get(f"kubernetes.io/{way}-bandwidth")
+        if text is not None:
+            limits |= {f"{way}Rate": _rate(text), f"{way}Burst": burst}
+    return limits
+
+
+def _rate(text: str) -> int:
+    """Bits a second: ``10M``. (kubelet's pkg/util/bandwidth: from a thousand to a thousand billion.)"""
+    try:
+        rate = math.ceil(quantity.parse(text))
+    except ValueError as error:
+        raise CniError(f"get cni namespace options: {error}") from None
+    if not 1000 <= rate <= 10**15:
+        words = "small (< 1kbit)" if rate < 1000 else "large (> 1Pbit)"
+        raise CniError(f"get cni namespace options: resource is unreasonably {words}")
+    return rate
