@@ -9,7 +9,7 @@ from k8slearn import Cluster
 from k8slearn.journal import World
 
 from .grown import filled
-from .twin import Probe
+from .twin import Probe, running
 
 RULES = (
     "iptables -A FORWARD -s {net} -p tcp -m tcp --dport 80 -j DROP",
@@ -99,14 +99,16 @@ def beyond(world: World, random: Random, count: int) -> list[Probe]:
     places = [
         *hosts,
         *hosts,
-        *map(str, world.table("api", "pods")),
+        *running(world),
         *(f"node:{n}" for n in world.table("api", "nodes")),
     ]
     gateways = [row.address for row in world.table("router", "addr").values() if row.dev.startswith("eth")]
-    targets = [*(h.partition(":")[2] for h in hosts), *gateways, *_pods(world), "172.20.0.99", "192.168.64.250"]
+    targets = [
+        *(h.partition(":")[2] for h in hosts),
+        *gateways,
+        *running(world).values(),
+        "172.20.0.99",
+        "192.168.64.250",
+    ]
     kinds = ((80, "TCP"), (80, "TCP"), (53, "UDP"), (22, "TCP"))
     return [Probe(random.choice(places), random.choice(targets), *random.choice(kinds)) for _ in range(count)]
-
-
-def _pods(world: World) -> list[str]:
-    return [str(pod["status"]["podIP"]) for _, pod in sorted(world.table("api", "pods").items())]

@@ -125,7 +125,7 @@ ELSEWHERE = ("203.0.113.7", "203.0.113.99", "10.96.3.3")
 
 def probes(world: World, random: Random, count: int) -> list[Probe]:
     """Questions of every kind: pods, nodes, Services, oneself through a Service, outside, closed ports, TCP and UDP."""
-    pods = {str(name): pod["status"].get("podIP") for name, pod in sorted(world.table("api", "pods").items())}
+    pods = running(world)
     machines = sorted(world.table("api", "nodes").items())
     nodes = {f"node:{name}": node["status"]["addresses"][0]["address"] for name, node in machines}
     services = sorted(_services(world, list(nodes.values())))
@@ -137,6 +137,12 @@ def probes(world: World, random: Random, count: int) -> list[Probe]:
         else:
             found.append(Probe(random.choice(sources), random.choice([*addresses, *ELSEWHERE]), *random.choice(PORTS)))
     return list(dict.fromkeys(found))
+
+
+def running(world: World) -> dict[str, str]:
+    """The pods that have a network, with their addresses (a node that was never heard of runs none)."""
+    pods = sorted(world.table("api", "pods").items())
+    return {str(name): pod["status"]["podIP"] for name, pod in pods if "podIP" in pod.get("status", {})}
 
 
 def _services(world: World, nodes: list[str]) -> Iterator[tuple[str, int, str]]:

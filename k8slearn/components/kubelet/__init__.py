@@ -53,7 +53,7 @@ class Kubelet:
         if table == DAEMON:
             return (_starts if name == self.name else _machine)(world, scope)
         if table == SILENT:
-            return _on(world, str(name)) if world.get(changed) is None else ()
+            return _heard_again(world, str(name)) if world.get(changed) is None else ()
         if table == "settings":
             settings = world.get(changed)
             return [REGISTER + name for name, _ in settings.nodes] if settings is not None else ()
@@ -115,6 +115,11 @@ def _waiting(world: World, name: str) -> list[str]:
 def _look_after(world: World, name: str, starting: bool) -> Commands:
     yield from heartbeat.check(world, name)
     yield from node.register(world, name) if starting else node.report(world, name)
+
+
+def _heard_again(world: World, name: str) -> list[str]:
+    """The API server is reached (again): a kubelet that could not register does so now."""
+    return _on(world, name) if world.get(("api", "nodes", name)) is not None else _starts(world, f"node:{name}")
 
 
 def _starts(world: World, machine: str) -> list[str]:

@@ -38,12 +38,17 @@ CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 
 def register(world: World, name: str) -> Commands:
-    """The kubelet starts: it makes its node's object unless there is one, and then reports."""
+    """The kubelet starts: it makes its node's object unless there is one, and then reports.
+
+    One that does not reach the API server tries until it does (`registerWithAPIServer`): there is no such node yet.
+    """
     node = f"node:{name}"
     if not runs(world, node, "kubelet"):
         return
     if network.is_kubenet(world):
         yield from kubenet.start(world, node)
+    if is_silent(world, name):
+        return
     if world.get(_key(name)) is None:
         yield Put(_key(name), _object(world, name))
     else:
