@@ -22,6 +22,15 @@ from k8slearn.linux.rows import Route
 DEFAULTS = (ip.ANY, ip.ANY6)
 
 
+def of_container(args: Args, result: Result) -> Result:
+    """The interface that a result says is the container's own. Raises CniError where it names none."""
+    found: list[Result] = [i for i in result.get("interfaces") or () if i["name"] == args.ifname]
+    found = [i for i in found if i.get("sandbox", "") == args.netns_path]
+    if not found:
+        raise CniError(f"Sandbox in prevResult  doesn't match configured netns: {args.netns_path}")
+    return found[-1]
+
+
 def address(args: Args, netns: str, ips: Sequence[Result]) -> Commands:
     """The first half of ConfigureIface(): the addresses, then up. Raises CniError."""
     world, name = args.world, args.ifname

@@ -368,14 +368,22 @@ def program_at(world: World, node: str, path: str) -> Program | None:
     return installed(world, node, path) or (PROGRAMS.get(name) if folder == BINARIES else None)
 
 
-def load(stdin: str, kind: Struct, doing: str) -> dict[str, Any]:
-    """The fields of a configuration that a plugin knows, each of its type. Raises CniError in Go's words after
-    `doing`."""
+def load(stdin: str, kind: Struct, doing: str = "") -> dict[str, Any]:
+    """The fields of a configuration that a plugin knows, each of its type. Raises CniError in Go's words, after
+    `doing` where the plugin says so."""
     try:
         found: dict[str, Any] = decode(dict(configuration(stdin)), kind)
     except Wrong as wrong:
-        raise CniError(f"{doing}: {wrong}") from None
+        raise CniError(f"{doing}: {wrong}" if doing else str(wrong)) from None
     return found
+
+
+def load_ipam(stdin: str, kind: Struct) -> dict[str, Any]:
+    """The same for an IPAM plugin, which is nothing without the part ``ipam``."""
+    net = load(stdin, kind)
+    if net.get("ipam") is None:
+        raise CniError("IPAM config missing 'ipam' key")
+    return net
 
 
 def previous_of(args: Args, missing: str) -> spec.Result:

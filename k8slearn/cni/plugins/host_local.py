@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.cni import decode, spec
 from k8slearn.cni.decode import IP, IPNET, ROUTES, STRING, Custom, Items, Kind, Struct, Wrong
-from k8slearn.cni.skel import Args, Printed, configuration, plugin
+from k8slearn.cni.skel import Args, Printed, load_ipam, plugin
 from k8slearn.cni.spec import CniError
 from k8slearn.journal import Commands, Key, Put, Remove
 from k8slearn.linux import ip
@@ -230,13 +230,7 @@ _NET = Struct(
 
 @lru_cache(maxsize=1024)
 def _net(stdin: str) -> dict[str, Any]:
-    try:
-        net: dict[str, Any] = decode.decode(dict(configuration(stdin)), _NET)
-    except Wrong as wrong:
-        raise CniError(str(wrong)) from None
-    if net.get("ipam") is None:
-        raise CniError("IPAM config missing 'ipam' key")
-    return net
+    return load_ipam(stdin, _NET)
 
 
 @lru_cache(maxsize=1024)

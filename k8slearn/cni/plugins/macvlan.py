@@ -111,11 +111,7 @@ def _check(args: Args) -> Commands:
     result = args.previous
     if result is None:
         raise CniError("Required prevResult missing")
-    ours = [i for i in result.get("interfaces") or () if i["name"] == args.ifname]
-    ours = [i for i in ours if i.get("sandbox", "") == args.netns_path]
-    if not ours:
-        raise CniError(f"Sandbox in prevResult  doesn't match configured netns: {args.netns_path}")
-    _check_link(args, conf, netns, ours[-1])
+    _check_link(args, conf, netns, iface.of_container(args, result))
     iface.check_addresses(args, netns, result.get("ips") or ())
     iface.check_routes(args, netns, result.get("routes") or ())
 

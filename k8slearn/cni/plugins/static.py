@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.cni import decode, spec
 from k8slearn.cni.decode import DNS, IP, ROUTES, STRING, STRINGS, Items, Kind, Struct, Wrong
-from k8slearn.cni.skel import Args, Printed, check_netconf, configuration, plugin
+from k8slearn.cni.skel import Args, Printed, check_netconf, load_ipam, plugin
 from k8slearn.cni.spec import CniError
 from k8slearn.journal import Commands
 from k8slearn.linux import ip
@@ -72,13 +72,7 @@ def _host(cidr: str) -> str:
 
 @lru_cache(maxsize=256)
 def _net(stdin: str) -> dict[str, Any]:
-    try:
-        net: dict[str, Any] = decode.decode(dict(configuration(stdin)), _NET)
-    except Wrong as wrong:
-        raise CniError(str(wrong)) from None
-    if net.get("ipam") is None:
-        raise CniError("IPAM config missing 'ipam' key")
-    return net
+    return load_ipam(stdin, _NET)
 
 
 def _addresses(args: Args, net: dict[str, Any]) -> list[Address]:

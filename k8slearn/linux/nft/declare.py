@@ -229,11 +229,10 @@ def _typeof_expression(where: Where) -> tuple[tuple[Type, ...], str]:
     if where.cursor.text not in STARTS:
         where.cursor.unexpected()
     left = parse_left(where, lambda selector, start: selector)
-    parts = left.parts if isinstance(left, Concat) else ()
     if isinstance(left, Masked | Numgen):
         where.cursor.unexpected()
-    kinds = tuple(part.type for part in parts) if parts else (left.type,)  # type: ignore[union-attr]
-    return kinds, " . ".join(part.words for part in parts) if parts else left.words  # type: ignore[union-attr]
+    parts = left.parts if isinstance(left, Concat) else (left,)
+    return tuple(part.type for part in parts), " . ".join(part.words for part in parts)
 
 
 def counter_body(cursor: Cursor) -> Object:

@@ -15,12 +15,17 @@ from k8slearn.linux.nft.values import Counter, Mapped, Match, Nat, SetMark, SetR
 
 
 def delete(batch: Batch, verb: str, start: int) -> None:
+    _by_kind(batch, DELETE)
+
+
+def _by_kind(batch: Batch, kinds: Mapping[str, Callable[[Batch], None]]) -> None:
+    """What the next word names is done."""
     cursor = batch.cursor
     kind = cursor.text
-    if kind not in DELETE:
+    if kind not in kinds:
         cursor.unexpected()
     cursor.take()
-    DELETE[kind](batch)
+    kinds[kind](batch)
 
 
 def delete_table(batch: Batch) -> None:
@@ -85,12 +90,7 @@ def delete_counter(batch: Batch) -> None:
 
 
 def flush(batch: Batch, verb: str, start: int) -> None:
-    cursor = batch.cursor
-    kind = cursor.text
-    if kind not in FLUSH:
-        cursor.unexpected()
-    cursor.take()
-    FLUSH[kind](batch)
+    _by_kind(batch, FLUSH)
 
 
 def flush_ruleset(batch: Batch) -> None:
