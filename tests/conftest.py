@@ -7,6 +7,10 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)
+"""What lands is judged by the same examples each time; a person's runs try new ones."""
 
 ELSEWHERE = "other people's files are not here"
 """The one reason to skip that is good everywhere: the test reads files that this project may not carry."""
@@ -24,6 +28,7 @@ def _no_skips(report: Any) -> None:
 
 
 if os.environ.get("K8SLEARN_CI"):
+    settings.load_profile("ci")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport() -> Generator[None, Any, Any]:

@@ -8,6 +8,7 @@ Left out: security contexts, resource claims, affinity terms (their types are ch
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from k8slearn.api import names, quantity
@@ -22,6 +23,26 @@ _WORDS = {
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _PULLS = ("Always", "IfNotPresent", "Never")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef")
+_FIELDS = (
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+)
+_FIELDS_OF_VOLUMES = (
+    "metadata.annotations",
+    "metadata.labels",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "status.phase",
+)
+_KEYED = re.compile(r"metadata\.(labels|annotations)\['[^']+'\]")
 _MAY_CHANGE = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates")
 
 
@@ -141,8 +162,39 @@ def _variable(variable: Obj, path: str) -> list[str]:
     if "=" in variable["name"]:
         why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
         return [bad(f"{path}.name", variable["name"], why)]
-    if variable.get("value") and variable.get("valueFrom"):
-        return [bad(f"{path}.valueFrom", "", "may not be specified when `value` is not empty")]
+    if variable.get("valueFrom") is None:
+        return []
+    return _source(variable["valueFrom"], f"{path}.valueFrom", bool(variable.get("value")))
+
+
+def _source(source: Obj, path: str, beside_a_value: bool) -> list[str]:
+    """Where a variable's value comes from: one place, and that place said in full."""
+    given = [kind for kind in _SOURCES if source.get(kind) is not None]
+    wrong = []
+    for kind in given:
+        if kind == "fieldRef":
+            wrong += _field(source[kind], f"{path}.fieldRef")
+        else:
+            needed = "resource" if kind == "resourceFieldRef" else "key"
+            wrong += [] if source[kind].get(needed) else [required(f"{path}.{kind}.{needed}")]
+    if not given:
+        wrong.append(bad(path, "", "must specify one of: " + " or ".join(f"`{kind}`" for kind in _SOURCES)))
+    elif beside_a_value:
+        wrong.append(bad(path, "", "may not be specified when `value` is not empty"))
+    elif len(given) > 1:
+        wrong.append(bad(path, "", "may not have more than one field specified at a time"))
+    return wrong
+
+
+def _field(reference: Obj, path: str) -> list[str]:
+    """A field of the pod itself: validateObjectFieldSelector after ConvertDownwardAPIFieldLabel."""
+    field = reference.get("fieldPath")
+    if not field:
+        return [required(f"{path}.fieldPath")]
+    if field in _FIELDS_OF_VOLUMES:
+        return [unsupported(f"{path}.fieldPath", field, _FIELDS)]
+    if field not in _FIELDS and not _KEYED.fullmatch(field):
+        return [bad(f"{path}.fieldPath", field, f"error converting fieldPath: field label not supported: {field}")]
     return []
 
 

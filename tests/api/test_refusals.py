@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -344,3 +345,31 @@ def test_the_api_server_refuses_in_its_own_words(what: str) -> None:
     with pytest.raises(Refused) as refused:
         applied(World(), obj)
     assert str(refused.value) == words
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ({"fieldRef": {}}, "valueFrom.fieldRef.fieldPath: Required value"),
+        ({"fieldRef": {"fieldPath": "status.ip"}}, "error converting fieldPath: field label not supported: status.ip"),
+        (
+            {"fieldRef": {"fieldPath": "status.phase"}},
+            'valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase"',
+        ),
+        ({"configMapKeyRef": {"name": "c"}}, "valueFrom.configMapKeyRef.key: Required value"),
+        ({}, 'valueFrom: Invalid value: "": must specify one of: `fieldRef` or'),
+        (
+            {"fieldRef": {"fieldPath": "status.podIP"}, "secretKeyRef": {"name": "s", "key": "k"}},
+            'valueFrom: Invalid value: "": may not have more than one field specified at a time',
+        ),
+    ],
+)
+def test_a_variable_comes_from_one_place_that_is_said_in_full(source: dict[str, Any], sentence: str) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "c", "image": "nginx", "env": [{"name": "A", "valueFrom": source}]}]},
+    }
+    with pytest.raises(Refused, match=re.escape(sentence)):
+        applied(World(), pod)

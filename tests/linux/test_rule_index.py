@@ -58,7 +58,7 @@ def box(first: list[str], second: list[str], policy: str) -> World:
     return world
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(RULES, RULES, st.sampled_from(["ACCEPT", "DROP"]), PACKETS)
 def test_the_index_of_a_chain_changes_nothing_but_the_time(
     first: list[str], second: list[str], policy: str, packet: Packet

@@ -85,6 +85,7 @@ def test_the_engine_says_what_the_kernel_does_in_many_networks_of_boxes(start: i
     assert report(range(start, start + 80)) == ""
 
 
+@pytest.mark.slow
 def test_both_hear_the_same_lines_and_refuse_the_same_ones() -> None:
     scenario = two_boxes()
     with built(scenario) as real:
@@ -99,6 +100,7 @@ def built(scenario: Scenario) -> Real:
     return real
 
 
+@pytest.mark.slow
 def test_the_printed_script_runs_by_itself_and_says_what_the_kernel_said(tmp_path: Path) -> None:
     path = tmp_path / "boxes.sh"
     path.write_text(script(two_boxes(), prefix="kbxtest-"))

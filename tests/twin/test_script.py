@@ -125,6 +125,7 @@ class TestOnARealKernel:
         finally:
             run(one, "down")
 
+    @pytest.mark.slow
     @pytest.mark.skipif(shutil.which("nft") is None, reason="not installed: nft")
     @pytest.mark.skipif(shutil.which("ipset") is None, reason="not installed: ipset")
     def test_rules_of_nftables_and_sets_are_carried_along(self, tmp_path: Path) -> None:
