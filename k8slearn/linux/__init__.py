@@ -10,6 +10,7 @@ table                 name                                        value
 ``link``              ``"eth0"``                                  `rows.Link`
 ``addr``              ``("eth0", "192.168.64.11/24")``            `rows.Address`
 ``inet6``             ``"eth0"`` (IPv6 is running there)          `rows.Inet6`
+``fib``               ``"local"``                                 ``"empty"`` (`addr.py`)
 ``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
 ``rule``              ``("ip", 100, "from all lookup 7")``        `rows.Rule`
 ``neigh``, ``proxy``  ``("eth0", "192.168.64.12")``               `rows.Neighbour`

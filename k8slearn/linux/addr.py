@@ -8,6 +8,9 @@ with the first one (``promote_secondaries=1``: takes its place).
 addrconf.c: an IPv6 address brings its connected route too (metric 256), and no address is secondary. The route stays
 while any address of its network is on the link; routes that named the address as source only lose the name.
 
+The kernel makes the routing table ``local`` for the first IPv4 address and keeps it when the last one has gone: a row
+of table ``fib`` says so, for who binds to an address asks that table (`listen.bind_error`).
+
 Left out: lifetimes other than for ever (``preferred_lft 0`` is known), anycast addresses of one's own.
 """
 
@@ -133,6 +136,13 @@ def _drop4(world: World, netns: str, link: Link, address: Address) -> Commands:
             yield from route.flush(world, netns, src=row.address)
     for row in secondaries[:1] if promoted else ():
         yield from put(world, netns, replace(row, secondary=False))
+    yield from emptied(world, netns)
+
+
+def emptied(world: World, netns: str) -> Commands:
+    """Has the last IPv4 address gone? Then the table ``local`` is empty, but it is there."""
+    if not world.rows[netns, "fib"] and all(":" in row.address for row in world.rows[netns, "addr"].values()):
+        yield Put((netns, "fib", "local"), "empty")
 
 
 def _same_network(world: World, netns: str, address: Address) -> list[Address]:

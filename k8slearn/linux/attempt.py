@@ -8,8 +8,8 @@ chance can make of it in `fates.py`.
 Time passes only where a sender waits before it tries again, and where a queue keeps a packet (`qdisc.py`, which also
 says when chance lets a packet through at last). Each packet leaves when what caused it arrived.
 
-Left out: retransmission of what something other than chance lost: it would be lost again; congestion windows: all
-segments of an answer leave at once and wait where the way is narrow.
+Left out: retransmission of what something other than chance lost, while both ends stand: it would be lost again;
+congestion windows: all segments of an answer leave at once and wait where the way is narrow.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
     for attempt, time in enumerate(times):
         start, drawn, learned, net.attempt = net.world.clock, len(net.draws), 0, attempt
         net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover, at=start + time))
-        while net.outbox:
+        while net.outbox or client.speaks_again(net):
             out = net.outbox.popleft()
             if out.at > net.deadline:
                 continue

@@ -9,6 +9,9 @@
 
 What stands in brackets is said where the conversation is really held, not where it is only asked how it would go.
 
+A request that nobody acknowledges is said again after 0.2 s. That makes a difference where the other end is gone (a
+RST reached it that this end never sent: a router in between translated half of the conversation): it answers RST.
+
 An ICMP error fails a TCP socket that is still connecting; once it is connected only "too long" makes a difference: it
 cuts its segments again. A UDP socket goes on waiting over errors that may pass (`icmp.SOFT`).
 
@@ -25,6 +28,9 @@ from k8slearn.linux.skb import Net, Outgoing
 from k8slearn.linux.transport import mtu_towards, segments, size_of
 from k8slearn.packet import Packet
 from k8slearn.trace import Ending
+
+RTO_MIN = 0.2
+"""Seconds after which TCP says again what was not acknowledged, on a way as quick as ours (`tcp.h: TCP_RTO_MIN`)."""
 
 FIRST = {
     "tcp": ("SYN", "SYN"),
@@ -71,6 +77,8 @@ class Client:
     """When the first packet came that was for it, on the logical clock."""
     last: float = 0.0
     """When the last piece of the answer came, on the logical clock."""
+    repeated: bool = False
+    """Has it said its request twice?"""
 
     @property
     def request(self) -> str:
@@ -148,6 +156,21 @@ class Client:
 
     def _say(self, net: Net, flags: str, name: str) -> None:
         net.outbox.append(Outgoing(self.netns, self.packet(flags), name))
+
+    def speaks_again(self, net: Net) -> bool:
+        """The connection stood, the other end is gone, and nobody said so: the request goes out once more."""
+        if (
+            net.servers
+            or self.repeated
+            or self.ending is not None
+            or not (self.established and self.mine.proto == "tcp")
+        ):
+            return False
+        self.repeated = True
+        self._send(net, self.packet("PSH-ACK", self.request))
+        for out in net.outbox:
+            out.at = net.time + RTO_MIN
+        return True
 
     def _send(self, net: Net, packet: Packet) -> None:
         for piece in segments(packet, self.mtu, self.mss):

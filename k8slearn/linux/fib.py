@@ -139,9 +139,14 @@ def address_type(world: World, netns: str, address: str) -> str:
     return found.kind if found is not None and found.kind in ("local", "broadcast") else "unicast"
 
 
+def gateway(world: World, netns: str, address: str, oif: str = "") -> Found:
+    """Where an IPv6 route's gateway is, when the route is added (`fib6_lookup`): by all the rules."""
+    return _by_rules(world, netns, Flow(address, oif=oif, validating=True))
+
+
 def in_table(world: World, netns: str, table: str, dst: str, oif: str = "", src: str = "") -> Found:
-    """What one table alone says. (In IPv6 a device is a must while there is no source.)"""
-    return ask(world, netns, table, Flow(dst, src, oif=oif)) or Found("none")
+    """What one table alone says of a route's gateway. (In IPv6 a device is a must while there is no source.)"""
+    return ask(world, netns, table, Flow(dst, src, oif=oif, validating=True)) or Found("none")
 
 
 def local_address(world: World, netns: str, address: str) -> Address | None:

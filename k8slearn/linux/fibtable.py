@@ -6,7 +6,10 @@ has the machine's own addresses beside its rows.
 IPv6 asks the device too: an address that counts on its own link only (``fe80::``, multicast) is looked for among the
 routes over the device that the packet came in by or is to leave by, any other only prefers them.
 
-Left out: several next hops, type of service, and that IPv6 passes over a gateway whose neighbour entry has failed.
+IPv6 passes over a gateway whose neighbour entry has failed as long as there is any other way, on machines that do not
+forward (`rt6_check_neigh`, `RT6_LOOKUP_F_REACHABLE`); a route that is being added asks without it.
+
+Left out: several next hops, type of service.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from k8slearn.journal import Table, World
-from k8slearn.linux import ip, localtable, trie
+from k8slearn.linux import ip, localtable, sysctl, trie
 from k8slearn.linux.rows import Address, Link, Route
 from k8slearn.trace import Because
 
@@ -44,6 +47,13 @@ class Flow(NamedTuple):
     iif: str = "lo"
     oif: str = ""
     mark: int = 0
+    validating: bool = False
+    """Is it about an IPv6 route's gateway, as the route is added? Then a throw is an answer, and every gateway good."""
+
+
+Gateways = frozenset[tuple[str, str]]
+"""(device, address)."""
+NONE_FAILED: Gateways = frozenset()
 
 
 def ask(world: World, netns: str, table: str, flow: Flow) -> Found | None:
@@ -55,17 +65,42 @@ def ask(world: World, netns: str, table: str, flow: Flow) -> Found | None:
         found, least = mine
         if least >= (128 if six else 32):
             return found
+    failed = _failed(world, netns) if six and not flow.validating else NONE_FAILED
+    levels = world.table(netns, "route").index(trie.tables).get((128 if six else 32, table), ())
+    levels = [level for level in levels if level[0] > least] if mine is not None else levels
+    chosen = _longest(levels, flow, failed)
+    if chosen is None and failed:
+        chosen = _longest(levels, flow, NONE_FAILED)
+    if chosen is None:
+        return mine[0] if mine is not None else None
+    name, route = chosen
+    if route.kind == "throw" and not flow.validating:
+        return None
+    return way(world.table(netns, "route"), netns, name, route, world.table(netns, "addr").index(trie.own))
+
+
+def _longest(levels: Sequence[trie.Level], flow: Flow, failed: Gateways) -> trie.Named | None:
+    """The best route of the longest prefix that has one."""
     want = ip.number(flow.dst)
-    for length, mask, routes in world.table(netns, "route").index(trie.tables).get((128 if six else 32, table), ()):
-        if mine is not None and length <= least:
-            break
-        chosen = _choose(routes.get(want & mask, ()), flow)
+    for _, mask, routes in levels:
+        here: Sequence[trie.Named] = routes.get(want & mask, ())
+        if failed:
+            here = [row for row in here if (row[1].dev, row[1].via) not in failed]
+        chosen = _choose(here, flow)
         if chosen is not None:
-            name, route = chosen
-            if route.kind == "throw":
-                return None
-            return way(world.table(netns, "route"), netns, name, route, world.table(netns, "addr").index(trie.own))
-    return mine[0] if mine is not None else None
+            return chosen
+    return None
+
+
+def _failed(world: World, netns: str) -> Gateways:
+    """The neighbours that are no way for now."""
+    failed = world.table(netns, "neigh").index(_failures)
+    forwards = failed and sysctl.is_on(world, netns, "net.ipv6.conf.all.forwarding")
+    return NONE_FAILED if forwards else failed
+
+
+def _failures(neighbours: Table) -> Gateways:
+    return frozenset((row.dev, row.address) for row in neighbours.values() if row.state == "FAILED")
 
 
 def _choose(routes: Sequence[trie.Named], flow: Flow) -> trie.Named | None:

@@ -154,6 +154,8 @@ def _unlist(world: World, netns: str, link: Link) -> Commands:
 def _strip(world: World, netns: str, link: Link) -> Commands:
     for row in addr.on(world, netns, link.name):
         yield Remove(addr.key(netns, row))
+        if ":" not in row.address:
+            yield from addr.emptied(world, netns)
     yield from addrconf.stop(world, netns, link)
     yield from route.drop_device(world, netns, link)
     yield from neigh.drop_device(world, netns, link.name)

@@ -82,10 +82,13 @@ def bind_error(world: World, netns: str, row: Socket) -> str:
 
 
 def _untouched(world: World, netns: str, six: bool) -> bool:
-    """Before its first IPv4 address a namespace has no routing table, and takes any address for good enough
+    """Before its first IPv4 address a namespace has no table ``local``, and takes any address for good enough
     (`fib_frontend.c: __inet_dev_addr_type`)."""
-    rows = [*world.rows[netns, "addr"].values(), *world.rows[netns, "route"].values()]
-    return not six and all(":" in getattr(row, "address", "") or ":" in getattr(row, "dst", "") for row in rows)
+    return (
+        not six
+        and not world.rows[netns, "fib"]
+        and all(":" in row.address for row in world.rows[netns, "addr"].values())
+    )
 
 
 def _overlap(one: Socket, other: Socket) -> bool:

@@ -15,7 +15,8 @@ about again. What an entry can be (`STATES`)::
 
 A **proxy** entry (``ip neigh add proxy ADDRESS``) is the other way round: this machine answers for that address.
 
-Left out: ageing: what was REACHABLE stays so, and nothing becomes DELAY or PROBE by itself; limits of the table
+Left out: ageing: what was REACHABLE stays so, and nothing becomes DELAY or PROBE by itself; FAILED entries other than
+of IPv6 gateways, and that the kernel asks such a gateway again each minute (`rt6_probe`); limits of the table
 (``gc_thresh3``).
 """
 
@@ -65,6 +66,13 @@ def delete(world: World, netns: str, dev: str, address: str) -> Commands:
     if world.get(key(netns, dev, address)) is None:
         raise refused("No such file or directory")
     yield Remove(key(netns, dev, address))
+
+
+def failed(world: World, netns: str, dev: str, address: str) -> Commands:
+    """Nobody answered: the entry says so until somebody does."""
+    row = Neighbour(dev, address, "", "FAILED")
+    if world.get(key(netns, dev, address)) != row:
+        yield Put(key(netns, dev, address), row)
 
 
 def add_proxy(world: World, netns: str, dev: str, address: str) -> Commands:

@@ -15,7 +15,22 @@ from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
-    *("link", "addr", "inet6", "route", "rule", "neigh", "proxy", "pmtu", "fdb", "vxfdb", "sysctl", "chain", "ipset"),
+    *(
+        "link",
+        "addr",
+        "inet6",
+        "fib",
+        "route",
+        "rule",
+        "neigh",
+        "proxy",
+        "pmtu",
+        "fdb",
+        "vxfdb",
+        "sysctl",
+        "chain",
+        "ipset",
+    ),
     *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "bpf"),
     *("counter", "nstat", "drops"),
 )

@@ -158,10 +158,12 @@ def _is_ours(world: World, netns: str, gateway: str, dev: str) -> bool:
 
 
 def _resolved(world: World, netns: str, gateway: str, route: Route) -> str:
-    """ip6_route_check_nh(): in the route's own table, else by the rules, and without a gateway in between."""
+    """ip6_route_check_nh(): in the route's own table, else by the rules, and without a gateway in between.
+
+    A ``throw`` sends nothing on to the next rule here: it is a refusal (`fib6_rule_action_alt`)."""
     for found in (
         fib.in_table(world, netns, route.table, gateway, route.dev),
-        fib.lookup(world, netns, gateway, oif=route.dev),
+        fib.gateway(world, netns, gateway, route.dev),
     ):
         if found.kind in ("unicast", "local") and not found.via and route.dev in ("", found.dev):
             return found.dev

@@ -38,6 +38,7 @@ from k8slearn.linux import (
     kinds,
     listen,
     ndp,
+    neigh,
     netfilter,
     pmtu,
     qdisc,
@@ -505,8 +506,12 @@ def neighbour_found(net: Net, netns: str, dev: str, address: str, mac: str) -> W
 
 
 def neighbour_failed(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
-    """Three questions in three seconds, no answer: the sender hears of it (`arp.c: arp_error_report`)."""
+    """Three questions in three seconds, no answer: the sender hears of it (`arp.c: arp_error_report`).
+
+    An IPv6 gateway that failed is passed over by what is looked up next (`fibtable`), so that is remembered."""
     says = f"nobody on {dev} has {address}: neighbour FAILED after 3 s"
     why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} FAILED")
     yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, reason="NEIGH_FAILED")
+    if ":" in address and skb.via == address:
+        yield from neigh.failed(net.world, skb.netns, dev, address)
     yield from icmp.error(net, skb, "host-unreachable")

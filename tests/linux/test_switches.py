@@ -111,6 +111,7 @@ KINDS = ("bridge", "dummy", "ifb", "vxlan id 7 dstport 0 remote 10.0.0.9", "veth
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_link_that_came_and_went_leaves_the_world_as_it_was(kind: str) -> None:
     world = pods("a")
+    run(world, "ip link set lo up")
     before = {key: dict(rows) for key, rows in world.tables().items()}
     run(world, f"ip link add x type {kind}\nip link set x up\nip addr add 10.5.0.1/24 dev x\nip link del x")
     assert {key: dict(rows) for key, rows in world.tables().items()} == before
