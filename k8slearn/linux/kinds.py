@@ -29,18 +29,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from k8slearn.linux import ipip, ipvlan, macvlan, vlan, wireguard
+from k8slearn.linux import bridge, dummy, ifb, ipip, ipvlan, macvlan, vlan, vxlan, wireguard
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
 from k8slearn.trace import Walk
 
 
-class Upper(Protocol):
-    """A kind of device that stands on another one."""
+class Kind(Protocol):
+    """A module that knows one kind of device."""
 
     def transmit(self, net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
         """The device sends a frame."""
+
+
+class Upper(Kind, Protocol):
+    """A kind of device that stands on another one."""
 
     def take(self, net: Net, skb: Skb, below: Link) -> Walk[bool]:
         """A frame has come in by the device below; True: it was for an upper one."""
@@ -58,6 +62,8 @@ class Tunnel(Protocol):
 
 UPPERS: Mapping[str, Upper] = {"vlan": vlan, "macvlan": macvlan, "ipvlan": ipvlan}
 """Kind -> its module, in the order in which they are asked (`stack.ORDER`)."""
+KINDS: Mapping[str, Kind] = {"bridge": bridge, "vxlan": vxlan, "dummy": dummy, "ifb": ifb, **UPPERS}
+"""Kind -> the module that sends frames by it. What is not here is a cable (veth)."""
 BARE: Mapping[str, Tunnel] = {"ipip": ipip, "wireguard": wireguard}
 """Kinds that take IP packets without an Ethernet header."""
 TUNNELS: Mapping[str, tuple[Tunnel, ...]] = {"ipip": (ipip,), "icmp": (ipip,), "udp": (wireguard,)}

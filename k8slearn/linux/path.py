@@ -18,19 +18,14 @@ Left out: IP options, IPv4 multicast, multicast routing, broadcasts other than A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
-
 from k8slearn.journal import World
 from k8slearn.linux import (
     arp,
     bpf,
     bridge,
-    dummy,
     fib,
     frag,
     icmp,
-    ifb,
     ingress,
     ip,
     ip6_input,
@@ -43,7 +38,6 @@ from k8slearn.linux import (
     pmtu,
     qdisc,
     stack,
-    vxlan,
 )
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link
@@ -459,7 +453,7 @@ def _queued(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
 def _sent(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
     if net.recording:
         net.record(netns, link, "out", frame)
-    kind = KINDS.get(link.kind)
+    kind = kinds.KINDS.get(link.kind)
     if kind is not None:
         return nested(net, netns, link, frame, kind.transmit(net, netns, link, frame))
     return _veth(net, netns, link, link.peer, frame) if link.peer is not None else nothing()
@@ -482,15 +476,6 @@ def _veth(net: Net, netns: str, link: Link, end: tuple[str, str], frame: Packet)
     net.wire.append((*end, frame))
 
 
-class Kind(Protocol):
-    """A module that knows one kind of device."""
-
-    def transmit(self, net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
-        """The device sends a frame."""
-
-
-KINDS: Mapping[str, Kind] = {"bridge": bridge, "vxlan": vxlan, "dummy": dummy, "ifb": ifb, **kinds.UPPERS}
-"""Kind of device -> the module that sends by it. What is not here is a cable (veth)."""
 RECURSION_LIMIT = 8
 
 

@@ -75,25 +75,7 @@ def cluster_of(services: int) -> Any:
     return cluster
 
 
-OVERLAY = """
-ip netns add a
-ip netns add b
-ip link add wa netns a type veth peer name wb netns b
-ip -n a addr add 192.168.64.11/24 dev wa
-ip -n b addr add 192.168.64.12/24 dev wb
-ip -n a link set wa up
-ip -n b link set wb up
-ip -n a link add vx address 02:00:00:00:00:0a type vxlan id 1 local 192.168.64.11 dev wa dstport 8472 nolearning
-ip -n b link add vx address 02:00:00:00:00:0b type vxlan id 1 local 192.168.64.12 dev wb dstport 8472 nolearning
-ip -n a addr add 10.244.0.1/16 dev vx
-ip -n b addr add 10.244.1.1/16 dev vx
-ip -n a link set vx up
-ip -n b link set vx up
-ip -n a neigh add 10.244.1.1 lladdr 02:00:00:00:00:0b dev vx nud permanent
-ip -n b neigh add 10.244.0.1 lladdr 02:00:00:00:00:0a dev vx nud permanent
-bridge -n a fdb append 02:00:00:00:00:0b dev vx dst 192.168.64.12
-bridge -n b fdb append 02:00:00:00:00:0a dev vx dst 192.168.64.11
-"""
+OVERLAY = (Path(__file__).parent.parent / "shell" / "vxlan.txt").read_text()
 
 
 def over_vxlan() -> Callable[[], Any]:
@@ -107,9 +89,9 @@ def over_vxlan() -> Callable[[], Any]:
 
     def ask() -> Any:
         fork = world.fork()
-        return drive(attempt.connect(fork, "m/a", "10.244.1.1"), fork.apply)
+        return drive(attempt.connect(fork, "m/a", "10.244.1.0"), fork.apply)
 
-    drive(attempt.connect(world, "m/a", "10.244.1.1"), world.apply)
+    drive(attempt.connect(world, "m/a", "10.244.1.0"), world.apply)
     assert ask().ending.outcome == "connected"
     return ask
 

@@ -92,7 +92,7 @@ def _module(found: object) -> str:
 
 def _kinds() -> str:
     rows = [("veth", "frames", "path.py", "")]
-    for kind, module in path.KINDS.items():
+    for kind, module in kinds.KINDS.items():
         rows.append((kind, "frames", _module(module), "frames of the device below" if kind in kinds.UPPERS else ""))
     for kind, tunnel in kinds.BARE.items():
         protocols = [proto for proto, asked in kinds.TUNNELS.items() if tunnel in asked]

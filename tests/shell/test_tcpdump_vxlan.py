@@ -15,27 +15,8 @@ from k8slearn.shell import tcpdump
 
 from .conftest import MACHINE, Ours
 
-OVERLAY = """
-ip netns add a
-ip netns add b
-ip link add wa netns a type veth peer name wb netns b
-ip -n a addr add 192.168.64.11/24 dev wa
-ip -n b addr add 192.168.64.12/24 dev wb
-ip -n a link set wa up
-ip -n b link set wb up
-ip -n a link add flannel.1 address 02:00:00:00:00:0a type vxlan id 1 local 192.168.64.11 dev wa dstport 8472 nolearning
-ip -n b link add flannel.1 address 02:00:00:00:00:0b type vxlan id 1 local 192.168.64.12 dev wb dstport 8472 nolearning
-ip -n a addr add 10.244.0.0/32 dev flannel.1
-ip -n b addr add 10.244.1.0/32 dev flannel.1
-ip -n a link set flannel.1 up
-ip -n b link set flannel.1 up
-ip -n a route add 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink
-ip -n b route add 10.244.0.0/24 via 10.244.0.0 dev flannel.1 onlink
-ip -n a neigh add 10.244.1.0 lladdr 02:00:00:00:00:0b dev flannel.1 nud permanent
-ip -n b neigh add 10.244.0.0 lladdr 02:00:00:00:00:0a dev flannel.1 nud permanent
-bridge -n a fdb append 02:00:00:00:00:0b dev flannel.1 dst 192.168.64.12
-bridge -n b fdb append 02:00:00:00:00:0a dev flannel.1 dst 192.168.64.11
-"""
+OVERLAY = Path(__file__).with_name("vxlan.txt").read_text()
+"""Two boxes with a VXLAN over their cable, as flannel types it."""
 
 
 @pytest.fixture
