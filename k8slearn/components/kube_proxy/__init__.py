@@ -8,10 +8,11 @@ has vanished (looked for every ``syncPeriod``, 30 s: somebody has thrown the rul
 single rule that you delete by hand stays deleted until then, or until its Service changes (proxier.go:
 ``proxyutil.FullSyncPeriod``).
 
-Read `rules.py` for the rules, `service.py` for what they are made of.
+Read `rules.py` for the rules, `topology.py` for who may be sent to, `service.py` for what both are made of.
 
-Left out: ``minSyncPeriod`` (syncs are not put off), session affinity, the health check server of
-``healthCheckNodePort``, clearing UDP connections to endpoints that are gone, IPv6; the modes nftables and ipvs.
+Left out: ``minSyncPeriod`` (syncs are not put off), that in a large cluster the chains of a Service that is gone may
+stay for one more ``syncPeriod``, the health check server of ``healthCheckNodePort``, clearing UDP connections to
+endpoints that are gone; the modes nftables and ipvs.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import Any, NamedTuple
 
 from k8slearn.components import runs
 from k8slearn.components.kube_proxy import config as configuration
-from k8slearn.components.kube_proxy import rules, service
+from k8slearn.components.kube_proxy import rules, service, topology
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.components.kube_proxy.rules import Line, PortRules
+from k8slearn.components.kube_proxy.topology import Place
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import ip
@@ -35,6 +37,9 @@ from k8slearn.linux.rules import Chain
 FULL_SYNC = 3600.0
 """Seconds between full syncs when nothing asks for one."""
 OWN_CHAINS = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-")
+FAMILIES = ("ip", "ip6")
+"""The families that it runs in."""
+ZONE = "topology.kubernetes.io/zone"
 ROUTE_LOCALNET = "net.ipv4.conf.all.route_localnet"
 _WATCHES = {
     "services": "the ports that rules translate",
@@ -52,6 +57,8 @@ class Synced:
     config: Config
     full_sync: float
     """When it last wrote everything, in seconds of the logical clock."""
+    place: Place
+    """Its node and zone then: topology hints are for these."""
     problem: str = ""
     """Why it does nothing now: a configuration that it cannot start with. The rules stay as they are."""
 
@@ -89,7 +96,7 @@ class KubeProxy:
         if _wants_full_sync(world, node, synced, config):
             yield from _full_sync(world, node, config)
         elif changed:
-            yield from _sync(world, node, config, changed)
+            yield from _sync(world, node, changed)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         for name, node in _proxies(world):
@@ -122,7 +129,7 @@ def _proxies(world: World) -> Iterator[tuple[str, Synced]]:
 
 
 def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Config) -> bool:
-    if synced is None or synced.config != config or synced.problem:
+    if synced is None or synced.config != config or synced.problem or synced.place != _place(world, node):
         return True
     since = world.clock - synced.full_sync
     return since >= FULL_SYNC or (since > 0 and since % config.sync_period == 0 and _canary_is_gone(world, node))
@@ -130,46 +137,50 @@ def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Con
 
 def _canary_is_gone(world: World, node: str) -> bool:
     chains = world.table(f"node:{node}", "chain")
-    return any(("ip", table, rules.CANARY) not in chains for table in rules.CANARY_TABLES)
+    return any((family, table, rules.CANARY) not in chains for family in FAMILIES for table in rules.CANARY_TABLES)
 
 
 # --- syncing -----------------------------------------------------------------------------------------
 
 
 def _full_sync(world: World, node: str, config: Config) -> Commands:
-    """Everything: kernel settings, canaries, jumps, all chains."""
+    """Everything, of each family: kernel settings, canaries, jumps, all chains."""
     scope, cause = f"node:{node}", ("api", "nodes", node)
     if config.localhost_node_ports:
         yield Put((scope, "sysctl", ROUTE_LOCALNET), "1", cause)
-    for table in rules.CANARY_TABLES:
-        yield Put((scope, "chain", ("ip", table, rules.CANARY)), Chain(), cause)
-    for table, source, target, matches in rules.JUMPS:
-        yield from _ensure_jump(world, scope, table, source, f"{matches}-j {target}", cause)
-    yield from _sync(world, node, config)
-    yield Put(_memory(node), Synced(config, world.clock), cause)
+    for family in FAMILIES:
+        for table in rules.CANARY_TABLES:
+            yield Put((scope, "chain", (family, table, rules.CANARY)), Chain(), cause)
+        for table, source, target, matches in rules.JUMPS:
+            key = (scope, "chain", (family, table, source))
+            yield from _ensure_jump(world, family, key, f"{matches}-j {target}", cause)
+    yield from _sync(world, node)
+    yield Put(_memory(node), Synced(config, world.clock, _place(world, node)), cause)
 
 
-def _ensure_jump(world: World, scope: str, table: str, source: str, text: str, cause: Key) -> Commands:
+def _ensure_jump(world: World, family: str, key: Key, text: str, cause: Key) -> Commands:
     """``iptables -C`` and, if the rule is not there, ``iptables -I``."""
-    key = (scope, "chain", ("ip", table, source))
     chain = world.get(key) or Chain(policy="ACCEPT")
-    rule = parse_rule(text, "kube-proxy")
+    rule = parse_rule(text, "kube-proxy", family)
     if rule not in chain.rules:
         yield Put(key, replace(chain, rules=(rule, *chain.rules)), cause)
 
 
-def _sync(world: World, node: str, config: Config, changed: str = "") -> Commands:
+def _sync(world: World, node: str, changed: str = "") -> Commands:
     """Write the shared chains and the chains of what has `changed` (empty: all); drop the chains that nobody needs."""
     scope = f"node:{node}"
     cause = ("api", "services", changed) if changed and not changed.endswith("/") else ("api", "nodes", node)
     wanted = set()
-    for written in everything(world, node, config):
-        wanted.add(written.chain)
-        if not written.service or _is_about(changed, written.service):
-            because = ("api", "services", written.service) if written.service else cause
-            yield Put((scope, "chain", ("ip", written.table, written.chain)), _chain(written.lines), because)
-    for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[1] == "nat"]:
-        if str(key[2]).startswith(OWN_CHAINS) and key[2] not in wanted:
+    for family in FAMILIES:
+        for written in everything(world, node, configuration.read(world, family)):
+            wanted.add((family, written.table, written.chain))
+            if not written.service or _is_about(changed, written.service):
+                because = ("api", "services", written.service) if written.service else cause
+                yield Put(
+                    (scope, "chain", (family, written.table, written.chain)), _chain(family, written.lines), because
+                )
+    for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[0] in FAMILIES]:
+        if str(key[2]).startswith(OWN_CHAINS) and key not in wanted:
             yield Remove((scope, "chain", key), cause)
 
 
@@ -196,35 +207,47 @@ def everything(world: World, node: str, config: Config) -> list[Written]:
 def _port_rules(world: World, node: str, config: Config) -> Iterator[tuple[str, PortRules]]:
     """(Service, rules) for every port of every Service, in the order of their names."""
     services, slices = world.table("api", "services"), world.table("api", "endpointslices")
-    behind = slices.index(service.endpoints)
-    large = sum(map(len, behind.values())) > rules.LARGE
-    own = _own_address(world, node)
-    for name, ports in services.index(service.ports).items():
+    behind = slices.index(service.ENDPOINTS[config.family])
+    served = services.index(service.PORTS[config.family])
+    large = _endpoints_in_all(served, behind) > rules.LARGE
+    own, place = _own_address(world, node, config.family), _place(world, node)
+    for name, ports in served.items():
         for port in ports:
             endpoints = behind.get((name, port.name, port.protocol), ())
             within = any(ip.within(own, r) for r in port.source_ranges) if own else False
-            port = port if config.recent else port._replace(affinity_seconds=0)
-            yield name, rules.port_rules(port, service.usable(port, endpoints, node), config, within, large)
+            yield name, rules.port_rules(port, topology.usable(port, endpoints, place), config, within, large)
 
 
-def _own_address(world: World, node: str) -> str:
+def _endpoints_in_all(served: Mapping[str, tuple[service.Port, ...]], behind: service.Endpoints) -> int:
+    ports = ((name, port.name, port.protocol) for name, ports in served.items() for port in ports)
+    return sum(len(behind.get(port, ())) for port in ports)
+
+
+def _place(world: World, node: str) -> Place:
+    labels = ((world.get(("api", "nodes", node)) or {}).get("metadata") or {}).get("labels") or {}
+    return Place(node, labels.get(ZONE, ""))
+
+
+def _own_address(world: World, node: str, family: str) -> str:
+    """The node's address of one family, as its Node object has it."""
     status = (world.get(("api", "nodes", node)) or {}).get("status") or {}
-    return next((str(a["address"]) for a in status.get("addresses") or () if a.get("type") == "InternalIP"), "")
+    own = (str(a["address"]) for a in status.get("addresses") or () if a.get("type") == "InternalIP")
+    return next((a for a in own if (":" in a) == (family == "ip6")), "")
 
 
 def _node_port_addresses(world: World, node: str, config: Config) -> tuple[str, ...] | None:
     """The node's addresses that take node ports, or None where all of its own do."""
     networks = config.node_port_addresses
-    if not networks or ip.ANY in networks:
+    if not networks or {ip.ANY, ip.ANY6} & {*networks}:
         return None
-    if networks == ("primary",):
-        return (_own_address(world, node),)
-    own = sorted({row.address for row in world.table(f"node:{node}", "addr").values()}, key=ip.number)
-    allowed = [a for a in own if config.localhost_node_ports or not ip.is_loopback(a)]
-    return tuple(a for a in allowed if any(ip.within(a, n) for n in networks if ":" not in n))
+    if networks == (configuration.PRIMARY,):
+        return tuple(filter(None, (_own_address(world, node, config.family),)))
+    own = {row.address for row in world.table(f"node:{node}", "addr").values()}
+    taking = [a for a in own if any(ip.within(a, n) for n in networks)]
+    return tuple(a for a in sorted(taking, key=ip.number) if config.localhost_node_ports or not ip.is_loopback(a))
 
 
 @lru_cache(maxsize=1 << 15)
-def _chain(lines: tuple[Line, ...]) -> Chain:
+def _chain(family: str, lines: tuple[Line, ...]) -> Chain:
     """The chain of these lines: one shared value wherever they are equal."""
-    return Chain(tuple(parse_rule(line.text, line.because) for line in lines))
+    return Chain(tuple(parse_rule(line.text, line.because, family) for line in lines))

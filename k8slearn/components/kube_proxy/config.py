@@ -1,11 +1,12 @@
 """What kube-proxy reads from its ConfigMap: ``kube-system/kube-proxy``, the KubeProxyConfiguration in ``config.conf``.
 
-Left out: ``detectLocalMode`` other than ClusterCIDR, conntrack's tuning, and every field that changes no packet's way.
+Left out: ``detectLocalMode`` other than ClusterCIDR, the rest of ``conntrack``, and every field that changes no
+packet's way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,50 +21,57 @@ CANARY_PERIOD = 30.0
 """``syncPeriod``, seconds: how often kube-proxy looks whether somebody has thrown its rules away."""
 
 
+PRIMARY = "primary"
+"""In ``nodePortAddresses``: the node's own address, as its Node object has it."""
+
+
 class Config(NamedTuple):
-    """The settings that decide about rules; equal on all nodes."""
+    """The settings that decide about the rules of one family; equal on all nodes."""
 
     cluster_cidr: str = ""
     """Pods' addresses: what comes from elsewhere to a cluster IP is masqueraded. Empty: nobody can tell them apart."""
     masquerade_all: bool = False
     mark: int = 0x4000
     localhost_node_ports: bool = True
+    """IPv4 only: no kernel routes ``::1`` onward."""
     node_port_addresses: tuple[str, ...] = ()
-    """Networks whose addresses of a node take node ports; empty: all."""
+    """Networks of this family whose addresses of a node take node ports; empty: all."""
     random_fully: bool = True
     """iptables 1.6.2 and newer can."""
     counters: tuple[str, ...] = ()
     """nfacct counters that the kernel has; none unless the module nfnetlink_acct is loaded."""
-    recent: bool = False
-    """Has the kernel the match ``recent``, which session affinity needs? Ours has not."""
     conntrack_tcp_liberal: bool = False
     sync_period: float = CANARY_PERIOD
+    family: str = "ip"
+    """``ip`` or ``ip6``, as the kernel's tables have it: kube-proxy runs once for each."""
 
     def counts(self, what: str) -> bool:
         return any(what in counter for counter in self.counters)
 
 
-def read(world: World) -> Config:
+def read(world: World, family: str = "ip") -> Config:
     """The configuration in force. Refused, in kube-proxy's manner, when it is not one that it could start with."""
     config_map = world.get(CONFIG_MAP)
     text = ((config_map or {}).get("data") or {}).get("config.conf", "")
-    return parse(text if isinstance(text, str) else "")
+    return parse(text if isinstance(text, str) else "", family)
 
 
 @lru_cache(maxsize=64)
-def parse(text: str) -> Config:
-    """A KubeProxyConfiguration from its YAML; an empty text is all defaults."""
+def parse(text: str, family: str = "ip") -> Config:
+    """What a KubeProxyConfiguration says of one family, from its YAML; an empty text is all defaults."""
     try:
         fields = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
         iptables = fields.get("iptables") or {}
         mode = fields.get("mode") or "iptables"
         known = Config(
-            cluster_cidr=_ipv4(str(fields.get("clusterCIDR") or "")),
+            cluster_cidr=next(iter(_of(family, str(fields.get("clusterCIDR") or "").split(","))), ""),
             masquerade_all=bool(iptables.get("masqueradeAll")),
             mark=_mark(iptables.get("masqueradeBit")),
-            localhost_node_ports=iptables.get("localhostNodePorts") is not False,
-            node_port_addresses=tuple(map(_network, fields.get("nodePortAddresses") or ())),
+            localhost_node_ports=iptables.get("localhostNodePorts") is not False and family == "ip",
+            node_port_addresses=_of(family, map(str, fields.get("nodePortAddresses") or ())),
+            conntrack_tcp_liberal=bool((fields.get("conntrack") or {}).get("tcpBeLiberal")),
             sync_period=_seconds(str(iptables.get("syncPeriod") or "0s")) or CANARY_PERIOD,
+            family=family,
         )
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, OverflowError) as problem:
         raise Refused(f"kube-proxy cannot read its configuration: {' '.join(str(problem).split())}") from None
@@ -88,19 +96,13 @@ def _mark(bit: Any) -> int:
     return 1 << number
 
 
-def _network(entry: Any) -> str:
-    text = str(entry)
-    if text != "primary" and ":" not in text:
-        ip.network(text)
-    return text
-
-
-def _ipv4(cidrs: str) -> str:
-    """The IPv4 network of a comma-separated pair."""
-    found = next((c.strip() for c in cidrs.split(",") if "." in c), "")
-    if found:
-        ip.network(found)
-    return found
+def _of(family: str, networks: Iterable[str]) -> tuple[str, ...]:
+    """The networks of one family, and ``primary``; ValueError where one of either family is none."""
+    found = [n.strip() for n in networks if n.strip()]
+    for text in found:
+        if text != PRIMARY:
+            ip.network(text)
+    return tuple(n for n in found if n == PRIMARY or (":" in n) == (family == "ip6"))
 
 
 def _seconds(text: str) -> float:

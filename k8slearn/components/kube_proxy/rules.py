@@ -12,7 +12,10 @@ A port can be reached by several doors (its cluster IP, a node port, ...). `port
 writes the rules from the rows: so every kind of Service is the same few lines. The result depends on its arguments
 alone and is remembered: the chains of a Service are one shared value on all nodes that see the same endpoints.
 
-Left out: ``ip6tables``; the names and texts are those of Kubernetes 1.30 and newer.
+The family is a part of the configuration (`Config.family`): the same rules with other addresses are those of
+``ip6tables``; only what is said of localhost differs, since no IPv6 kernel routes ``::1``.
+
+Left out: the names and texts of versions before Kubernetes 1.30.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.components.kube_proxy.config import Config
-from k8slearn.components.kube_proxy.service import Endpoint, Port, Usable
+from k8slearn.components.kube_proxy.service import Endpoint, Port
+from k8slearn.components.kube_proxy.topology import Usable
 
 OUTER = "KUBE-EXTERNAL-SERVICES"
 LARGE = 1000
@@ -194,7 +198,7 @@ def _endpoint_chains(port: Port, usable: Usable, large: bool) -> dict[str, tuple
     """KUBE-SEP: an endpoint that calls itself must see another address (the hairpin), then DNAT."""
     chains: dict[str, tuple[Line, ...]] = {}
     said = "" if large else comment(port.full_name) + " "
-    for endpoint in sorted({*usable.cluster, *usable.local}, key=str):
+    for endpoint in usable.reachable:
         sep = chain_name("SEP", port, str(endpoint))
         recent = f"-m recent --name {sep} --set " if port.affinity_seconds else ""
         dnat = f"-m {port.protocol} -p {port.protocol} -j DNAT --to-destination {endpoint}"
@@ -271,7 +275,8 @@ def base_rules(config: Config) -> tuple[Line, ...]:
 def node_port_rules(config: Config, addresses: tuple[str, ...] | None) -> tuple[Line, ...]:
     """The last rule of KUBE-SERVICES: what is for the node itself may be for a node port (None: any own address)."""
     said = comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
-    no_loopback = "" if config.localhost_node_ports else " ! -d 127.0.0.0/8"
+    loopback = "::1/128" if config.family == "ip6" else "127.0.0.0/8"
+    no_loopback = "" if config.localhost_node_ports else f" ! -d {loopback}"
     matches = [f"-m addrtype --dst-type LOCAL{no_loopback}"] if addresses is None else [f"-d {a}" for a in addresses]
     return tuple(Line("nat", "KUBE-SERVICES", f"{said} {match} -j KUBE-NODEPORTS", "kube-proxy") for match in matches)
 
@@ -299,12 +304,7 @@ _OUTER = f"{_NEW}{comment('kubernetes externally-visible service portals')} "
 _BALANCER = f"{_NEW}{comment('kubernetes load balancer firewall')} "
 JUMPS = (
     ("filter", "INPUT", OUTER, _OUTER),
-    (
-        "filter",
-        "FORWARD",
-        "KUBE-EXTERNAL-SERVICES",
-        _OUTER,
-    ),
+    ("filter", "FORWARD", OUTER, _OUTER),
     ("filter", "INPUT", "KUBE-NODEPORTS", f"{comment('kubernetes health check service ports')} "),
     ("filter", "FORWARD", "KUBE-SERVICES", _NEW + _PORTALS),
     ("filter", "OUTPUT", "KUBE-SERVICES", _NEW + _PORTALS),

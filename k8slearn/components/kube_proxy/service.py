@@ -1,23 +1,27 @@
 """Services and EndpointSlices as kube-proxy sees them: flat, frozen, one `Port` for each port of a Service.
 
 kube-proxy follows a Service to its EndpointSlices by the label ``kubernetes.io/service-name`` and by the *name* of the
-port; it never looks at ``targetPort``. An endpoint counts while it is ready. When none is, those that are
-terminating but still serving take over (KEP-1669). A ``Local`` policy counts only the endpoints on the node itself.
+port; it never looks at ``targetPort``. It runs once for each family and sees only the addresses of that one: a
+dual-stack Service is two, as far as rules are concerned. Which endpoints a node may use is said in `topology.py`.
 
-Left out: topology hints (``trafficDistribution``), IPv6.
+Left out: nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from k8slearn.journal import Table
+from k8slearn.linux import ip
 
 OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 """A Service or EndpointSlice with this label belongs to another proxy."""
 HEADLESS = "service.kubernetes.io/headless"
 SERVICE_NAME = "kubernetes.io/service-name"
+ADDRESS_TYPES = {"ip": "IPv4", "ip6": "IPv6"}
+"""The families as the kernel's tables name them -> as EndpointSlices do."""
 
 
 class Port(NamedTuple):
@@ -67,55 +71,34 @@ class Endpoint(NamedTuple):
     terminating: bool
     slice: str
     place: int
+    for_zones: tuple[str, ...] = ()
+    """The zones that ``hints.forZones`` keeps it for."""
+    for_nodes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
     @property
     def because(self) -> str:
         return f"EndpointSlice {self.slice}, endpoints[{self.place}]"
 
 
-class Usable(NamedTuple):
-    """The endpoints of one port that one node may send to."""
-
-    cluster: tuple[Endpoint, ...]
-    """For a policy of ``Cluster``."""
-    local: tuple[Endpoint, ...]
-    """For a policy of ``Local``."""
-    anywhere: bool
-    """Is there any usable endpoint in the cluster?"""
-
-
-def usable(port: Port, endpoints: tuple[Endpoint, ...], node: str) -> Usable:
-    """Sort the endpoints of a port by what its two traffic policies allow on this node."""
-    uses_cluster = not port.internal_local or port.externally_accessible
-    uses_local = port.internal_local or (port.external_local and port.externally_accessible)
-    here = tuple(e for e in endpoints if e.node == node) if uses_local else ()
-    everywhere = _ready_or_draining(endpoints)
-    return Usable(everywhere if uses_cluster else (), _ready_or_draining(here), bool(everywhere))
-
-
-def _ready_or_draining(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    ready = tuple(e for e in endpoints if e.ready)
-    return ready or tuple(e for e in endpoints if e.serving and e.terminating)
-
-
-def ports(services: Table) -> dict[str, tuple[Port, ...]]:
-    """Every port that kube-proxy serves, by Service: an index of the table ``services``."""
-    found = ((str(name), tuple(_ports(str(name), service))) for name, service in sorted(services.items(), key=str))
+def ports(family: str, services: Table) -> dict[str, tuple[Port, ...]]:
+    """Every port that kube-proxy serves in one family, by Service: an index of the table ``services``."""
+    named = sorted(services.items(), key=str)
+    found = ((str(name), tuple(_ports(str(name), service, family))) for name, service in named)
     return {name: ports for name, ports in found if ports}
 
 
-def _ports(name: str, service: Mapping[str, Any]) -> Iterator[Port]:
+def _ports(name: str, service: Mapping[str, Any], family: str) -> Iterator[Port]:
     spec = service.get("spec") or {}
     if _is_not_ours(service) or spec.get("type") == "ExternalName":
         return
-    cluster_ip = _ipv4([*(spec.get("clusterIPs") or [spec.get("clusterIP")])])
+    cluster_ip = _of(family, spec.get("clusterIPs") or [spec.get("clusterIP")])
     if not cluster_ip:
         return
-    external_ips = _ipv4(spec.get("externalIPs") or [])
-    load_balancer_ips = _load_balancer_ips(service)
+    external_ips = _of(family, spec.get("externalIPs") or [])
+    load_balancer_ips = _of(family, _load_balancer_ips(service))
     affinity = spec.get("sessionAffinity") == "ClientIP"
     client_ip = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
     is_external = spec.get("type") in ("NodePort", "LoadBalancer") or bool(external_ips)
@@ -130,7 +113,7 @@ def _ports(name: str, service: Mapping[str, Any]) -> Iterator[Port]:
             node_port=int(port.get("nodePort") or 0),
             external_ips=external_ips,
             load_balancer_ips=load_balancer_ips,
-            source_ranges=_ipv4(r.strip() for r in spec.get("loadBalancerSourceRanges") or []),
+            source_ranges=_of(family, spec.get("loadBalancerSourceRanges") or []),
             health_check_node_port=_health_check_port(spec),
             internal_local=spec.get("internalTrafficPolicy") == "Local",
             external_local=is_external and spec.get("externalTrafficPolicy") == "Local",
@@ -142,17 +125,30 @@ def _is_not_ours(service: Mapping[str, Any]) -> bool:
     return OTHER_PROXY in ((service.get("metadata") or {}).get("labels") or {})
 
 
-def _ipv4(addresses: Any) -> tuple[str, ...]:
-    """Those that are IPv4; ``None`` (headless) and IPv6 are not."""
-    return tuple(a for a in addresses if a and a[0].isdigit() and ":" not in a)
+def _of(family: str, addresses: Iterable[str | None]) -> tuple[str, ...]:
+    """The addresses and networks of one family in their usual form; ``None`` (headless) is of neither.
+
+    Go reads ``172.30.0.041`` as 172.30.0.41, and so does kube-proxy with what an old API server let through.
+    """
+    wide = family == "ip6"
+    found = (a.strip() for a in addresses if a and a != "None")
+    return tuple(_usual(a) for a in found if (":" in a) == wide)
 
 
-def _load_balancer_ips(service: Mapping[str, Any]) -> tuple[str, ...]:
+def _usual(address: str) -> str:
+    return ip.network_of(*_parts(address)) if "/" in address else ip.canonical(address)
+
+
+def _parts(cidr: str) -> tuple[str, int]:
+    address, _, prefix = cidr.partition("/")
+    return address, int(prefix)
+
+
+def _load_balancer_ips(service: Mapping[str, Any]) -> Iterator[str | None]:
     """Ingress addresses that the kernel should answer for; ``ipMode: Proxy`` leaves them to the load balancer."""
-    if (service.get("spec") or {}).get("type") != "LoadBalancer":
-        return ()
-    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    return _ipv4(i.get("ip") for i in ingress if i.get("ipMode", "VIP") == "VIP")
+    if (service.get("spec") or {}).get("type") == "LoadBalancer":
+        ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+        yield from (i.get("ip") for i in ingress if i.get("ipMode", "VIP") == "VIP")
 
 
 def _health_check_port(spec: Mapping[str, Any]) -> int:
@@ -164,12 +160,13 @@ Endpoints = dict[tuple[str, str, str], tuple[Endpoint, ...]]
 """(Service, port name, protocol) -> its endpoints in the string order of ``address:port``, as kube-proxy sorts them."""
 
 
-def endpoints(slices: Table) -> Endpoints:
-    """Every endpoint of every Service: an index of the table ``endpointslices``."""
+def endpoints(family: str, slices: Table) -> Endpoints:
+    """Every endpoint of every Service in one family: an index of the table ``endpointslices``."""
     found: dict[tuple[str, str, str], dict[str, Endpoint]] = {}
     for name, piece in sorted(slices.items(), key=str):
         labels = (piece.get("metadata") or {}).get("labels") or {}
-        if piece.get("addressType") != "IPv4" or SERVICE_NAME not in labels or {OTHER_PROXY, HEADLESS} & set(labels):
+        other = piece.get("addressType") != ADDRESS_TYPES[family]
+        if other or SERVICE_NAME not in labels or {OTHER_PROXY, HEADLESS} & set(labels):
             continue
         service = f"{str(name).split('/')[0]}/{labels[SERVICE_NAME]}"
         for port in piece.get("ports") or []:
@@ -181,9 +178,9 @@ def endpoints(slices: Table) -> Endpoints:
 
 def _endpoints(name: str, piece: Mapping[str, Any], port: int) -> Iterator[Endpoint]:
     for place, endpoint in enumerate(piece.get("endpoints") or []):
-        conditions = endpoint.get("conditions") or {}
+        conditions, hints = endpoint.get("conditions") or {}, endpoint.get("hints") or {}
         yield Endpoint(
-            address=endpoint["addresses"][0],
+            address=ip.canonical(endpoint["addresses"][0]),
             port=port,
             node=endpoint.get("nodeName") or "",
             ready=conditions.get("ready") is not False,
@@ -191,4 +188,11 @@ def _endpoints(name: str, piece: Mapping[str, Any], port: int) -> Iterator[Endpo
             terminating=conditions.get("terminating") is True,
             slice=name,
             place=place,
+            for_zones=tuple(zone["name"] for zone in hints.get("forZones") or ()),
+            for_nodes=tuple(node["name"] for node in hints.get("forNodes") or ()),
         )
+
+
+PORTS = {family: partial(ports, family) for family in ADDRESS_TYPES}
+ENDPOINTS = {family: partial(endpoints, family) for family in ADDRESS_TYPES}
+"""Family -> the index of its ports, and of its endpoints: ``table.index(PORTS["ip"])``."""
