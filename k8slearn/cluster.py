@@ -3,7 +3,7 @@
 It decides nothing itself: a method turns what a person typed into an input of the `engine` (or a question to it) and
 hands back the answer. The rooms below are imported when they are asked for, so that ``import k8slearn`` stays fast.
 
-Left out (each says so when asked): the wiring cilium, and what the NetworkPolicies' text alone allows.
+Left out (it says so when asked): the wiring cilium.
 """
 
 from __future__ import annotations
@@ -249,10 +249,15 @@ class Cluster:
         return laws(self.world)
 
     def policy_allows(self, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> bool:
-        """What the NetworkPolicies' text alone says. Not built yet."""
-        raise Refused(
-            "policy_allows is not built yet: this version stores NetworkPolicies, and no wiring of it enforces them"
-        )
+        """What the NetworkPolicies' text alone says: enforced or not, however the packets would go.
+
+        Raises Refused for an endpoint that is not there.
+        """
+        from k8slearn.permitted import verdicts
+        from k8slearn.verbs import port_number, protocol_name
+
+        found = verdicts(self.world, str(source), str(destination), port_number(port), protocol_name(protocol))
+        return all(verdict.allowed for _, verdict in found)
 
     def compare(
         self, networks: Iterable[Any], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"

@@ -27,7 +27,7 @@ from k8slearn.trace import Attempt, Ending
 
 Arguments = Mapping[str, Any]
 Doing = Generator[Command, None, Any]
-PROTOCOLS = {"TCP": "tcp", "UDP": "udp"}
+PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +156,9 @@ def question(world: World, source: str, destination: str, port: int = 80, protoc
 
 
 def protocol_name(protocol: Any) -> str:
-    """``TCP`` or ``UDP``, however it was written."""
+    """``TCP``, ``UDP`` or ``SCTP``, however it was written."""
     if not isinstance(protocol, str) or protocol.upper() not in PROTOCOLS:
-        raise Refused(f"protocol is TCP or UDP, not {protocol!r:.80}")
+        raise Refused(f"protocol is TCP, UDP or SCTP, not {protocol!r:.80}")
     return protocol.upper()
 
 

@@ -77,7 +77,7 @@ def _block(block: Obj, path: str) -> list[str]:
         here = f"{path}.except[{i}]"
         wrong += [bad(here, hole, why) for why in names.cidr(hole)]
         if not names.cidr(hole) and not _inside(hole, whole):
-            wrong.append(bad(here, hole, f"must be a strict subset of `cidr`: {text}"))
+            wrong.append(bad(here, hole, "must be a strict subset of `cidr`"))
     return wrong
 
 
