@@ -2,7 +2,7 @@
 
 Reading order: journal -> trace -> linux/path -> the room you wonder about -> components/kube_proxy -> explain.
 
-Left out (so far): the wiring cilium, IPv6 in clusters (the Linux floor has it), DNS, enforcing NetworkPolicies, other
+Left out (so far): the wiring cilium, clusters of IPv6 alone, DNS, enforcing NetworkPolicies, other
 modes of kube-proxy. Each says so when it is asked for. Nothing here measures time: it shows what happens, not how fast.
 """
 

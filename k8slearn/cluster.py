@@ -235,12 +235,14 @@ class Cluster:
         """The faults that are in force."""
         return active(self.engine.world)
 
-    def reachability(self, port: int = 80, protocol: str = "TCP") -> Matrix:
-        """Every pod to every pod: ``m.allowed("x/a", "y/b")``."""
+    def reachability(self, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:
+        """Every pod to every pod: ``m.allowed("x/a", "y/b")``; with `family` 6 at their IPv6 addresses."""
         from k8slearn.reach import matrix
         from k8slearn.verbs import port_number, protocol_name
 
-        return matrix(self.world, port_number(port), protocol_name(protocol))
+        if family not in (4, 6):
+            raise Refused(f"family is 4 or 6, not {family!r:.80}")
+        return matrix(self.world, port_number(port), protocol_name(protocol), family)
 
     def laws(self) -> list[Law]:
         """The network model's rules as checks: each holds, or is broken by a named witness packet."""

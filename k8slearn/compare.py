@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from k8slearn import settings
 from k8slearn.errors import Refused
 from k8slearn.journal import World
+from k8slearn.linux.listen import place
 from k8slearn.linux.rows import Link
 from k8slearn.packet import Packet
 from k8slearn.trace import Leg, Step, Trace
@@ -177,8 +178,8 @@ def told(trace: Trace, world: World) -> dict[str, str]:
 
 
 def _steps(legs: Iterable[Leg]) -> Iterator[Step]:
-    """The packet's own steps, without the ARP questions on the way."""
-    return (step for leg in legs for step in leg.steps if step.before.proto != "arp")
+    """The packet's own steps, without the questions for neighbours on the way."""
+    return (step for leg in legs for step in leg.steps if not step.before.is_errand)
 
 
 def _places(trace: Trace, legs: list[Leg]) -> list[str]:
@@ -214,7 +215,7 @@ def _authors(trace: Trace) -> str:
     found: dict[str, None] = {}
     for step in trace.steps:
         cause = trace.faces.cause(step.because.key, step.because.position) if step.because is not None else None
-        if cause is not None and step.before.proto != "arp":
+        if cause is not None and not step.before.is_errand:
             found[cause.author] = None
     return ", ".join(sorted(found)) or "-"
 
@@ -229,7 +230,7 @@ def _judged(trace: Trace, legs: list[Leg], world: World) -> str:
         return "not tried: no packet came through"
     if trace.source_seen != sent.src:
         return f"broken: {sent.src} is seen as {trace.source_seen}"
-    asked = f"{sent.dst}:{sent.dport}"
+    asked = place(sent.dst, sent.dport)
     return NO_NAT if trace.destination_seen == asked else f"broken: {asked} was reached as {trace.destination_seen}"
 
 

@@ -1,7 +1,8 @@
 """Who a person means by ``"default/web"``, ``"node:node-1"``, ``"svc:default/api"``, ``"outside"``, an address, a name.
 
 A source is a network namespace (a packet is sent from somewhere); a destination is an address (a packet is sent to a
-number, never to a name). What has no address yet, or none at all, is refused with the reason.
+number, never to a name). What has no address yet, or none at all, is refused with the reason. In a dual-stack
+cluster a name stands for the first address; the other one is written itself: ``"fd00:10:244:1::2"``.
 
 Left out: DNS. A name of that form is a destination that nobody resolves yet; the caller says `unresolved`.
 """
@@ -11,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from typing import Any
 
 from k8slearn import ground
 from k8slearn.cni import cri
 from k8slearn.errors import Refused
 from k8slearn.journal import World
+from k8slearn.linux import ip
 
 FORMS = "NAMESPACE/POD, node:NAME, svc:NAMESPACE/NAME, outside, outside:IP, an IP address or a DNS name"
 _DNS_NAME = re.compile(
@@ -79,15 +81,21 @@ def netns_of(world: World, pod: str) -> str | None:
     return None
 
 
-def pods(world: World) -> dict[str, tuple[str, str]]:
-    """Every pod that has a network namespace and an address: ``namespace/name`` -> (scope, address)."""
+def pods(world: World, family: int = 4) -> dict[str, tuple[str, str]]:
+    """Every pod that has a network namespace and an address of this family: ``namespace/name`` -> (scope, address)."""
     found = {}
     for name in sorted(map(str, world.table("api", "pods"))):
-        address = (world.get(("api", "pods", name)).get("status") or {}).get("podIP")
+        address = addresses(world.get(("api", "pods", name))).get(family)
         scope = netns_of(world, name) if address else None
         if address and scope is not None:
-            found[name] = (scope, str(address))
+            found[name] = (scope, address)
     return found
+
+
+def addresses(pod: dict[str, Any]) -> dict[int, str]:
+    """A pod's address of each family, as its status has them: ``{4: "10.244.1.2", 6: "fd00:10:244:1::2"}``."""
+    told = (pod.get("status") or {}).get("podIPs") or ()
+    return {6 if ":" in str(each["ip"]) else 4: str(each["ip"]) for each in told}
 
 
 def _read(
@@ -95,6 +103,8 @@ def _read(
 ) -> str:
     if not isinstance(endpoint, str) or not endpoint:
         raise Refused(f"{endpoint!r} is no endpoint: write {FORMS}")
+    if _is_address(endpoint):
+        return address(world, ip.canonical(endpoint))
     form, _, rest = endpoint.partition(":")
     if endpoint == "outside" or form == "outside":
         return forms["outside"](world, address_of(world, outside_of(endpoint) or ""))
@@ -102,8 +112,6 @@ def _read(
         return forms["router"](world, endpoint)
     if form in forms:
         return forms[form](world, rest)
-    if _is_address(endpoint):
-        return address(world, endpoint)
     if ":" not in endpoint and "/" in endpoint:
         return forms["pod"](world, endpoint)
     if _DNS_NAME.fullmatch(endpoint):
@@ -113,7 +121,7 @@ def _read(
 
 def _is_address(text: str) -> bool:
     try:
-        IPv4Address(text)
+        ip_address(text)
     except ValueError:
         return False
     return True
@@ -132,7 +140,7 @@ def _source_node(world: World, name: str) -> str:
 
 
 def _source_outside(world: World, address: str) -> str:
-    return _machine(world, f"outside:{address}")
+    return _machine(world, ground.outside(address))
 
 
 def _source_router(world: World, scope: str) -> str:
@@ -198,7 +206,7 @@ def _service_address(world: World, path: str) -> str:
 
 
 def _outside_address(world: World, address: str) -> str:
-    _machine(world, f"outside:{address}")
+    _machine(world, ground.outside(address))
     return address
 
 

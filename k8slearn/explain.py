@@ -117,7 +117,7 @@ def _headline(trace: Trace) -> str:
 def _way(trace: Trace) -> list[str]:
     """The places that the first packet passed, and how far the conversation came."""
     first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
-    places = [trace.faces.place(s.where) for s in first.steps if s.what in PLACES and s.before.proto != "arp"]
+    places = [trace.faces.place(s.where) for s in first.steps if s.what in PLACES and not s.before.is_errand]
     seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
     names = ", ".join(leg.name for leg in trace.legs)
     return [

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from k8slearn import api, manifests
-from k8slearn.components import Settings
+from k8slearn.components import Settings, ranges
 from k8slearn.components.kube_proxy.config import config_map
 from k8slearn.journal import Commands, World
 
@@ -40,7 +40,7 @@ def plugin(world: World, settings: Settings) -> Commands:
 def _kubernetes(world: World, settings: Settings) -> Commands:
     """The Service by which pods reach the API server. It has no selector: the API server writes its slice itself."""
     labels = {"component": "apiserver", "provider": "kubernetes"}
-    address = str(IPv4Network(settings.service_cidr)[1])
+    address = str(IPv4Network(ranges(settings.service_cidr)[0])[1])
     ports = [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]
     metadata = {"name": "kubernetes", "namespace": "default"}
     spec = {"clusterIP": address, "ports": ports}

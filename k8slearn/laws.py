@@ -3,20 +3,22 @@
 Kubernetes does not say how a cluster network is built, only what must hold of it (kubernetes.io, "The Kubernetes
 network model"): every pod reaches every pod on all nodes, agents on a node reach that node's pods, and between pods
 nobody translates addresses. Each law is tried with packets: one for every pair that it speaks of. The first packet
-that shows it broken is its witness, and the last row that decided anything about that packet is named.
+that shows it broken is its witness, and the last row that decided anything about that packet is named. In a dual-stack
+cluster each pair is tried with its addresses of both families.
 
 Left out: laws about Services and policies (they are no part of the model), and pods that have no address yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from k8slearn import endpoints
 from k8slearn.journal import World, drive
 from k8slearn.linux import socket
+from k8slearn.linux.listen import place
 from k8slearn.linux.rows import Socket
 from k8slearn.trace import Attempt, Because, Step
 
@@ -50,6 +52,8 @@ class Witness:
     says: str
     where: str
     """The network namespace in which it was decided, in a person's words: ``node-1``, ``default/web``."""
+    address: str
+    """The destination's address that was asked for."""
     step: Step | None = field(repr=False)
     """The step that decided: where the packet ended, or the rule that had it translated."""
 
@@ -77,6 +81,7 @@ class Law:
             return f"holds   {self.name}: {self.text} ({self.probes} probes)"
         w = self.witness
         port = f" port {w.port}/{w.protocol}" if w.port != ECHO else " (ping)"
+        port = f"'s {w.address}{port}" if ":" in w.address else port
         lines = [f"broken  {self.name}: {self.text}", f"witness: {w.source} to {w.destination}{port}: {w.says}"]
         if w.step is not None:
             lines.append(f"decided on {w.where}: {w.step.because.text if w.step.because is not None else w.step.says}")
@@ -85,7 +90,7 @@ class Law:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         w = self.witness
-        names = ("source", "destination", "port", "protocol", "outcome", "says", "where")
+        names = ("source", "destination", "address", "port", "protocol", "outcome", "says", "where")
         found = None if w is None else {name: getattr(w, name) for name in names}
         return {"name": self.name, "text": self.text, "holds": self.holds, "probes": self.probes, "witness": found}
 
@@ -117,7 +122,7 @@ def _answered(probe: Probe, attempt: Attempt) -> str:
     if (
         probe.port != ECHO
         and end.answered_by != probe.destination
-        and end.destination_seen != f"{probe.target}:{probe.port}"
+        and end.destination_seen != place(probe.target, probe.port)
     ):
         return f"answered by {end.answered_by} instead"
     return ""
@@ -129,7 +134,9 @@ def _untranslated(probe: Probe, attempt: Attempt) -> str:
         return ""
     if end.source_seen != probe.address:
         return f"{probe.destination} saw {end.source_seen}, but the sender's address is {probe.address}"
-    reached = (end.destination_seen or "").partition(":")[0]
+    reached = (
+        (end.destination_seen or "").rpartition(":")[0].strip("[]") if probe.port != ECHO else end.destination_seen
+    )
     return f"it arrived at {reached} instead of {probe.target}" if reached != probe.target else ""
 
 
@@ -142,7 +149,11 @@ RULES: dict[str, tuple[str, bool, Judge]] = {
 
 
 def _between_pods(world: World) -> Iterator[Probe]:
-    pods = endpoints.pods(world)
+    for family in (4, 6):
+        yield from _pairs(world, endpoints.pods(world, family))
+
+
+def _pairs(world: World, pods: Mapping[str, tuple[str, str]]) -> Iterator[Probe]:
     for source, (netns, address) in pods.items():
         for destination, (there, target) in pods.items():
             if source != destination:
@@ -154,7 +165,8 @@ def _between_pods(world: World) -> Iterator[Probe]:
 
 def _from_agents(world: World) -> Iterator[Probe]:
     """A kubelet probes the pods of its own node, from the node's own network namespace."""
-    for destination, (there, target) in endpoints.pods(world).items():
+    found = (each for family in (4, 6) for each in endpoints.pods(world, family).items())
+    for destination, (there, target) in found:
         node = f"node:{world.get(('api', 'pods', destination))['spec'].get('nodeName', '')}"
         yield Probe(node, node, "", destination, target, _port(world, there, target, destination))
 
@@ -167,7 +179,7 @@ def _is_root(netns: str) -> bool:
 def _port(world: World, netns: str, address: str, pod: str) -> int:
     """A TCP port that the pod itself listens on; a pod that listens nowhere is pinged."""
     rows: list[Socket] = list(world.table(netns, "socket").values())
-    own = [r for r in rows if r.proto == "tcp" and r.address in ("0.0.0.0", address) and r.answers_as == pod]
+    own = [r for r in rows if r.proto == "tcp" and r.address in ("0.0.0.0", "::", address) and r.answers_as == pod]
     return min((row.port for row in own), default=ECHO)
 
 
@@ -186,7 +198,8 @@ def _witness(world: World, probe: Probe, attempt: Attempt, says: str) -> Witness
     step = _translating(attempt) if attempt.ending.outcome == "connected" else _ending(attempt)
     protocol = "ICMP" if probe.port == ECHO else "TCP"
     where = "" if step is None else _place(world, step)
-    return Witness(probe.source, probe.destination, probe.port, protocol, attempt.ending.outcome, says, where, step)
+    end = attempt.ending.outcome
+    return Witness(probe.source, probe.destination, probe.port, protocol, end, says, where, probe.target, step)
 
 
 def _ending(attempt: Attempt) -> Step | None:

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+NEIGHBOURLY = ("who-has", "is-at", "neighbour-solicitation", "neighbour-advertisement")
+"""The `flags` of a packet by which machines on a link find each other: ARP's, and IPv6's neighbour discovery's."""
+
 
 class Fragment(NamedTuple):
     """Which part of a packet a fragment carries: `offset` in bytes behind the IP header, `more` where others follow."""
@@ -72,6 +75,11 @@ class Packet(NamedTuple):
     def family(self) -> str:
         """``ip`` or ``ip6``, as netfilter calls the two."""
         return "ip6" if ":" in self.dst else "ip"
+
+    @property
+    def is_errand(self) -> bool:
+        """Does it only ask, or say, who on the link has an address? (Then it is sent for another packet's sake.)"""
+        return self.flags in NEIGHBOURLY
 
     def __str__(self) -> str:
         if self.proto == "arp":

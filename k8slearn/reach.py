@@ -3,7 +3,7 @@
 ``kubectl`` has no such command, because no real cluster can be asked without sending the packets. Here they are sent in
 forks of the world, one for each way that chance can fall, and nothing remembers them.
 
-Left out: pods that have no address (yet): they have no row and no column.
+Left out: pods that have no address of the family (yet): they have no row and no column.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Matrix:
     port: int
     protocol: str
     cells: Mapping[tuple[str, str], tuple[str, ...]] = field(repr=False)
+    family: int = 4
+    """Of which addresses: IPv4's, or 6 for IPv6's."""
 
     def allowed(self, source: str, destination: str) -> bool:
         """Does every possible fate of this connection connect? Pods are ``namespace/name``."""
@@ -43,12 +45,13 @@ class Matrix:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: the pods, and for each source and destination the outcome."""
         rows = {source: {to: self.outcome(source, to) for to in self.pods} for source in self.pods}
-        return {"pods": list(self.pods), "port": self.port, "protocol": self.protocol, "outcomes": rows}
+        six = {"family": self.family} if self.family == 6 else {}
+        return {"pods": list(self.pods), "port": self.port, "protocol": self.protocol, **six, "outcomes": rows}
 
     def text(self) -> str:
         """A table: rows send, columns are sent to."""
         if not self.pods:
-            return "no pod has an address"
+            return "no pod has an IPv6 address" if self.family == 6 else "no pod has an address"
         width = max(len(pod) for pod in self.pods)
         heads = [str(number) for number, _ in enumerate(self.pods, 1)]
         gap = len(heads[-1]) + 1
@@ -58,7 +61,8 @@ class Matrix:
             lines.append(f"{head.rjust(gap)} {source.ljust(width)}{marks}")
         count = Counter(self.outcome(*pair) for pair in self.cells)
         legend = ", ".join(f"{SHORT[word]} {word}: {count[word]}" for word in SHORT if count[word])
-        return "\n".join([*lines, f"port {self.port}/{self.protocol}; {legend}"])
+        over = " over IPv6" if self.family == 6 else ""
+        return "\n".join([*lines, f"port {self.port}/{self.protocol}{over}; {legend}"])
 
     def __str__(self) -> str:
         return self.text()
@@ -71,9 +75,9 @@ class Matrix:
         return found
 
 
-def matrix(world: World, port: int = 80, protocol: str = "TCP") -> Matrix:
-    """Ask for every pair of pods, each pod itself included."""
-    places = endpoints.pods(world)
+def matrix(world: World, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:
+    """Ask for every pair of pods, each pod itself included, at their addresses of one family."""
+    places = endpoints.pods(world, family)
     cells = {
         (source, to): tuple(
             sorted({fate.outcome for fate in socket.fates(world, netns, address, port, protocol.lower())})
@@ -81,4 +85,4 @@ def matrix(world: World, port: int = 80, protocol: str = "TCP") -> Matrix:
         for source, (netns, _) in places.items()
         for to, (_, address) in places.items()
     }
-    return Matrix(tuple(places), port, protocol, cells)
+    return Matrix(tuple(places), port, protocol, cells, family)

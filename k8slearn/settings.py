@@ -3,7 +3,7 @@
 In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
 underneath. Each check is one sentence, and it says what would be right.
 
-Left out (each is refused with a sentence): dual-stack, the wirings and proxy modes that are not built yet.
+Left out (each is refused with a sentence): the wirings and proxy modes that are not built yet.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
-from itertools import combinations
 from typing import Any
 
+from k8slearn import ranges
 from k8slearn import topology as drawn
 from k8slearn.cni import runtime, skel
 from k8slearn.cni.spec import CniError
 from k8slearn.components import Settings, Subnet
 from k8slearn.errors import Refused
+from k8slearn.ranges import FIRST_NODE
 
 NEWEST = "1.37"
 LAST_WITH_KUBENET = "1.23"
@@ -39,12 +40,12 @@ PLANNED = ("cilium",)
 EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
-OUTSIDE = IPv4Network("203.0.113.0/24")
-NODE_MASK = 24
-"""Each node gets a /24 of the pod range (the controller manager's default node mask)."""
+FOUR_ONLY = {
+    **dict.fromkeys(("flannel", "flannel-host-gw", "calico", "kubenet"), "that is not built yet, use bridge or ptp"),
+    "vpc": "the AWS VPC CNI gives its pods IPv4 addresses or IPv6 addresses, never both",
+}
+"""Wirings that a dual-stack cluster cannot have, and why."""
 MOST_NODES = 5000
-FIRST_NODE = 10
-"""Node N has the address .10+N of the node network."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -63,21 +64,24 @@ def settings(
     network = _network(network)
     version = _version(kubernetes, network)
     given = drawn.read(topology)
-    networks = _networks(node_cidr, pod_cidr, service_cidr, bool(given.get(drawn.FLAG)))
-    subnets = drawn.subnets(given, networks["node_cidr"])
-    placed = _nodes(nodes, networks["node_cidr"], given, subnets)
+    overlap = bool(given.get(drawn.FLAG))
+    networks = ranges.read(overlap, node_cidr=node_cidr, pod_cidr=pod_cidr, service_cidr=service_cidr)
+    if networks.six and network in FOUR_ONLY:
+        raise Refused(f"network={network!r} has no dual-stack clusters: {FOUR_ONLY[network]}")
+    subnets = drawn.subnets(given, networks.four["node_cidr"], networks.six.get("node_cidr"))
+    placed = _nodes(nodes, networks.four["node_cidr"], given, subnets)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise Refused(f"seed is a whole number, not {seed!r}")
     return Settings(
         nodes=placed,
         network=network,
-        node_cidr=str(networks["node_cidr"]),
-        pod_cidr=str(networks["pod_cidr"]),
-        service_cidr=str(networks["service_cidr"]),
+        node_cidr=networks.text("node_cidr"),
+        pod_cidr=networks.text("pod_cidr"),
+        service_cidr=networks.text("service_cidr"),
         proxy=_proxy(proxy),
         kubernetes=version,
         seed=seed,
-        topology=drawn.topology(given, subnets, placed, networks),
+        topology=drawn.topology(given, subnets, placed, networks.four),
     )
 
 
@@ -140,36 +144,6 @@ def _proxy(proxy: Any) -> str:
 
 def _choices(words: Iterable[Any]) -> str:
     return ", ".join(repr(word) for word in words)
-
-
-def _networks(node_cidr: Any, pod_cidr: Any, service_cidr: Any, overlap: bool) -> dict[str, IPv4Network]:
-    given = {"node_cidr": node_cidr, "pod_cidr": pod_cidr, "service_cidr": service_cidr}
-    found = {name: drawn.cidr(name, text) for name, text in given.items()}
-    taken = {
-        **found,
-        "the world outside": OUTSIDE,
-        "loopback": IPv4Network("127.0.0.0/8"),
-        "multicast": IPv4Network("224.0.0.0/4"),
-    }
-    for (name, network), (other, second) in combinations(taken.items(), 2):
-        if name in found and network.overlaps(second) and not (overlap and other in found):
-            raise Refused(
-                f"{name} {network} overlaps {other} {second}: a packet could not tell which of the two it is for"
-            )
-    _sizes(found)
-    return found
-
-
-def _sizes(networks: Mapping[str, IPv4Network]) -> None:
-    for name, least, why in (
-        ("node_cidr", 28, f"node N has the address .{FIRST_NODE}+N in it"),
-        ("pod_cidr", NODE_MASK, f"each node gets a /{NODE_MASK} of it"),
-        ("service_cidr", 29, "the first addresses are the API server's and the DNS server's"),
-    ):
-        if networks[name].prefixlen > least:
-            raise Refused(f"{name} {networks[name]} is too small: {why}, so it is /{least} or larger")
-    if networks["service_cidr"].prefixlen < 12:
-        raise Refused(f"service_cidr {networks['service_cidr']} is too large: the API server takes /12 or smaller")
 
 
 def _nodes(

@@ -16,18 +16,19 @@ A cluster is put into a network that somebody else built. Where that is more tha
     allow_overlap: false                           # true: a fault that real networks have
 
 Nodes that no list names are dealt out to the subnets in turn, if there is no list at all. Node N has the address
-.10+N of its subnet. A firewall, a static route, a kernel setting are commands, in their own tools' words.
+.10+N of its subnet. A firewall, a static route, a kernel setting are commands, in their own tools' words. In a
+dual-stack cluster everybody in a subnet has an IPv6 address too, with the digits of its place in it: the 11th is ::11.
 
 Left out: a router other than the first one as a node subnet's gateway (a node's own default route says that), subnets
-outside node_cidr, IPv6.
+outside node_cidr, IPv6 behind a peer's router.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
-from itertools import combinations
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from itertools import combinations, islice, repeat
 from typing import Any
 
 from k8slearn.api import yamltext
@@ -95,8 +96,6 @@ def _written(topology: Topology) -> Given:
 
 def cidr(name: str, text: Any) -> IPv4Network:
     """An IPv4 network. Raises `Refused` where it is none, or has host bits set."""
-    if isinstance(text, str) and ("," in text or ":" in text):
-        raise Refused(f"{name} {text!r}: dual-stack and IPv6 are not built yet: give one IPv4 network")
     if not isinstance(text, str) or "/" not in text:
         raise Refused(f'{name} is an IPv4 network such as "10.244.0.0/16", not {text!r}')
     try:
@@ -113,9 +112,10 @@ def cidr(name: str, text: Any) -> IPv4Network:
 # -- where nodes are ---------------------------------------------------------------------------------------------------
 
 
-def subnets(given: Given, node_cidr: IPv4Network) -> tuple[Subnet, ...]:
-    """The segments that nodes may be in, checked."""
+def subnets(given: Given, node_cidr: IPv4Network, node_cidr6: IPv6Network | None = None) -> tuple[Subnet, ...]:
+    """The segments that nodes may be in, checked. In a dual-stack cluster each has the next /64 of the node network."""
     found = []
+    links = _links(node_cidr6, len(given.get("subnets") or {}))
     for name, written in (given.get("subnets") or {}).items():
         spec = {"cidr": written} if isinstance(written, str) else written
         if not isinstance(spec, Mapping) or not {"cidr"} <= set(spec) <= set(SUBNET):
@@ -129,9 +129,19 @@ def subnets(given: Given, node_cidr: IPv4Network) -> tuple[Subnet, ...]:
         zone = spec.get("zone") or ""
         if not isinstance(zone, str) or (zone and not ZONE.fullmatch(zone)):
             raise Refused(f"subnet {name!r}: the zone {zone!r:.80} is no label value")
-        found.append(Subnet(name, str(network), zone))
+        found.append(Subnet(name, str(network), zone, cidr6=next(links)))
     _apart([(f"subnet {s.name!r}", IPv4Network(s.cidr)) for s in found])
     return tuple(found)
+
+
+def _links(node_cidr6: IPv6Network | None, wanted: int) -> Iterator[str]:
+    """A /64 for each segment; nothing where there is no IPv6."""
+    if node_cidr6 is None:
+        return repeat("", wanted)
+    if wanted > 1 << 64 - node_cidr6.prefixlen:
+        why = f"each of the {wanted} subnets gets a /64 of it"
+        raise Refused(f"node_cidr {node_cidr6} is too small: {why}; write a /56, such as fd00:64::/56")
+    return map(str, islice(node_cidr6.subnets(new_prefix=64), wanted))
 
 
 def home(given: Given, found: tuple[Subnet, ...], names: Iterable[str]) -> dict[str, Subnet]:

@@ -52,7 +52,7 @@ WORDS = {
     "send": "a socket hands a packet to the stack",
     "route": "the routing table is asked",
     "neighbour": "the neighbour table is asked for a MAC address",
-    "arp": "an ARP question or answer",
+    "arp": "a question for a neighbour or its answer (ARP, in IPv6 neighbour discovery)",
     "encapsulate": "a tunnel puts the packet into another one, or a tag on the frame",
     "decapsulate": "a tunnel takes the packet out of another one, or a tag off the frame",
     "transmit": "a link takes the packet out of a namespace",
@@ -177,7 +177,12 @@ class Attempt(NamedTuple):
         """The step at which the last try came to its end, or None where it did not."""
         last = self.legs[-1].attempt if self.legs else 0
         steps = (step for leg in self.legs if leg.attempt == last for step in leg.steps)
-        return next((step for step in steps if step.what in ENDS), None)
+        return next((step for step in steps if step.what in ENDS and not _was_not_meant(step)), None)
+
+
+def _was_not_meant(step: Step) -> bool:
+    """Did a machine of the link hear a question for a neighbour that was another's to answer?"""
+    return step.before.is_errand and step.reason in ("NOT_SPECIFIED", "IPV6_NDISC_NS_OTHERHOST")
 
 
 class Cause(NamedTuple):

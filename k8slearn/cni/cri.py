@@ -33,6 +33,8 @@ class Sandbox:
     netns: str
     state: str = READY
     ip: str = ""
+    additional_ips: tuple[str, ...] = ()
+    """Its addresses beside the first, as the CRI has it: that of the other family."""
     created: float = 0.0
     """The second of the logical clock."""
     image: str = ""
@@ -40,6 +42,10 @@ class Sandbox:
     pid: int = 0
     """The pause container's process on the node."""
     host_network: bool = False
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        return (self.ip, *self.additional_ips) if self.ip else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,11 @@ def _result(printed: dict[str, Any], version: str) -> spec.Result:
 # -- the cache ---------------------------------------------------------------------------------------------------------
 
 
+def takes(network: Network, capability: str) -> bool:
+    """Does a plugin of this network take what the runtime has under this name?"""
+    return any((plugin.get("capabilities") or {}).get(capability) is True for plugin in _json(network.text)["plugins"])
+
+
 def kept_capabilities(world: World, network: Network, to: Attachment) -> str:
     """The capabilities (JSON) that ADD was told of; DEL is told the same."""
     return json.dumps(_json(world.get(_cached(network, to)) or "{}").get("capabilityArgs") or {})

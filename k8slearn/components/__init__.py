@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from k8slearn.journal import Commands, Key, World
@@ -33,6 +33,14 @@ def is_silent(world: World, name: str) -> bool:
     return world.get(("cluster", SILENT, name)) is not None
 
 
+def same_digits(address: str, cidr: str, cidr6: str) -> str:
+    """A machine's IPv6 address, made of its IPv4 address: the digits by which it differs from its network.
+
+    192.168.64.11 of 192.168.64.0/24 is fd00:64::11 of fd00:64::/64, as people like to number machines."""
+    place = int(IPv4Address(address)) - int(IPv4Network(cidr).network_address)
+    return str(IPv6Network(cidr6)[int(str(place), 16)])
+
+
 @dataclass(frozen=True, slots=True)
 class Subnet:
     """One L2 segment of the network under a cluster: machines on one switch, and a range of addresses."""
@@ -44,6 +52,8 @@ class Subnet:
     """The failure zone that its nodes are in, if any."""
     router: str = "router"
     """The scope of the router that has its first address, and is its machines' default route."""
+    cidr6: str = ""
+    """Its IPv6 network, in a dual-stack cluster."""
 
     @property
     def gateway(self) -> str:
@@ -54,7 +64,13 @@ class Subnet:
         return IPv4Network(self.cidr).prefixlen
 
     def holds(self, address: str) -> bool:
-        return IPv4Address(address) in IPv4Network(self.cidr)
+        """Is it an address of this segment, of either family?"""
+        cidr = self.cidr6 if ":" in address else self.cidr
+        return bool(cidr) and ip_address(address) in ip_network(cidr)
+
+    def address6(self, address: str) -> str:
+        """The IPv6 address of the machine that has this IPv4 address here; empty where there is no IPv6."""
+        return same_digits(address, self.cidr, self.cidr6) if self.cidr6 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,11 @@ class Topology:
     allow_overlap: bool = False
 
 
+def ranges(text: str) -> tuple[str, ...]:
+    """The networks of a range as `Settings` has it, the IPv4 one first."""
+    return tuple(text.split(","))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a cluster was started with: the arguments of `Cluster`, checked."""
@@ -91,6 +112,7 @@ class Settings:
     network: str | None
     """A wiring's name, the JSON of a CNI configuration of one's own, or None: no plugin yet."""
     node_cidr: str
+    """Each range is one IPv4 network, or in a dual-stack cluster ``10.244.0.0/16,fd00:10:244::/56``."""
     pod_cidr: str
     service_cidr: str
     proxy: str
@@ -101,7 +123,19 @@ class Settings:
     @property
     def subnets(self) -> tuple[Subnet, ...]:
         """The segments that nodes may be in: at least one."""
-        return self.topology.subnets or (Subnet("", self.node_cidr),)
+        four, *six = ranges(self.node_cidr)
+        return self.topology.subnets or (Subnet("", four, cidr6="".join(six)),)
+
+    @property
+    def dual_stack(self) -> bool:
+        """Do machines and pods have IPv6 addresses beside those of IPv4?"""
+        return "," in self.node_cidr
+
+    def node_addresses(self, name: str) -> tuple[str, ...]:
+        """A node's addresses on the node network, IPv4 first; none where there is no such node."""
+        four = dict(self.nodes).get(name, "")
+        subnet = self.subnet_of(four) if four else None
+        return tuple(filter(None, (four, subnet.address6(four) if subnet is not None else "")))
 
     def subnet_of(self, address: str) -> Subnet | None:
         """The segment, of ours or of a peer, whose range this address lies in."""

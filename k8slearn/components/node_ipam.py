@@ -1,23 +1,24 @@
 """Node IPAM: the part of the controller manager that gives each node its piece of the pod range.
 
 A node gets the lowest free /24 of ``--cluster-cidr``, in ``spec.podCIDR``, and keeps it as long as it exists. When
-none is left it waits, with the event CIDRNotAvailable, until another node goes.
+none is left it waits, with the event CIDRNotAvailable, until another node goes. In a dual-stack cluster it gets the
+lowest free /64 of the second range too, and ``spec.podCIDRs`` has both.
 
-Left out: a mask other than /24, second families, ranges of a plugin's own (some ignore ``spec.podCIDR``).
+Left out: other masks than /24 and /64, ranges of a plugin's own (some ignore ``spec.podCIDR``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from typing import Any
 
 from k8slearn.api.admit import stamped
 from k8slearn.api.events import event
-from k8slearn.components import Settings
+from k8slearn.components import Settings, ranges
 from k8slearn.journal import Commands, Key, Put, Table, World
 
-NODE_MASK = 24
+NODE_MASKS = {4: 24, 6: 64}
 Obj = dict[str, Any]
 
 
@@ -41,14 +42,14 @@ class NodeIpam:
             return
         settings: Settings = world.get(("cluster", "settings", ""))
         taken = world.table("api", "nodes").index(_taken)
-        cidr = next((str(net) for net in _pieces(settings.pod_cidr) if str(net) not in taken), None)
-        if cidr is None:
+        cidrs = [next((p for p in _pieces(cidr) if p not in taken), "") for cidr in ranges(settings.pod_cidr)]
+        if not all(cidrs):
             message = f"Node {key} status is now: CIDRNotAvailable"
             said = event(world, node, "CIDRNotAvailable", message, "cidrAllocator")
             if world.get(said.key) is None:
                 yield said
             return
-        spec = {**(node.get("spec") or {}), "podCIDR": cidr, "podCIDRs": [cidr]}
+        spec = {**(node.get("spec") or {}), "podCIDR": cidrs[0], "podCIDRs": cidrs}
         yield Put(("api", "nodes", key), stamped(world, {**node, "spec": spec}), ("api", "nodes", key))
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
@@ -60,8 +61,9 @@ def _pod_cidr(node: Obj) -> str:
 
 
 def _taken(nodes: Table) -> set[str]:
-    return {_pod_cidr(node) for node in nodes.values()}
+    return {cidr for node in nodes.values() for cidr in (node.get("spec") or {}).get("podCIDRs") or (_pod_cidr(node),)}
 
 
-def _pieces(pod_cidr: str) -> Iterator[IPv4Network]:
-    return IPv4Network(pod_cidr).subnets(new_prefix=NODE_MASK)
+def _pieces(pod_cidr: str) -> Iterator[str]:
+    network = ip_network(pod_cidr)
+    return map(str, network.subnets(new_prefix=NODE_MASKS[network.version]))

@@ -47,7 +47,7 @@ def sandbox_object(row: Sandbox, whole: bool = False) -> Obj:
     if not whole:
         return status
     where = "NODE" if row.host_network else "POD"
-    status["network"] = {"additionalIps": [], "ip": row.ip}
+    status["network"] = {"additionalIps": [{"ip": ip} for ip in row.additional_ips], "ip": row.ip}
     status["linux"] = {"namespaces": {"options": {"ipc": "POD", "network": where, "pid": "CONTAINER"}}}
     spec = {"linux": {"namespaces": _namespaces(row.netns, row.pid, row.host_network)}}
     return {"status": status, "info": {"image": row.image, "pid": row.pid, "runtimeSpec": spec}}

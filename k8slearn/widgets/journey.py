@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from k8slearn.packet import NEIGHBOURLY
 from k8slearn.widgets.marks import Point, Sheet
 from k8slearn.widgets.ways import StepDict, point_of, way_between
 
@@ -78,11 +79,11 @@ def hops(sheet: Sheet, steps: Sequence[StepDict]) -> list[Hop]:
 def told(trace: Mapping[str, Any]) -> list[StepDict]:
     """The steps of the one or two legs that tell the story: the packet that decided the outcome, and what it answers.
 
-    Without ARP, which has a way of its own.
+    Without the questions for neighbours, which have a way of their own.
     """
     legs: dict[tuple[str, str, float], list[StepDict]] = {}
     for step in trace["steps"]:
-        if step["before"].get("proto") != "arp" and step["what"] != "arp":
+        if step["before"].get("flags") not in NEIGHBOURLY and step["what"] != "arp":
             legs.setdefault((step["direction"], step["leg"], step["time"]), []).append(step)
     order = list(legs.values())
     deciding = _deciding(trace, order)

@@ -25,7 +25,8 @@ def matrix_svg(matrix: Matrix) -> str:
     things = tuple(_things(matrix, left))
     across = max(left + CELL * len(matrix.pods) + 10, 420)
     sheet = Sheet(across, HEAD + CELL * len(matrix.pods) + 30, things)
-    return paint(sheet, f"who reaches whom on port {matrix.port}/{matrix.protocol}")
+    over = " over IPv6" if matrix.family == 6 else ""
+    return paint(sheet, f"who reaches whom on port {matrix.port}/{matrix.protocol}{over}")
 
 
 def _things(matrix: Matrix, left: float) -> Iterator[Thing]:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from k8slearn.journal import World
+from k8slearn.packet import NEIGHBOURLY
 from k8slearn.trace import WORDS
 from k8slearn.widgets import journey, trace_words
 from k8slearn.widgets.marks import Sheet
@@ -52,12 +53,12 @@ def playback(sheet: Sheet, trace: Mapping[str, Any]) -> dict[str, Any]:
 
 def _step(sheet: Sheet, step: Step, stop: journey.Stop, leg: int) -> dict[str, Any]:
     row = step.get("because")
-    errand = step["what"] == "arp" or step["before"].get("proto") == "arp"
+    errand = step["what"] == "arp" or step["before"].get("flags") in NEIGHBOURLY
     return {
         "leg_number": leg,
         "direction": step["direction"],
         "errand": errand,
-        "label": "ARP" if errand else step["leg"],
+        "label": ("NDP" if ":" in step["before"]["dst"] else "ARP") if errand else step["leg"],
         "place": step["place"],
         "seat": journey.seat(sheet, step, stop),
         "at": " ".join(filter(None, [step.get("hook", ""), step.get("dev", "")])),

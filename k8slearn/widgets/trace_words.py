@@ -23,7 +23,7 @@ def headline(trace: Mapping[str, Any]) -> str:
 def trace_lines(trace: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> str:
     """A trace in lines: every step of the legs that tell the story, the other legs in one line each.
 
-    The hops have the picture's numbers; what has none is ARP's errand on the way.
+    The hops have the picture's numbers; what has none is an errand on the way (ARP, NDP).
     """
     return "\n".join(_trace_lines(trace, numbers(told))) + "\n"
 
@@ -46,8 +46,9 @@ def _trace_lines(trace: Mapping[str, Any], told: Mapping[int, int]) -> Iterator[
             yield f"{leg} ({direction}, {time:g} s): {len(steps)} steps, {' → '.join(places(steps))}"
             continue
         yield f"{leg} ({direction}, {time:g} s)"
+        errand = "NDP" if ":" in steps[0]["before"].get("dst", "") else "ARP"
         for (number, place), part in groupby(steps, key=lambda s: (told.get(s["n"], 0), s["place"])):
-            yield f"  {number or 'ARP':<3} {place}"
+            yield f"  {number or errand:<3} {place}"
             for step in part:
                 yield from step_lines(step)
     chances = trace.get("fates") or ()

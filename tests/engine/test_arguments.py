@@ -14,6 +14,11 @@ from k8slearn.errors import Refused
 
 from .given import sentence
 
+DUAL = {
+    "node_cidr": "192.168.64.0/24,fd00:64::/64",
+    "pod_cidr": "10.244.0.0/16,fd00:10:244::/56",
+    "service_cidr": "10.96.0.0/12,fd00:10:96::/112",
+}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nodes": 0}, "1 to 5000 nodes, not 0"),
     ({"nodes": True}, "a number, a list of names"),
@@ -43,7 +48,29 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pod_cidr": "10.244.0.0/33"}, "is an IPv4 network"),
     ({"pod_cidr": 5}, "is an IPv4 network"),
     ({"pod_cidr": "10.244.0.0/25"}, "too small"),
-    ({"pod_cidr": "10.244.0.0/16,fd00::/64"}, "dual-stack"),
+    ({"pod_cidr": "10.244.0.0/16,fd00::/64"}, "pod_cidr is dual-stack and node_cidr and service_cidr are not"),
+    ({**DUAL, "node_cidr": "192.168.64.0/24"}, "pod_cidr and service_cidr are dual-stack and node_cidr is not"),
+    ({"pod_cidr": "fd00:10:244::/56,10.244.0.0/16"}, "wrong order"),
+    ({"pod_cidr": "10.244.0.0/16,10.245.0.0/16"}, "two IPv4 networks"),
+    ({"pod_cidr": "fd00:1::/56,fd00:2::/56"}, "two IPv6 networks"),
+    ({"pod_cidr": "fd00:1::/56"}, "IPv6 alone"),
+    ({"pod_cidr": "10.244.0.0/16,fd00:1::/56,fd00:2::/56"}, "more networks than two"),
+    ({"pod_cidr": "10.244.0.0/16,fd00:1::/129"}, "is no IPv6 network"),
+    ({"pod_cidr": "10.244.0.0/16,fd00:1::7"}, "is no IPv6 network"),
+    ({**DUAL, "pod_cidr": "10.244.0.0/16,fd00:1::7/56"}, "the network is fd00:1::/56"),
+    ({**DUAL, "pod_cidr": "10.244.0.0/16,fe80::/56"}, "counts on one link only"),
+    ({**DUAL, "pod_cidr": "10.244.0.0/16,fd00:10:244::/72"}, "each node gets a /64 of it"),
+    ({**DUAL, "pod_cidr": "10.244.0.0/16,fd00::/40"}, "the controller manager numbers /48 or smaller"),
+    ({**DUAL, "node_cidr": "192.168.64.0/24,fd00:64::/80"}, "a link of IPv6 has a /64"),
+    ({**DUAL, "service_cidr": "10.96.0.0/12,fd00:10:96::/64"}, "the API server takes /108 or smaller"),
+    ({**DUAL, "service_cidr": "10.96.0.0/12,fd00:10:96::/126"}, "/125 or larger"),
+    ({**DUAL, "service_cidr": "10.96.0.0/12,fd00:64::/112"}, "node_cidr fd00:64::/64 overlaps service_cidr"),
+    ({**DUAL, "node_cidr": "192.168.64.0/24,2001:db8:113::/64"}, "overlaps the world outside"),
+    ({**DUAL, "network": "vpc"}, "never both"),
+    (
+        {**DUAL, "topology": "subnets: {a: 192.168.64.0/25, b: 192.168.64.128/25}"},
+        "each of the 2 subnets gets a /64 of it",
+    ),
     ({"pod_cidr": "10.96.0.0/16"}, "overlaps service_cidr"),
     ({"node_cidr": "10.244.7.0/24"}, "overlaps pod_cidr"),
     ({"node_cidr": "203.0.113.0/24"}, "overlaps the world outside"),
@@ -69,7 +96,9 @@ ANYTHING = st.one_of(
     st.text(max_size=20),
     st.lists(st.text(max_size=4)),
     st.dictionaries(st.text(max_size=4), st.text(max_size=12)),
-    st.sampled_from(["10.0.0.0/8", "1.2.3.4/0", "bridge", "1.23"]),
+    st.sampled_from(
+        ["10.0.0.0/8", "1.2.3.4/0", "bridge", "1.23", "10.0.0.0/16,fd00::/56", "fd00::/56", "1.0.0.0/8,::"]
+    ),
 )
 NAMES = st.sampled_from(["nodes", "network", "node_cidr", "pod_cidr", "service_cidr", "proxy", "kubernetes", "seed"])
 

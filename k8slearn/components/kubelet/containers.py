@@ -23,13 +23,14 @@ from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.components.kubelet import commands, dial, programs, retry, tools
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
+from k8slearn.linux import inet6
 from k8slearn.linux.rows import Socket
 
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 10.0, 300.0, 600.0
 KILLED = 137
 LEAST = 2.0
 """Seconds that a container has after its preStop hook, whatever its grace period was."""
-ANY = "0.0.0.0"
+ANY, BOTH = "0.0.0.0", "::"
 Obj = dict[str, Any]
 
 
@@ -110,10 +111,11 @@ def _listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Genera
     if clash is not None:
         return replace(ended(pod.world, running, 1), log=programs.in_use(running.program, clash))
     hostname = pod.node.removeprefix("node:") if sandbox.host_network else pod.spec.get("hostname") or pod.name
+    own = BOTH if inet6.speaks(pod.world, sandbox.netns) else ANY
     for proto, port in wanted:
-        row = Socket(proto, ANY, port, running.program, pod.key, hostname)
-        yield Put((sandbox.netns, "socket", (proto, ANY, port)), row)
-    return replace(running, sockets=tuple((proto, ANY, port) for proto, port in wanted))
+        row = Socket(proto, own, port, running.program, pod.key, hostname)
+        yield Put((sandbox.netns, "socket", (proto, own, port)), row)
+    return replace(running, sockets=tuple((proto, own, port) for proto, port in wanted))
 
 
 def is_sidecar(spec: Obj) -> bool:

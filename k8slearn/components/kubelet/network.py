@@ -65,8 +65,8 @@ def pod_cidr(world: World, node: str) -> str:
     return str((obj.get("spec") or {}).get("podCIDR") or "")
 
 
-def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, str]:
-    """ADD: give the sandbox its network; returns its address. Raises CniError (what was done is undone)."""
+def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, tuple[str, ...]]:
+    """ADD: give the sandbox its network; returns its addresses. Raises CniError (what was done is undone)."""
     try:
         result = yield from _add(pod, sandbox)
         if not result.get("ips"):
@@ -75,7 +75,13 @@ def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, str]:
         with suppress(CniError):
             yield from unwire(pod.world, pod.node, sandbox, pod)
         raise
-    return str(result["ips"][0]["address"]).partition("/")[0]
+    return _of_each_family([str(entry["address"]).partition("/")[0] for entry in result["ips"]])
+
+
+def _of_each_family(addresses: list[str]) -> tuple[str, ...]:
+    """The first of each family, the node's own first family first (kubelet_pods.go: sortPodIPs)."""
+    first = {":" in address: address for address in reversed(addresses)}
+    return tuple(first[six] for six in sorted(first))
 
 
 def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
@@ -131,10 +137,12 @@ def _attachment(node: str, sandbox: Sandbox, pod: Pod | None = None) -> Attachme
         "K8S_POD_INFRA_CONTAINER_ID": sandbox.id,
         "K8S_POD_UID": sandbox.uid,
     }
-    if pod is not None and (asked := _asked(pod)):
-        words["IP"] = asked
+    asked = _asked(pod) if pod is not None else []
+    if len(asked) == 1:
+        words["IP"] = asked[0]
     args = ";".join(f"{key}={value}" for key, value in words.items())
     given = {"portMappings": _port_mappings(pod), "bandwidth": _bandwidth(pod)} if pod is not None else {}
+    given |= {"ips": asked} if len(asked) > 1 else {}
     capabilities = json.dumps({name: value for name, value in given.items() if value})
     return Attachment(node, sandbox.id, netns_path(sandbox), IFNAME, args, capabilities)
 
@@ -145,18 +153,21 @@ def netns_path(sandbox: Sandbox) -> str:
     return netns.path(sandbox.netns) if inner.startswith("cni-") else f"/proc/{sandbox.pid}/ns/net"
 
 
-def _asked(pod: Pod) -> str:
-    """The address that the pod asks for by annotation."""
+def _asked(pod: Pod) -> list[str]:
+    """What the pod asks for by annotation: one address goes by CNI_ARGS, two (dual-stack) by the capability ``ips``."""
     text = (pod.obj["metadata"].get("annotations") or {}).get(POD_IPS)
     if text is None:
-        return ""
+        return []
     try:
         asked = json.loads(text)
     except (TypeError, ValueError):
         asked = None
     if not isinstance(asked, list) or not asked or not all(isinstance(ip, str) for ip in asked):
         raise CniError(f'annotation {POD_IPS}: expected a list of addresses such as ["10.244.1.10"], not {text}')
-    return str(asked[0])
+    network = runtime.network(pod.world, pod.node)
+    if len(asked) > 1 and not (network is not None and runtime.takes(network, "ips")):
+        raise CniError(f"annotation {POD_IPS}: no plugin of this network has the capability ips: ask for one address")
+    return asked
 
 
 def _port_mappings(pod: Pod) -> list[dict[str, Any]]:

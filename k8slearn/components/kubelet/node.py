@@ -16,7 +16,7 @@ from k8slearn.api.events import event
 from k8slearn.cni import ec2, kubenet
 from k8slearn.components import Settings, is_silent, runs
 from k8slearn.components.kubelet import dial, network
-from k8slearn.components.kubelet.pod import node_address
+from k8slearn.components.kubelet.pod import node_address, node_addresses
 from k8slearn.journal import Commands, Key, Put, World, digest
 
 Obj = dict[str, Any]
@@ -122,8 +122,9 @@ def _status(world: World, name: str, before: Obj) -> Obj:
     version = dial.of(world)
     settings: Settings = world.get(("cluster", "settings", ""))
     capacity = {**CAPACITY, "pods": str(ec2.MAX_PODS)} if settings.network == "vpc" else CAPACITY
-    address = node_address(world, f"node:{name}")
-    addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}]
+    internal = node_addresses(world, f"node:{name}")
+    addresses = [{"type": "InternalIP", "address": address} for address in internal]
+    addresses.append({"type": "Hostname", "address": name})
     identity = uid(world, "machine", name) if not before else before["nodeInfo"]["machineID"]
     proxy = {"kubeProxyVersion": version.version} if version.minor < 33 else {}
     info = {

@@ -68,6 +68,10 @@ class Pod:
         return node_address(self.world, self.node)
 
     @property
+    def host_ips(self) -> tuple[str, ...]:
+        return node_addresses(self.world, self.node)
+
+    @property
     def expires(self) -> float:
         """The second at which ``activeDeadlineSeconds`` are over; without them, never."""
         limit = self.spec.get("activeDeadlineSeconds")
@@ -138,6 +142,11 @@ def machines(world: World) -> list[str]:
 
 
 def node_address(world: World, node: str) -> str:
-    """The node's address on the node network."""
+    """The node's address on the node network; in a dual-stack cluster the IPv4 one."""
+    return next(iter(node_addresses(world, node)), "")
+
+
+def node_addresses(world: World, node: str) -> tuple[str, ...]:
+    """The node's addresses on the node network (``--node-ip``), IPv4 first."""
     settings: Settings | None = world.get(("cluster", "settings", ""))
-    return dict(settings.nodes).get(node.removeprefix("node:"), "") if settings is not None else ""
+    return settings.node_addresses(node.removeprefix("node:")) if settings is not None else ()

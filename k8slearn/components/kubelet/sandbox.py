@@ -26,16 +26,20 @@ def run(pod: Pod, attempt: int) -> Generator[Command, None, Sandbox | None]:
     new = _described(pod, attempt)
     yield pod.call("RunPodSandbox", attempt=attempt, image=pod.dial.pause, hostNetwork="true" * pod.host_network)
     if pod.host_network:
-        new = replace(new, ip=pod.host_ip)
+        new = _addressed(new, pod.host_ips)
     else:
         try:
-            new = replace(new, ip=(yield from _with_network(pod, new)))
+            new = _addressed(new, (yield from _with_network(pod, new)))
         except CniError as error:
             yield from _failed(pod, new, error)
             return None
     yield from retry.forget(pod.world, pod.node, pod.key, retry.SANDBOX)
     yield Put(cri.sandbox_key(pod.node, new), new)
     return new
+
+
+def _addressed(new: Sandbox, ips: tuple[str, ...]) -> Sandbox:
+    return replace(new, ip=ips[0] if ips else "", additional_ips=ips[1:])
 
 
 def _described(pod: Pod, attempt: int) -> Sandbox:
@@ -64,7 +68,7 @@ def _netns_name(pod: Pod, identity: str) -> str:
     return f"cni-{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
 
-def _with_network(pod: Pod, new: Sandbox) -> Generator[Command, None, str]:
+def _with_network(pod: Pod, new: Sandbox) -> Generator[Command, None, tuple[str, ...]]:
     """The namespace, then its network. Under Docker the pause container is there before it has one."""
     yield from netns.add(pod.world, pod.node, new.netns.partition("/")[2], title=pod.key)
     if pod.dial.dockershim:
@@ -100,7 +104,7 @@ def stop(world: World, node: str, old: Sandbox) -> Commands:
         if netns.exists(world, old.netns):
             yield from netns.delete(world, node, inner)
     if old.state == cri.READY or old.ip:
-        yield Put(cri.sandbox_key(node, old), replace(old, state=cri.NOTREADY, ip=""))
+        yield Put(cri.sandbox_key(node, old), replace(old, state=cri.NOTREADY, ip="", additional_ips=()))
 
 
 def broken(pod: Pod, live: Sandbox) -> bool:

@@ -1,6 +1,7 @@
 """What the kubelet tells the API of a pod: ``status``, in the API's own form.
 
-The address is the sandbox's, as the runtime reports it; the kubelet neither chooses nor checks it. The phase follows
+The addresses are the sandbox's, as the runtime reports them; the kubelet neither chooses nor checks them. At most one
+of each family counts, and in a dual-stack cluster ``podIPs`` has both. The phase follows
 from the containers alone. A condition's time moves only when its status does.
 
 Left out: resources, allocated devices, ``observedGeneration``.
@@ -44,7 +45,7 @@ def _status(pod: Pod, before: Obj, sandbox: Sandbox | None) -> Obj:
         "phase": phase,
         "conditions": _conditions(pod, before, sandbox, phase, inits, apps),
         "hostIP": pod.host_ip,
-        "hostIPs": [{"ip": pod.host_ip}],
+        "hostIPs": [{"ip": address} for address in pod.host_ips],
         "startTime": before.get("startTime") or timestamp(pod.world.clock),
         "containerStatuses": apps,
     }
@@ -53,7 +54,7 @@ def _status(pod: Pod, before: Obj, sandbox: Sandbox | None) -> Obj:
     if inits:
         out["initContainerStatuses"] = inits
     if sandbox is not None and sandbox.ip:
-        out |= {"podIP": sandbox.ip, "podIPs": [{"ip": sandbox.ip}]}
+        out |= {"podIP": sandbox.ip, "podIPs": [{"ip": address} for address in sandbox.ips]}
     return out
 
 

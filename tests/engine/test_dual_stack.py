@@ -1,0 +1,123 @@
+"""Dual-stack clusters: every machine and pod has an address of each family, and both work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from k8slearn import Cluster
+from k8slearn.errors import Refused
+
+from .given import pod
+
+DUAL = {
+    "node_cidr": "192.168.64.0/24,fd00:64::/64",
+    "pod_cidr": "10.244.0.0/16,fd00:10:244::/56",
+    "service_cidr": "10.96.0.0/12,fd00:10:96::/112",
+}
+WIRINGS = ("bridge", "ptp")
+EACH = pytest.mark.parametrize("network", WIRINGS)
+
+
+def pods(network: str = "bridge", **more: object) -> Cluster:
+    cluster = Cluster(nodes=2, network=network, **{**DUAL, **more})  # type: ignore[arg-type]
+    for name, node in (("a", "node-1"), ("b", "node-2"), ("c", "node-2")):
+        cluster.apply(pod(name, node))
+    return cluster
+
+
+def six(cluster: Cluster, name: str) -> str:
+    """A pod's IPv6 address."""
+    four, found = (each["ip"] for each in cluster.get("pod", name)["status"]["podIPs"])
+    assert four == cluster.get("pod", name)["status"]["podIP"]
+    return str(found)
+
+
+@EACH
+def test_the_laws_hold_in_both_families(network: str) -> None:
+    cluster = pods(network)
+    assert [(law.holds, law.probes) for law in cluster.laws()] == [(True, 12), (True, 6), (True, 12)]
+    six_way = cluster.reachability(family=6)
+    assert all(six_way.allowed(one, other) for one in six_way.pods for other in six_way.pods)
+    assert "over IPv6" in six_way.text()
+
+
+@EACH
+def test_a_pod_is_reached_at_its_ipv6_address_and_sees_the_senders_own(network: str) -> None:
+    cluster = pods(network)
+    trace = cluster.trace("default/a", six(cluster, "b"))
+    assert (trace.outcome, trace.answered_by) == ("connected", "default/b")
+    assert (trace.source_seen, trace.destination_seen) == (six(cluster, "a"), f"[{six(cluster, 'b')}]:80")
+    assert "went: default/a -> node-1 -> switch -> node-2 -> default/b." in trace.explain()
+    assert "NDP default/a" in trace.text()
+
+
+@EACH
+def test_what_leaves_the_cluster_over_ipv6_gets_its_nodes_address(network: str) -> None:
+    cluster = pods(network)
+    assert cluster.trace("default/a", "2001:db8:113::7").source_seen == "fd00:64::11"
+    assert cluster.trace("2001:db8:113::7", "fd00:64::12", 22).answered_by == "node:node-2"
+
+
+def test_a_node_has_both_addresses_and_a_piece_of_both_pod_ranges() -> None:
+    cluster = Cluster(nodes=2, **DUAL)  # type: ignore[arg-type]
+    node = cluster.get("node", "node-2")
+    assert node["spec"]["podCIDRs"] == ["10.244.1.0/24", "fd00:10:244:1::/64"]
+    assert [a["address"] for a in node["status"]["addresses"]] == ["192.168.64.12", "fd00:64::12", "node-2"]
+
+
+def test_the_downward_api_says_both_addresses() -> None:
+    cluster = pods()
+    cluster.apply(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: told}\nspec:\n  nodeName: node-1\n  hostNetwork: true\n"
+        "  containers: [{name: a, image: busybox, command: [sleep, '99'], env: [{name: IPS, valueFrom: {fieldRef: "
+        "{fieldPath: status.podIPs}}}, {name: HOSTS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}]}]\n"
+    )
+    assert cluster.get("pod", "told")["status"]["podIPs"] == [{"ip": "192.168.64.11"}, {"ip": "fd00:64::11"}]
+    assert "IPs:\n  IP:  192.168.64.11\n  IP:  fd00:64::11\n" in cluster.kubectl("describe pod told")
+
+
+def test_a_pod_may_ask_for_two_addresses() -> None:
+    cluster = pods()
+    asked = pod("asked", "node-1")
+    text = asked.replace(
+        "metadata: {", 'metadata: {annotations: {k8slearn.io/pod-ips: \'["10.244.0.77", "fd00:10:244::77"]\'}, '
+    )
+    assert text != asked
+    cluster.apply(text)
+    assert [each["ip"] for each in cluster.get("pod", "asked")["status"]["podIPs"]] == [
+        "10.244.0.77",
+        "fd00:10:244::77",
+    ]
+
+
+def test_each_subnet_has_a_64_of_its_own() -> None:
+    topology = "subnets: {a: 192.168.64.0/25, b: 192.168.64.128/25}\nmachines: {db: 192.168.64.150}"
+    cluster = Cluster(nodes=2, topology=topology, **{**DUAL, "node_cidr": "192.168.64.0/24,fd00:64::/56"})  # type: ignore[arg-type]
+    assert "inet6 fd00:64:0:1::12/64" in cluster.node("node-2").run("ip addr show eth0").stdout
+    assert cluster.trace("node:node-1", "fd00:64:0:1::22", 80).answered_by == "outside:192.168.64.150"
+
+
+def test_a_host_outside_is_found_by_either_address() -> None:
+    cluster = Cluster(nodes=1, **DUAL)  # type: ignore[arg-type]
+    assert cluster.trace("outside:203.0.113.9", "fd00:64::11", 22).outcome == "connected"
+    assert cluster.trace("node:node-1", "outside:2001:db8:113::9").answered_by == "outside:203.0.113.9"
+    assert cluster.trace("node:node-1", "outside:2001:db8:5::1").outcome == "connected"
+    for wrong in ("fd00:10:244::5", "fd00:64::11", "fd00:64::99", "ff02::1", "::1", "2001:db8:113::1"):
+        with pytest.raises(Refused):
+            cluster.trace(f"outside:{wrong}", "node:node-1")
+
+
+def test_a_cluster_of_ipv4_has_kernels_without_ipv6() -> None:
+    cluster = Cluster(nodes=1)
+    assert "inet6" not in cluster.node("node-1").run("ip addr").stdout
+    assert cluster.trace("node:node-1", "2001:db8:113::7").outcome == "unreachable"
+
+
+def test_a_dual_stack_cluster_is_saved_and_loaded(tmp_path: Path) -> None:
+    cluster = pods()
+    cluster.save(tmp_path / "cluster")
+    again = Cluster.load(tmp_path / "cluster")
+    assert six(again, "b") == six(cluster, "b")
+    assert again.trace("default/a", six(again, "b")).outcome == "connected"
