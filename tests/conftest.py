@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -18,6 +19,27 @@ ELSEWHERE = "other people's files are not here"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite", action="store_true", help="write the transcripts anew, with what is printed now")
+
+
+@pytest.fixture
+def calls() -> Callable[[Callable[[], Any]], int]:
+    """How many Python functions some work calls: a measure that no other program on the machine changes."""
+
+    def counted(work: Callable[[], Any]) -> int:
+        made = 0
+
+        def count(_frame: Any, event: str, _argument: Any) -> None:
+            nonlocal made
+            made += event == "call"
+
+        sys.setprofile(count)
+        try:
+            work()
+        finally:
+            sys.setprofile(None)
+        return made
+
+    return counted
 
 
 def _no_skips(report: Any) -> None:

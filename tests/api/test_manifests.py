@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,10 @@ def test_applying_a_file_twice_changes_nothing() -> None:
         assert all(a is b for a, b in zip(first, applied(world, path), strict=True)), path.name
 
 
-def test_a_pods_admission_takes_less_than_a_third_of_a_millisecond() -> None:
-    import timeit
-
+def test_a_pods_admission_is_little_work(calls: Callable[[Callable[[], Any]], int]) -> None:
     world = World()
     pod = api.load("{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: nginx}]}}")[
         0
     ]
     api.admitted(world, pod)
-    assert min(timeit.repeat(lambda: api.admitted(world, pod), number=100, repeat=5)) / 100 < 0.0003
+    assert calls(lambda: api.admitted(world, pod)) < 300

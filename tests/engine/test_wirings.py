@@ -163,12 +163,6 @@ def test_a_matrix_says_for_every_pair_what_becomes_of_it() -> None:
         matrix.allowed("default/a", "default/x")
 
 
-def test_what_is_not_built_yet_says_so() -> None:
-    cluster = Cluster(nodes=1)
-    with pytest.raises(Refused, match="not built yet"):
-        cluster.policy_allows("default/a", "default/b")
-
-
 def test_one_question_under_every_wiring_has_one_answer() -> None:
     cluster = _two_pods("bridge")
     networks = ["bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"]

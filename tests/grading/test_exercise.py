@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,13 +107,9 @@ def test_two_learners_do_not_share_a_cluster() -> None:
     assert (one.state, other.state) == ("done", "not done")
 
 
-def test_a_warm_start_takes_less_than_five_milliseconds() -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        open_exercise("01-tiny", learner="alice")
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(10)) < 0.005
+def test_a_warm_start_is_little_work(calls: Callable[[Callable[[], Any]], int]) -> None:
+    open_exercise("01-tiny", learner="alice")
+    assert calls(lambda: open_exercise("01-tiny", learner="alice")) < 600
 
 
 def test_the_card_shows_the_task_with_the_learners_own_names() -> None:

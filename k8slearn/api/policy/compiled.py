@@ -170,7 +170,7 @@ def _network_port(port: Obj, part: str) -> Ports:
 
 
 def cluster_policy(name: str, spec: Obj) -> Policy:
-    """A ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2). Without rules for a direction it says nothing there."""
+    """A ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2). It says nothing of a direction without rules."""
     ingress = _cluster_rules(spec, "ingress", "from") if spec.get("ingress") else None
     egress = _cluster_rules(spec, "egress", "to") if spec.get("egress") else None
     subject = _cluster_peer(spec["subject"], "spec.subject")

@@ -42,8 +42,8 @@ def lacks(world: World, asked: Asked, direction: str, policy: Policy, rule: Rule
     party = asked.source if direction == "ingress" else asked.destination
     found: list[str] = []
     if rule.peers and not any(is_peer(world, policy, peer, party) for peer in rule.peers):
-        every = [_peer(world, policy, peer, party) for peer in rule.peers]
-        found += min(every, key=len)
+        nearest = min([_peer(world, policy, peer, party) for peer in rule.peers], key=len)
+        found += nearest
     if rule.ports and not any(opens(world, port, asked) for port in rule.ports):
         found.append(_ports(world, rule.ports, asked))
     return tuple(found)
