@@ -4,7 +4,8 @@ The namespaces, the Service ``kubernetes`` (the first address of the service ran
 one endpoint is the API server on the first node, and kube-proxy's configuration in its ConfigMap. Then an administrator
 applies the network plugin's manifest, if the wiring has one.
 
-Left out: certificates, tokens, RBAC, the control plane's static pods (the API server is a socket on the first node).
+Left out: certificates, tokens, RBAC, the control plane's own static pods (the API server is a socket on the first node;
+static pods of one's own run).
 """
 
 from __future__ import annotations

@@ -31,14 +31,14 @@ class _Mismatch(Exception):
     """A value of another type: `why` is what Go's JSON decoder says."""
 
 
-def decode(kind: Kind, obj: dict[str, Any]) -> dict[str, Any]:
-    """A fresh copy of the object without its nulls; raises BadRequest for wrong types and unknown fields."""
+def decode(kind: Kind, obj: dict[str, Any], strict: bool = True) -> dict[str, Any]:
+    """A fresh copy of the object without its nulls; raises BadRequest for wrong types and (`strict`) unknown fields."""
     unknown: list[str] = []
     try:
         found: dict[str, Any] = _of(_struct_of(kind))(obj, "", unknown)
     except _Mismatch as mismatch:
         raise _cannot(kind, str(mismatch)) from None
-    if unknown:
+    if unknown and strict:
         said = ", ".join(f'unknown field "{path}"' for path in sorted(unknown))
         raise _cannot(kind, f"strict decoding error: {said}")
     return found

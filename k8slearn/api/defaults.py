@@ -29,6 +29,8 @@ _POD_SPEC = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
+MIRROR = "kubernetes.io/config.mirror"
+"""The annotation of a pod that only shows a node's static pod: its value is that pod's uid there."""
 _TOLERATIONS = [
     {"effect": "NoExecute", "key": f"node.kubernetes.io/{what}", "operator": "Exists", "tolerationSeconds": 300}
     for what in ("not-ready", "unreachable")
@@ -129,16 +131,19 @@ def finish(obj: Obj) -> None:
 
 
 def _admit_pod(pod: Obj) -> None:
-    """What the admission plugins ServiceAccount, DefaultTolerationSeconds and Priority add to a new Pod."""
+    """What the admission plugins ServiceAccount, DefaultTolerationSeconds and Priority add to a new Pod. A kubelet's
+    mirror of a static pod gets no service account."""
     spec = pod["spec"]
-    spec.setdefault("serviceAccountName", "default")
-    spec["serviceAccount"] = spec["serviceAccountName"]
+    mirror = MIRROR in (pod["metadata"].get("annotations") or {})
+    if not mirror:
+        spec.setdefault("serviceAccountName", "default")
+        spec["serviceAccount"] = spec["serviceAccountName"]
     _set(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
     having = {t.get("key") for t in spec.get("tolerations") or ()}
     if None not in having:
         extra = [dict(t) for t in _TOLERATIONS if t["key"] not in having]
         spec["tolerations"] = [*(spec.get("tolerations") or ()), *extra]
-    if spec.get("automountServiceAccountToken", True):
+    if spec.get("automountServiceAccountToken", True) and not mirror:
         _mount_token(pod, spec)
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(spec)}
 

@@ -1,15 +1,20 @@
-"""``reboot``, ``poweroff``, ``shutdown``, and ``systemctl`` for the two daemons that a node's pods hang on.
+"""``reboot``, ``poweroff``, ``shutdown``, and ``systemctl`` for the two daemons that a node's pods hang on;
+``journalctl`` for what a kubelet has to say.
 
 A kubelet that is stopped leaves its pods running: nobody looks after them, and the API hears nothing of the node. So
 does containerd: containers are children of their shims, and live on while it restarts.
 
-Left out: other units (they are no part of this model), and delays (``shutdown +5``).
+Left out: other units (they are no part of this model), containerd's log, and delays (``shutdown +5``).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from k8slearn import power
+from k8slearn.api import EPOCH
 from k8slearn.components import DAEMON, STOPPED
+from k8slearn.components.kubelet import log
 from k8slearn.errors import CommandError
 from k8slearn.journal import Put, Remove
 from k8slearn.linux.program import Result, Running
@@ -39,6 +44,25 @@ def shutdown(process: Process) -> Running:
     if unknown is not None:
         raise CommandError(f"shutdown: unrecognized option '{unknown}'\n", 1)
     return (yield from (reboot if {"-r", "--reboot"} & set(words) else poweroff)(process))
+
+
+def journalctl(process: Process) -> Running:
+    """``journalctl -u kubelet [-n LINES]``: what the kubelet told nobody else."""
+    yield from ()
+    words = [word.removesuffix(".service") for word in process.argv]
+    if "-u" not in words[:-1]:
+        raise CommandError("journalctl: only the units' logs are modelled: journalctl -u kubelet\n", 1)
+    lines: tuple[log.Line, ...] = ()
+    if words[words.index("-u") + 1] == "kubelet":
+        lines = process.world.get(log.key(process.machine)) or ()
+    wanted = words[words.index("-n") + 1] if "-n" in words[:-1] else ""
+    shown = lines[len(lines) - int(wanted) :] if wanted.isdigit() and int(wanted) < len(lines) else lines
+    text = "".join(f"{_date(line.time)} {_name(process)} kubelet[{line.pid}]: {line.text}\n" for line in shown)
+    return Result(text or "-- No entries --\n")
+
+
+def _date(seconds: float) -> str:
+    return f"{EPOCH + timedelta(seconds=seconds):%b %d %H:%M:%S}"
 
 
 def _name(process: Process) -> str:

@@ -67,6 +67,7 @@ PROGRAMS: Mapping[str, str] = {
     **{f"ip6tables{nft}-restore": "iptables_restore:program6" for nft in ("", "-nft")},
     **{f"ip6tables{nft}-save": "iptables_save:program6" for nft in ("", "-nft")},
     "ipset": "ipset:program",
+    "journalctl": "power:journalctl",
     "kill": "kill:program",
     "kubectl": "kubectl:program",
     "ls": "files:ls",
@@ -98,7 +99,7 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "kill", "kubectl", "nomad"}
+NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "journalctl", "kill", "kubectl", "nomad"}
 NODE_ONLY |= {"poweroff", "reboot", "shutdown", "systemctl"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)

@@ -141,7 +141,7 @@ def test_a_running_pod_has_an_address_and_says_so_in_the_apis_form() -> None:
     assert (status["phase"], status["podIP"], status["hostIP"]) == ("Running", "10.244.0.2", "192.168.64.11")
     assert status["podIPs"] == [{"ip": "10.244.0.2"}]
     assert {c["type"]: c["status"] for c in status["conditions"]} == dict.fromkeys(
-        ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"), "True"
+        ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"), "True"
     )
     assert node.container()["state"] == {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     assert set(node.events()) == {"Pulled", "Created", "Started"}

@@ -3,10 +3,11 @@
 Read `sync` first: it is one pod's life. `sandbox` makes and breaks its network namespace and pause container,
 `network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an image listens on,
 `probes` asks whether it is well (`probing` is one try, `commands` what a command comes to), `status` tells the API,
-`node` speaks for the node itself, `heartbeat` is its sign of life. How it talks to the container runtime depends on the
+`node` speaks for the node itself, `heartbeat` is its sign of life, `static` are the pods that a file on the node
+describes, `log` is what it can tell nobody. How it talks to the container runtime depends on the
 version dial: to containerd since 1.24, to Docker through dockershim before.
 
-Left out: images that cannot be pulled, volumes, resources, eviction, static pods, exec and port-forward."""
+Left out: images that cannot be pulled, volumes, resources, eviction, exec and port-forward."""
 
 from __future__ import annotations
 
@@ -15,17 +16,18 @@ from collections.abc import Iterable, Mapping
 from k8slearn.cni import cri
 from k8slearn.cni.runtime import CONFIG_DIR
 from k8slearn.components import DAEMON, SILENT
-from k8slearn.components.kubelet import heartbeat, network, node, probes, retry, sync
+from k8slearn.components.kubelet import heartbeat, network, node, probes, retry, static, sync
 from k8slearn.components.kubelet.network import is_kubenet
-from k8slearn.components.kubelet.pod import on_node
+from k8slearn.components.kubelet.pod import OWN, attends, on_node
 from k8slearn.journal import Commands, Key, World
 
-NODE, REGISTER, PROBE = "node/", "register/", "probe/"
+NODE, REGISTER, PROBE, HOUSEKEEPING = "node/", "register/", "probe/", "housekeeping/"
 
 
 class Kubelet:
     """Keys: pods as ``namespace/name``; ``node/NAME`` for a node's status, ``register/NAME`` when a kubelet starts,
-    ``probe/POD`` when a probe of a pod ticks."""
+    ``probe/POD`` when a probe of a pod ticks, ``housekeeping/NAME`` when a node's kubelet
+    has to look what it should have and what it has."""
 
     name = "kubelet"
 
@@ -39,12 +41,20 @@ class Kubelet:
             "netns": "a pod's namespace that went away; its machine, that was booted",
             DAEMON: "itself, or its runtime, stopped and started",
             SILENT: "the API server, that it reaches again",
+            OWN: "its static pods, and what it remembers",
+            "file": "the manifests of static pods",
         }
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         scope, table, name = changed
         if table == "pods":
             return (str(name),)
+        if table == "file":
+            reads = static.is_manifest(name) and scope.startswith("node:")
+            return (HOUSEKEEPING + scope.removeprefix("node:"),) if reads else ()
+        if table == OWN:
+            gone = world.get(changed) is None
+            return (str(name), HOUSEKEEPING + scope.removeprefix("node:")) if gone else (str(name),)
         if table in ("sandbox", "container"):
             row = world.get(changed)
             return (row.pod,) if row is not None else ()
@@ -61,10 +71,10 @@ class Kubelet:
 
     def reconcile(self, world: World, key: str) -> Commands:
         """A pod (or node) is looked at; whatever is written is written because of it."""
-        if key.startswith((NODE, REGISTER)):
-            name = key.partition("/")[2]
+        if key.startswith((NODE, REGISTER, HOUSEKEEPING)):
+            kind, _, name = key.partition("/")
             cause: Key = ("api", "nodes", name)
-            commands = _look_after(world, name, key.startswith(REGISTER))
+            commands = _look_after(world, name, kind + "/")
         else:
             cause = ("api", "pods", key.removeprefix(PROBE))
             probing = key.startswith(PROBE)
@@ -112,9 +122,25 @@ def _waiting(world: World, name: str) -> list[str]:
     return [key for key in on_node(world, name) if not cri.sandboxes(world, f"node:{name}", key)]
 
 
-def _look_after(world: World, name: str, starting: bool) -> Commands:
+def _look_after(world: World, name: str, kind: str) -> Commands:
+    """What a node's kubelet does for itself: at its start, when it has to look around, or at any other time."""
+    if kind == HOUSEKEEPING:
+        yield from _housekeeping(world, name)
+        return
     yield from heartbeat.check(world, name)
-    yield from node.register(world, name) if starting else node.report(world, name)
+    if kind == NODE:
+        yield from node.report(world, name)
+        return
+    yield from heartbeat.forget(world, name)
+    yield from node.register(world, name)
+    yield from _housekeeping(world, name)
+
+
+def _housekeeping(world: World, name: str) -> Commands:
+    """HandlePodCleanups: the manifests are read, and what belongs to no pod that the kubelet knows is stopped."""
+    if attends(world, name):
+        yield from static.read(world, name)
+        yield from sync.sweep(world, f"node:{name}")
 
 
 def _heard_again(world: World, name: str) -> list[str]:

@@ -23,6 +23,8 @@ Obj = dict[str, Any]
 READY_TO_START = "PodReadyToStartContainers"
 SINCE = 29
 """The minor version from which on the kubelet reports it."""
+SCHEDULED = "PodScheduled"
+"""A kubelet that has a pod says so, whoever placed it."""
 EXPIRED = "Pod was active on the node longer than the specified deadline"
 _OURS = (READY_TO_START, "Initialized", "Ready", "ContainersReady")
 
@@ -160,7 +162,8 @@ def _conditions(
         up = sandbox is not None and sandbox.state == cri.READY and bool(sandbox.ip)
         says.insert(0, (READY_TO_START, up, "", ""))
     ours = [_condition(pod, known.get(kind), kind, holds, reason, said) for kind, holds, reason, said in says]
-    return [*ours, *(c for kind, c in known.items() if kind not in _OURS)]
+    placed = [] if SCHEDULED in known else [_condition(pod, None, SCHEDULED, True, "", "")]
+    return [*ours, *(c for kind, c in known.items() if kind not in _OURS), *placed]
 
 
 def _says(

@@ -15,12 +15,14 @@ Left out: ephemeral containers, and grace for containers whose sandbox has died 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
-from k8slearn.components.kubelet import containers, dial, network, probes, retry, sandbox, status
+from k8slearn.components import is_silent
+from k8slearn.components.kubelet import containers, dial, network, probes, retry, sandbox, static, status
 from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
@@ -30,18 +32,30 @@ CHANGED = "Pod sandbox changed, it will be killed and re-created."
 
 def pod(world: World, key: str) -> Commands:
     """Look at a pod, and do what has to be done."""
-    found = find(world, key)
-    new = found is None or "startTime" not in (found.obj.get("status") or {})
-    if new:
-        yield from _orphans(world, key, found.uid if found is not None else "")
-    if found is None:
-        return
+    known = find(world, key)
+    if not known or any("startTime" not in (found.obj.get("status") or {}) for found in known):
+        yield from _orphans(world, key, [found.uid for found in known])
+    for found in known:
+        yield from _look(found)
+        if found.static:
+            yield from _mirrored(found)
+    if not known:
+        yield from static.unshow(world, key)
+
+
+def _look(found: Pod) -> Commands:
     if found.obj["metadata"].get("deletionTimestamp"):
         yield from _delete(found)
     elif (found.obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         yield from _finished(found)
     else:
         yield from _run(found)
+
+
+def _mirrored(found: Pod) -> Commands:
+    """The API's picture of a static pod: as it is now, after the look."""
+    obj = found.world.get(found.row)
+    yield from static.mirror(replace(found, obj=obj)) if obj is not None else static.unshow(found.world, found.key)
 
 
 def _run(pod: Pod) -> Commands:
@@ -161,11 +175,11 @@ def _keep_running(pod: Pod, live: Sandbox, spec: Obj, init: bool = False) -> Com
 
 def probe(world: World, key: str) -> Commands:
     """The workers of a pod's probes tick; what they find out is acted on at once."""
-    found = find(world, key)
-    live = cri.sandboxes(world, found.node, key) if found is not None else []
-    if found is not None and live and live[-1].state == cri.READY:
-        yield from probes.tick(found, live[-1])
-        yield from pod(world, key)
+    for found in find(world, key):
+        live = cri.sandboxes(world, found.node, key)
+        if live and live[-1].state == cri.READY:
+            yield from probes.tick(found, live[-1])
+            yield from pod(world, key)
 
 
 def _again(pod: Pod, dead: Container) -> bool:
@@ -215,10 +229,13 @@ def _finished(pod: Pod) -> Commands:
         yield from _stopped(pod, old)
 
 
-def _orphans(world: World, key: str, uid: str) -> Commands:
-    """What is left of a pod that the API does not know (any more), on whichever node; a namesake's is left alone."""
+def _orphans(world: World, key: str, known: list[str]) -> Commands:
+    """What is left of a pod that the API does not know (any more), on whichever node; a namesake's is left alone.
+    A kubelet that does not hear of the API server cannot know what it should not have."""
     for node in machines(world):
-        old = [row for row in cri.sandboxes(world, node, key) if row.uid != uid]
+        old = [row for row in cri.sandboxes(world, node, key) if row.uid not in known]
+        if is_silent(world, node.removeprefix("node:")):
+            continue
         if not old:
             continue
         yield from containers.kill_all(world, node, key, None)
@@ -229,6 +246,14 @@ def _orphans(world: World, key: str, uid: str) -> Commands:
                 yield from retry.later(world, node, key, retry.SANDBOX, world.clock + retry.SANDBOX_DELAY)
                 return
         yield from _forget(world, node, key)
+
+
+def sweep(world: World, node: str) -> Commands:
+    """Stop what the runtime of a node has of pods that its kubelet should not have."""
+    for row in list(world.table(node, "sandbox").values()):
+        known = [found.uid for found in find(world, row.pod)]
+        if row.uid not in known:
+            yield from _orphans(world, row.pod, known)
 
 
 def _forget(world: World, node: str, key: str) -> Commands:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from k8slearn.api.defaults import MIRROR
 from k8slearn.shell.kubectl import ages
 from k8slearn.shell.kubectl.command import Request
 from k8slearn.shell.kubectl.get import seen, when
@@ -79,9 +80,10 @@ def events(request: Request, obj: Obj) -> Iterator[str]:
 
 
 def about(request: Request, obj: Obj) -> list[Obj]:
-    """The events about an object, the oldest first."""
+    """The events about an object, the oldest first; those about a static pod carry the uid that its node gave it."""
     rows = request.world.table("api", "events")
-    uid, name = obj["metadata"].get("uid", ""), obj["metadata"]["name"]
+    name = obj["metadata"]["name"]
+    uid = (obj["metadata"].get("annotations") or {}).get(MIRROR) or obj["metadata"].get("uid", "")
     found = [
         rows[key]
         for key in sorted(rows, key=str)
