@@ -4,7 +4,8 @@ A container runtime keeps a network configuration in /etc/cni/net.d (`netconf`) 
 after the other (`runtime`). A plugin is a program: parameters come in the environment, its configuration as JSON on
 standard input, and it prints a result or an error as JSON (`spec`, `decode`, `skel`). The plugins themselves are in
 `plugins`. Beside it stand `kubenet`, what the kubelet did before; `nomad`, another orchestrator that runs the same
-lists; and `cri`, the records that a container runtime keeps of its containers.
+lists; `multus`, a plugin that calls the plugins of several networks; and `cri`, the records that a container runtime
+keeps of its containers.
 
 Left out: the plugins dhcp (refused in one sentence), ipvlan, vlan, vrf, sbr and host-device, and a plugin's
 time limit."""

@@ -4,7 +4,7 @@ ADD: the addresses first, then the interface is set up, then the routes; a route
 its family. CHECK: every address of the result and a route to its network; every route of the result, *with the gateway
 that the result names*: one that came without is not found again, unless it is the default one.
 
-Left out: several routes to one destination, waiting for duplicate address detection.
+Left out: several gateways of one IPv6 route (refused), waiting for duplicate address detection.
 """
 
 from __future__ import annotations
@@ -47,13 +47,14 @@ def address(args: Args, netns: str, ips: Sequence[Result]) -> Commands:
 
 
 def add_routes(args: Args, netns: str, ips: Sequence[Result], routes: Iterable[Result]) -> Commands:
-    """The second half: a route without a gateway gets the first one of its family. Raises CniError."""
+    """The second half: a route without a gateway gets the first one of its family. One to a network that another
+    interface has a route to goes before that one (netlink's RouteAddEcmp). Raises CniError."""
     world, name = args.world, args.ifname
     gateways = {":" in e["gateway"]: e["gateway"] for e in reversed(ips) if e.get("gateway")}
     for wanted in routes:
         via = wanted.get("gw") or gateways.get(":" in wanted["dst"], "")
         try:
-            yield from route.add(world, netns, Route(wanted["dst"], via=via, dev=name))
+            yield from route.prepend(world, netns, Route(wanted["dst"], via=via, dev=name))
         except CommandError as error:
             where = f"'{{{_network(wanted['dst'])}}} via {via or '<nil>'} dev {name}'"
             raise CniError(f"failed to add route {where}: {kernel_words(error)}") from None

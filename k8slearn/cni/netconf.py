@@ -39,6 +39,8 @@ class Network(NamedTuple):
     types: tuple[str, ...]
     disable_check: bool = False
     disable_gc: bool = False
+    single: bool = False
+    """One plugin that is called without a list (libcni's AddNetwork): its failure is told without its name."""
 
 
 def network(world: World, node: str) -> Network | None:
@@ -47,11 +49,11 @@ def network(world: World, node: str) -> Network | None:
 
 
 def _network(files: Table) -> Network | None:
-    paths = _paths(files, CONFIG_DIR, (*LISTS, *SINGLES))
-    return next((found for path in paths if (found := _valid(files, path)) is not None), None)
+    found = (_valid(files, path) for path in paths(files, CONFIG_DIR, (*LISTS, *SINGLES)))
+    return next((one for one in found if one is not None), None)
 
 
-def _paths(files: Mapping[Any, str], folder: str, endings: tuple[str, ...]) -> list[str]:
+def paths(files: Mapping[Any, str], folder: str, endings: tuple[str, ...]) -> list[str]:
     """The files of a folder itself that end so, sorted."""
     folder = folder.rstrip("/") + "/"
     names = (str(path) for path in files if str(path).startswith(folder) and "/" not in str(path)[len(folder) :])
@@ -72,7 +74,7 @@ def parse(path: str, text: str) -> Network | None:
 
 def load(files: Mapping[Any, str], folder: str, name: str) -> Network:
     """The network of this name in a folder: lists first, then single plugins. Raises CniError in libcni's words."""
-    lists, singles = _paths(files, folder, LISTS), _paths(files, folder, SINGLES)
+    lists, singles = paths(files, folder, LISTS), paths(files, folder, SINGLES)
     for path in (*lists, *singles):
         found = read(files, path)
         if found.name == name:
@@ -91,7 +93,7 @@ def read(files: Mapping[Any, str], path: str) -> Network:
     more: list[dict[str, Any]] = []
     if not _switch(config, "loadOnlyInlinedPlugins"):
         folder = f"{posixpath.dirname(path)}/{config['name']}"
-        more = [_plugin(files[other]) for other in _paths(files, folder, (".conf",))]
+        more = [_plugin(files[other]) for other in paths(files, folder, (".conf",))]
     elif "plugins" not in config:
         raise CniError(f"{_LIST}`loadOnlyInlinedPlugins` is true, and no 'plugins' key")
     plugins = [*config.get("plugins", ()), *more]

@@ -49,6 +49,8 @@ class Attachment(NamedTuple):
     """JSON: what a plugin may ask for (``{"portMappings": [...]}``)."""
     path: str = BINARIES
     """CNI_PATH: the folders with plugins, ``:`` between them."""
+    cache: str = RESULTS
+    """Where this runtime keeps results."""
 
 
 def add(world: World, network: Network, to: Attachment) -> Generator[Command, None, spec.Result]:
@@ -64,7 +66,7 @@ def add_printed(world: World, network: Network, to: Attachment) -> Generator[Com
             _check_names(network, to)
             stdin = _with(_stdin(network.text, index, to.capabilities), prevResult=previous)
             previous = _result((yield from _run(world, "ADD", network.types[index], stdin, to)), network.version)
-    yield Put(_cached(network, to), _cache(network, to, previous))
+    yield Put(cached_key(network, to), _cache(network, to, previous))
     return previous
 
 
@@ -87,8 +89,8 @@ def delete(world: World, network: Network, to: Attachment) -> Commands:
         with _failed(network, index, "delete"):
             stdin = _with(_stdin(network.text, index, to.capabilities), prevResult=previous)
             yield from _run(world, "DEL", type_, stdin, to)
-    if world.get(_cached(network, to)) is not None:
-        yield Remove(_cached(network, to))
+    if world.get(cached_key(network, to)) is not None:
+        yield Remove(cached_key(network, to))
 
 
 def status(world: World, network: Network, node: str, path: str = BINARIES) -> Commands:
@@ -101,7 +103,12 @@ def status(world: World, network: Network, node: str, path: str = BINARIES) -> C
 
 
 def gc(
-    world: World, network: Network, node: str, valid: Iterable[tuple[str, str]] | None = None, path: str = BINARIES
+    world: World,
+    network: Network,
+    node: str,
+    valid: Iterable[tuple[str, str]] | None = None,
+    path: str = BINARIES,
+    cache: str = RESULTS,
 ) -> Commands:
     """GC: forget every attachment of this network but the `valid` ones, (container's id, interface).
 
@@ -109,7 +116,7 @@ def gc(
     if network.disable_gc:
         return
     kept, failures = set(valid or ()), list[str]()
-    for to in attachments(world, network, node, path):
+    for to in attachments(world, network, node, path, cache):
         if (to.container_id, to.ifname) not in kept:
             try:
                 yield from delete(world, network, to)
@@ -127,18 +134,24 @@ def gc(
         raise CniError("\n".join(failures))
 
 
-def attachments(world: World, network: Network, node: str, path: str = BINARIES) -> list[Attachment]:
+def attachments(
+    world: World, network: Network, node: str, path: str = BINARIES, cache: str = RESULTS
+) -> list[Attachment]:
     """What the cache of a node knows of a network."""
+    rows = (row for row in cached(world, node, cache) if row.get("networkName") == network.name)
+    return [_attachment(node, row, path, cache) for row in rows]
+
+
+def cached(world: World, node: str, cache: str = RESULTS) -> list[Mapping[str, Any]]:
+    """What a cache knows of all networks: libcni's ``cniCacheV1``, by the names of the files."""
     files = world.table(node, "file")
-    names = sorted(str(name) for name in files if str(name).startswith(RESULTS))
-    kept = (_json(files[name]) for name in names)
-    return [_attachment(node, row, path) for row in kept if row.get("networkName") == network.name]
+    return [_json(files[name]) for name in sorted(str(name) for name in files if str(name).startswith(cache))]
 
 
-def _attachment(node: str, row: Mapping[str, Any], path: str) -> Attachment:
+def _attachment(node: str, row: Mapping[str, Any], path: str, cache: str) -> Attachment:
     args = ";".join("=".join(pair) for pair in row.get("cniArgs") or ())
     capabilities = json.dumps(row.get("capabilityArgs") or {})
-    return Attachment(node, row["containerId"], row.get("netns", ""), row["ifName"], args, capabilities, path)
+    return Attachment(node, row["containerId"], row.get("netns", ""), row["ifName"], args, capabilities, path, cache)
 
 
 # -- one plugin --------------------------------------------------------------------------------------------------------
@@ -168,11 +181,12 @@ class _failed:
     def __init__(self, network: Network, index: int, doing: str) -> None:
         self.plugin = (network.text, index)
         self.doing = doing
+        self.single = network.single
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
-        if isinstance(error, CniError):
+        if isinstance(error, CniError) and not self.single:
             words = f"plugin {_described(*self.plugin)} failed ({self.doing}): {error.msg}"
             raise CniError(words, error.code, error.details) from None
 
@@ -228,16 +242,17 @@ def takes(network: Network, capability: str) -> bool:
 
 def kept_capabilities(world: World, network: Network, to: Attachment) -> str:
     """The capabilities (JSON) that ADD was told of; DEL is told the same."""
-    return json.dumps(_json(world.get(_cached(network, to)) or "{}").get("capabilityArgs") or {})
+    return json.dumps(_json(world.get(cached_key(network, to)) or "{}").get("capabilityArgs") or {})
 
 
-def _cached(network: Network, to: Attachment) -> Key:
-    return (to.node, "file", f"{RESULTS}{network.name}-{to.container_id}-{to.ifname}")
+def cached_key(network: Network, to: Attachment) -> Key:
+    """Where the result of this attachment is kept."""
+    return (to.node, "file", f"{to.cache}{network.name}-{to.container_id}-{to.ifname}")
 
 
 def _kept_result(world: World, network: Network, to: Attachment) -> spec.Result:
     """What ADD said in the end, in the form of the configuration's version; empty where nobody knows."""
-    result = _json(world.get(_cached(network, to)) or "{}").get("result")
+    result = _json(world.get(cached_key(network, to)) or "{}").get("result")
     return spec.printed(spec.read(result), network.version) if isinstance(result, dict) else {}
 
 

@@ -22,7 +22,7 @@ from k8slearn.linux.device import error, refused
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link
 
-_MAC = re.compile(r"(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})\Z", re.I)
+MAC = re.compile(r"(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})\Z", re.I)
 
 
 class Cable(NamedTuple):
@@ -62,7 +62,7 @@ def parse_mac(text: str) -> str:
     """A MAC in its usual form; empty: the kernel may choose. Raises CniError as Go does, CommandError as the kernel."""
     if not text:
         return ""
-    if not _MAC.match(text):
+    if not MAC.match(text):
         raise CniError(f"address {text}: invalid MAC address")
     digits = re.sub("[^0-9a-f]", "", text.lower())
     if int(digits[:2], 16) & 1 or not int(digits, 16):

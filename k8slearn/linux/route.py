@@ -1,10 +1,11 @@
 """A routing table says for each network which way packets go; the kernel lets a route in only if it can be gone.
 
-``ip route add|replace|append|del``: a route goes in when its next hop can be one (`nexthop`). Destination and metric
-together are unique in a table, unless one says ``append``: then a second one stands behind the first, and its row's
-name is longer. An IPv6 route without a metric has 1024. An address brings the **connected** route of its network
-(``proto kernel``); fib_frontend.c and addrconf.c add it when the device comes up and take it away when it goes down. A
-second device with an address in the same network gets its connected route as well, behind the first.
+``ip route add|replace|append|prepend|del``: a route goes in when its next hop can be one (`nexthop`). Destination and
+metric together are unique in a table, unless one says ``append`` or ``prepend``: then a second one stands behind or
+before the first (the first is the one that counts), and the hinder one's row has a longer name. An IPv6 route without
+a metric has 1024. An address brings the **connected** route of its network (``proto kernel``); fib_frontend.c and
+addrconf.c add it when the device comes up and take it away when it goes down. A second device with an address in the
+same network gets its connected route as well, behind the first.
 
 Left out: several next hops (multipath) and next hop objects, type of service, route metrics other than ``mtu``,
 encapsulations, caches, broadcast routes of one's own.
@@ -23,7 +24,19 @@ from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.nexthop import checked4, checked6, device_towards, is_own
 from k8slearn.linux.rows import Address, Link, Route
 
-__all__ = ["add", "append", "change", "checked", "connected", "delete", "device_towards", "flush", "is_own", "replace"]
+__all__ = [
+    "add",
+    "append",
+    "change",
+    "checked",
+    "connected",
+    "delete",
+    "device_towards",
+    "flush",
+    "is_own",
+    "prepend",
+    "replace",
+]
 
 METRIC6 = 1024
 CONNECTED6 = 256
@@ -51,6 +64,21 @@ def add(world: World, netns: str, route: Route) -> Commands:
     if _same(world, netns, route):
         raise refused("File exists")
     yield Put(key(netns, route), route)
+
+
+def prepend(world: World, netns: str, route: Route) -> Commands:
+    """``ip route prepend``: before those with the same destination and metric, and so in their place. In IPv6 it goes
+    behind them."""
+    route = checked(world, netns, route)
+    there = _same(world, netns, route)
+    if ":" in route.dst or not there:
+        yield from append(world, netns, route)
+        return
+    if any((row.kind, row.dev, row.via) == (route.kind, route.dev, route.via) for _, row in there):
+        raise refused("File exists")
+    moved = [route, *(row for _, row in there)]
+    for name, row in zip((*(name for name, _ in there), free_key(world, netns, route)[2]), moved, strict=True):
+        yield Put((netns, "route", name), row)
 
 
 def append(world: World, netns: str, route: Route) -> Commands:

@@ -21,11 +21,14 @@ PLUGINS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }
 """The wirings that are installed by a manifest: the file, and what is edited in it."""
 
+ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.yaml", ())}
+"""What is applied on top of a wiring: ``cluster.apply(manifests.text("multus"))``."""
+
 
 @lru_cache(maxsize=64)
 def text(network: str, pod_cidr: str = POD_CIDR) -> str:
-    """The manifest of a wiring as YAML, for pods out of `pod_cidr`."""
-    file, edits = PLUGINS[network]
+    """The manifest of a wiring (or of what is added to one) as YAML, for pods out of `pod_cidr`."""
+    file, edits = {**PLUGINS, **ADDED}[network]
     found = resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
     for old, new in (*edits, (POD_CIDR, pod_cidr)):
         found = found.replace(old, new)

@@ -1,6 +1,6 @@
-"""``ip route add|append|replace|change|del|flush``: what a person may write into a routing table.
+"""``ip route add|append|prepend|replace|change|del|flush``: what a person may write into a routing table.
 
-Left out: multipath, encapsulation, route metrics other than ``mtu``, gateways of the other family, ``prepend``.
+Left out: multipath, encapsulation, route metrics other than ``mtu``, gateways of the other family.
 """
 
 from __future__ import annotations
@@ -157,6 +157,12 @@ def append(process: Process, options: Options, words: Words) -> Running:
     return Result()
 
 
+def prepend(process: Process, options: Options, words: Words) -> Running:
+    """``ip route prepend``: before those to the same destination with the same metric."""
+    yield from table.prepend(process.world, process.netns, _given(process, options, words).route())
+    return Result()
+
+
 def flush(process: Process, options: Options, words: Words) -> Running:
     """``ip route flush [table main] [dev D] [PREFIX] ...``."""
     if not words:
@@ -181,6 +187,7 @@ COMMANDS = {
     "chg": change,
     "replace": replace,
     "append": append,
+    "prepend": prepend,
     "delete": delete,
     "flush": flush,
 }

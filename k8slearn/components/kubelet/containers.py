@@ -24,6 +24,7 @@ from k8slearn.components.kubelet import commands, dial, programs, retry, tools
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux import inet6
+from k8slearn.linux.program import Result
 from k8slearn.linux.rows import Socket
 
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 10.0, 300.0, 600.0
@@ -98,8 +99,9 @@ def _pulled(pod: Pod, spec: Obj, init: bool) -> Commands:
 def _listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generator[Command, None, Container]:
     """The program runs: it ends at once, fails to bind, or holds its sockets."""
     done = yield from tools.run(pod, spec)
-    if done is not None:
+    if isinstance(done, Result):
         return replace(ended(pod.world, running, done.exit_code), log=done.stdout + done.stderr)
+    running = replace(running, log=done or "")
     code = programs.ending(spec)
     if running.init and not is_sidecar(spec):
         code = code or 0

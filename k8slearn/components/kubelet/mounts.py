@@ -28,6 +28,7 @@ Obj = dict[str, Any]
 FILES: Mapping[str, Mapping[str, str]] = {
     "cni": {f"/opt/cni/bin/{name}": binary(name) for name in ("calico", "calico-ipam")},
     "flannel-cni-plugin": {"/flannel": binary("flannel")},
+    "multus-cni": {"/usr/src/multus-cni/bin/multus": binary("multus")},
 }
 """What lies in an image, by the last part of its name: path -> text."""
 
@@ -58,6 +59,16 @@ def read(pod: Pod, spec: Obj, path: str) -> Found | None:
     if "configMap" in volume:
         return _of_config_map(pod, volume["configMap"], rest)
     return None
+
+
+def folder(pod: Pod, spec: Obj, path: str) -> dict[str, str]:
+    """The files of a folder of the node's that this container sees, by the container's own paths."""
+    volume, rest = origin(pod, spec, path)
+    if volume is None or "hostPath" not in volume:
+        return {}
+    there = on_node(volume, rest) + "/"
+    files = pod.world.table(pod.node, "file").items()
+    return {posixpath.join(path, str(at)[len(there) :]): text for at, text in files if str(at).startswith(there)}
 
 
 def write(pod: Pod, spec: Obj, path: str, file: Found) -> Commands:

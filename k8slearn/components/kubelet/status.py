@@ -30,11 +30,12 @@ _OURS = (READY_TO_START, "Initialized", "Ready", "ContainersReady")
 
 
 def report(pod: Pod, sandbox: Sandbox | None) -> Commands:
-    """Write the pod's status, if it is not what the API has."""
-    before: Obj = pod.obj.get("status") or {}
+    """Write the pod's status, if it is not what the API has. (A plugin may have annotated the pod meanwhile.)"""
+    obj: Obj = pod.world.get(pod.row) or pod.obj
+    before: Obj = obj.get("status") or {}
     now = _status(pod, before, sandbox)
     if now != before:
-        yield Put(pod.row, stamped(pod.world, {**pod.obj, "status": now}))
+        yield Put(pod.row, stamped(pod.world, {**obj, "status": now}))
 
 
 def _status(pod: Pod, before: Obj, sandbox: Sandbox | None) -> Obj:

@@ -13,7 +13,7 @@ import posixpath
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from k8slearn.components.kubelet import mounts
+from k8slearn.components.kubelet import install_multus, mounts
 from k8slearn.components.kubelet.install_cni import install
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.components.kubelet.programs import command_line
@@ -22,12 +22,12 @@ from k8slearn.linux.program import Result
 
 Obj = dict[str, Any]
 Running = Generator[Command, None, Result]
-Tool = Callable[[Pod, Obj, list[str]], Running]
-"""(the pod, the container, the words after the program's name)"""
+Tool = Callable[[Pod, Obj, list[str]], Generator[Command, None, Result | str]]
+"""(the pod, the container, the words after the program's name) -> how it ended, or what it printed so far: it stays."""
 
 
-def run(pod: Pod, spec: Obj) -> Generator[Command, None, Result | None]:
-    """Run the container's program to its end; None: it is none of these."""
+def run(pod: Pod, spec: Obj) -> Generator[Command, None, Result | str | None]:
+    """Run the container's program; None: it is none of these."""
     words = command_line(spec)
     tool = TOOLS.get(posixpath.basename(words[0])) if words else None
     return None if tool is None else (yield from tool(pod, spec, words[1:]))
@@ -64,4 +64,10 @@ def install_conf(pod: Pod, spec: Obj, words: list[str]) -> Running:
     return Result()
 
 
-TOOLS: Mapping[str, Tool] = {"cp": cp, "install": install, "install-conf": install_conf}
+TOOLS: Mapping[str, Tool] = {
+    "cp": cp,
+    "install": install,
+    "install-conf": install_conf,
+    "install_multus": install_multus.install,
+    "thin_entrypoint": install_multus.entrypoint,
+}
