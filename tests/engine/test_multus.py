@@ -37,7 +37,7 @@ def cluster(network: str | None, nodes: int = 2) -> Cluster:
     return found
 
 
-@pytest.mark.parametrize("network", ["bridge", "flannel", "calico", "vpc"])
+@pytest.mark.parametrize("network", ["bridge", "ptp", "flannel", "calico"])
 def test_on_any_wiring_pods_meet_on_both_networks_across_nodes(network: str) -> None:
     c = cluster(network)
     c.apply([pod("a", "node-1", at("10.9.0.11")), pod("b", "node-2", at("10.9.0.22")), pod("plain", "node-2")])
@@ -48,6 +48,13 @@ def test_on_any_wiring_pods_meet_on_both_networks_across_nodes(network: str) -> 
     c.advance(60)
     for node in ("node-1", "node-2"):
         assert "10.9.0." not in c.node(node).run("ls /var/lib/cni/networks/storage").stdout
+
+
+def test_a_vpc_delivers_to_addresses_that_it_gave_and_so_no_macvlan_is_heard_on_another_node() -> None:
+    c = cluster("vpc")
+    c.apply([pod("a", "node-1", at("10.9.0.11")), pod("b", "node-2", at("10.9.0.22"))])
+    assert c.trace("default/a", "default/b").outcome == "connected"
+    assert "nobody on net1 has 10.9.0.22" in c.trace("default/a", "10.9.0.22").explain()
 
 
 def test_the_first_configuration_by_name_is_multus_own_and_wraps_the_one_that_was_there() -> None:
