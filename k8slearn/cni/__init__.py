@@ -7,5 +7,4 @@ standard input, and it prints a result or an error as JSON (`spec`, `decode`, `s
 lists; `multus`, a plugin that calls the plugins of several networks; and `cri`, the records that a container runtime
 keeps of its containers.
 
-Left out: the plugins dhcp (refused in one sentence), ipvlan, vlan, vrf, sbr and host-device, and a plugin's
-time limit."""
+Left out: the plugins dhcp (refused in one sentence), vrf and sbr, and a plugin's time limit."""

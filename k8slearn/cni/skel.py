@@ -447,6 +447,10 @@ def open_netns(world: World, node: str, path: str) -> str:
 
 
 _ERRNO = {
+    "8021q: Invalid VLAN id.": "numerical result out of range",
+    "8021q: VLAN device already exists.": "file exists",
+    "8021q: VLANs not supported on device.": "operation not supported",
+    "An interface with the same name exists in the target netns.": "file exists",
     "Nexthop has invalid gateway.": "network is unreachable",
     "Device for nexthop is not up.": "network is down",
     "Attribute failed policy validation.": "numerical result out of range",
@@ -458,6 +462,7 @@ _ERRNO = {
     "ipv4: Address already assigned.": "file exists",
     "ipv6: address already assigned.": "file exists",
     "ipv6: IPv6 is disabled on this device.": "permission denied",
+    "The interface netns is immutable.": "invalid argument",
     "mtu greater than device maximum.": "invalid argument",
     "mtu less than device minimum.": "invalid argument",
 }

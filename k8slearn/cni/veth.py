@@ -37,7 +37,7 @@ def set_up(args: Args, netns: str, name: str, mtu: int = 0, mac: str = "") -> Ge
     """A pair with the end `name` in `netns` and the other on the node, which is up. Raises CniError."""
     if args.world.get(link.key(netns, name)) is not None:
         raise CniError(f"container veth name provided ({name}) already exists")
-    host = _free_name(args, name)
+    host = free_name(args, args.node, name)
     try:
         mac = parse_mac(mac)
         check_mtu(mtu, "veth")
@@ -78,9 +78,9 @@ def check_mtu(mtu: int, kind: str) -> None:
         raise error("mtu greater than device maximum.")
 
 
-def _free_name(args: Args, name: str) -> str:
-    """``veth`` and eight digits: random in life, derived here."""
-    links, tries = args.world.table(args.node, "link"), 0
+def free_name(args: Args, netns: str, name: str) -> str:
+    """``veth`` and eight digits that no device of the namespace has: random in life, derived here."""
+    links, tries = args.world.table(netns, "link"), 0
     while (found := "veth" + digest(args.node, args.container_id, args.name, name, tries)) in links:
         tries += 1
     return found

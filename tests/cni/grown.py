@@ -150,10 +150,53 @@ def macvlan(chance: Random) -> Config:
     }
 
 
+def host_device(chance: Random) -> Config:
+    """A configuration of the host-device plugin."""
+    layer3 = {"ipam": ipam(chance)} if chance.random() < 0.8 else {}
+    return {
+        "type": "host-device",
+        **chance.choice(
+            (
+                *[{"device": "uplink"}] * 6,
+                {"hwaddr": chance.choice(("02:00:00:00:00:02", "02-00-00-00-00-02", "0200.0000.0002"))},
+                {"device": chance.choice(("nowhere", "lo"))},
+                chance.choice(({"hwaddr": "02:00:00:00:00:77"}, {"hwaddr": "nonsense"}, {})),
+                chance.choice(({"kernelpath": "/sys/devices/x"}, {"kernelpath": "x"}, {"pciBusID": "0000:00:77.0"})),
+            )
+        ),
+        **maybe(chance, 10, "runtimeConfig", {"deviceID": "0000:00:78.0"}),
+        **maybe(chance, 20, "dns", *DNS),
+        **layer3,
+    }
+
+
+def vlan(chance: Random) -> Config:
+    """A configuration of the vlan plugin that fails before a device is made: this kernel may have no 802.1Q."""
+    wrong = ({"master": ""}, {"master": "nowhere"}, {"vlanId": 4095}, {"vlanId": -1}, {"mtu": 9000}, {"mtu": -5})
+    good = {"master": "uplink", "vlanId": 10, **maybe(chance, 30, "mtu", 1400)}
+    return {"type": "vlan", **good, **chance.choice((*wrong, {"vlanId": "10"}, {"master": 7})), "ipam": ipam(chance)}
+
+
+def ipvlan(chance: Random) -> Config:
+    """A configuration of the ipvlan plugin that fails before a device is made: this kernel may have none."""
+    wrong = ({"master": "nowhere"}, {"mode": "l4"}, {"mode": 3}, {"master": ""}, {"mtu": "big"})
+    layer3 = {"ipam": ipam(chance)} if chance.random() < 0.8 else {}
+    return {
+        "type": "ipvlan",
+        "master": "uplink",
+        **maybe(chance, 50, "mode", "l2", "l3"),
+        **chance.choice(wrong),
+        **layer3,
+    }
+
+
 LISTS: Mapping[str, tuple[Callable[[Random], Config], ...]] = {
     "bridge": (bridge,),
     "ptp": (ptp,),
     "macvlan": (macvlan,),
+    "host-device": (host_device,),
+    "vlan": (vlan,),
+    "ipvlan": (ipvlan,),
     "portmap": (ptp, portmap),
     "firewall": (bridge, firewall),
     "bandwidth": (bridge, bandwidth),
@@ -161,6 +204,8 @@ LISTS: Mapping[str, tuple[Callable[[Random], Config], ...]] = {
     "shaped": (ptp, portmap, bandwidth, firewall),
 }
 """Which plugins a case of a kind is a list of."""
+
+ON_CARDS = ("macvlan", "host-device", "vlan", "ipvlan")
 
 BREAKS: tuple[tuple[str, ...], ...] = (
     ("ip", "link", "set", "eth0", "down"),
@@ -207,14 +252,14 @@ def own_bridge(config: Config) -> list[Step]:
 
 
 def uplink(config: Config) -> list[Step]:
-    """A card for macvlan to stand on."""
+    """A card for macvlan to stand on, and for host-device to move."""
     made = (
         ["ip", "link", "add", "uplink", "address", "02:00:00:00:00:02", "type", "veth", "peer", "name", "far"],
         ["ip", "link", "set", "far", "address", "02:00:00:00:00:03"],
         ["ip", "link", "set", "far", "up"],
         ["ip", "link", "set", "uplink", "up"],
     )
-    return [{"run_in": "host", "argv": argv} for argv in made if config["type"] == "macvlan"]
+    return [{"run_in": "host", "argv": argv} for argv in made if config["type"] in ON_CARDS]
 
 
 def add(plugins: list[Config], pod: str = "pod1") -> list[Step]:

@@ -76,9 +76,11 @@ def crashing(world: World, commands: Any, after: int) -> bool:
 
 
 def half_a_cable(world: World) -> bool:
-    """One end of a veth pair without the other: the kernel makes and deletes both at once."""
+    """One end of a veth pair without the other, or a note of a device that is not there: the kernel does both at once."""
     links = [row for scope in world.scopes("link") for row in world.table(scope, "link").values()]
-    return any(row.peer and world.get((row.peer[0], "link", row.peer[1])) is None for row in links)
+    uppers = [name for scope in world.scopes("upper") for name in world.table(scope, "upper")]
+    cut = any(row.peer and world.get((row.peer[0], "link", row.peer[1])) is None for row in links)
+    return cut or any(world.get((scope, "link", dev)) is None for _, scope, dev in uppers)
 
 
 def at_every_step(world: World, doing: Callable[[World], Any], then: Callable[[World], None]) -> int:

@@ -15,13 +15,16 @@ from k8slearn.cni.plugins.calico_ipam import calico_ipam
 from k8slearn.cni.plugins.dhcp import dhcp
 from k8slearn.cni.plugins.firewall import firewall
 from k8slearn.cni.plugins.flannel import flannel
+from k8slearn.cni.plugins.host_device import host_device
 from k8slearn.cni.plugins.host_local import host_local
+from k8slearn.cni.plugins.ipvlan import ipvlan_plugin
 from k8slearn.cni.plugins.loopback import loopback
 from k8slearn.cni.plugins.macvlan import macvlan_plugin
 from k8slearn.cni.plugins.portmap import portmap
 from k8slearn.cni.plugins.ptp import ptp
 from k8slearn.cni.plugins.static import static
 from k8slearn.cni.plugins.tuning import tuning
+from k8slearn.cni.plugins.vlan import vlan_plugin
 from k8slearn.linux.program import Program
 
 PLUGINS: Mapping[str, Program] = {
@@ -29,13 +32,16 @@ PLUGINS: Mapping[str, Program] = {
     "bridge": bridge,
     "dhcp": dhcp,
     "firewall": firewall,
+    "host-device": host_device,
     "host-local": host_local,
+    "ipvlan": ipvlan_plugin,
     "loopback": loopback,
     "macvlan": macvlan_plugin,
     "portmap": portmap,
     "ptp": ptp,
     "static": static,
     "tuning": tuning,
+    "vlan": vlan_plugin,
 }
 
 BROUGHT: Mapping[str, Program] = {

@@ -14,13 +14,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from k8slearn.cni import iface, skel, spec, veth
+from k8slearn.cni import card, iface, skel, spec, veth
 from k8slearn.cni.decode import INT, NETCONF, STRING, Struct
-from k8slearn.cni.skel import Args, Printed, delegate, kernel_words, open_netns, plugin
+from k8slearn.cni.skel import Args, Printed, delegate, kernel_words, plugin
 from k8slearn.cni.spec import CniError
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands
-from k8slearn.linux import ip, link, macvlan
+from k8slearn.linux import link, macvlan
 from k8slearn.linux.rows import Link, Macvlan
 
 _CONF = Struct(
@@ -37,23 +37,16 @@ Conf = dict[str, Any]
 
 def _add(args: Args) -> Printed:
     conf = _load(args)
-    netns = _netns(args)
+    netns = card.netns_of(args)
     yield from _create(args, conf, netns)
     result: spec.Result = {}
     if conf["ipam"]:
-        result = yield from _layer3(args, conf, netns)
+        result = yield from card.layer3(args, netns, (yield from delegate(args, conf["ipam"])), conf["ipam"])
     else:
         yield from link.set_up(args.world, netns, args.ifname)
-    made = link.find(args.world, netns, args.ifname)
-    interface = {"name": made.name, "mac": made.mac, "sandbox": args.netns_path}
-    return spec.printed({**result, "interfaces": [interface], "dns": conf.get("dns", {})}, args.version)
-
-
-def _netns(args: Args) -> str:
-    try:
-        return open_netns(args.world, args.node, args.netns_path)
-    except CniError as error:
-        raise CniError(f'failed to open netns "{args.netns_path}": {error}') from None
+    return spec.printed(
+        {**result, "interfaces": [card.interface(args, netns)], "dns": conf.get("dns", {})}, args.version
+    )
 
 
 def _create(args: Args, conf: Conf, netns: str) -> Commands:
@@ -77,35 +70,16 @@ def _create(args: Args, conf: Conf, netns: str) -> Commands:
         raise CniError(f"failed to create macvlan: {kernel_words(error)}") from None
 
 
-def _layer3(args: Args, conf: Conf, netns: str) -> Printed:
-    result = yield from delegate(args, conf["ipam"])
-    if not result.get("ips"):
-        raise CniError("IPAM plugin returned missing IP config")
-    ips = [{"interface": 0, **entry} for entry in result["ips"]]
-    try:
-        yield from iface.address(args, netns, ips)
-        yield from iface.add_routes(args, netns, ips, result.get("routes") or ())
-    except CniError:
-        yield from delegate(args, conf["ipam"], "DEL")
-        raise
-    return {"ips": ips, "routes": result.get("routes")}
-
-
 def _delete(args: Args) -> Commands:
     conf = _load(args)
     if conf["ipam"]:
         yield from delegate(args, conf["ipam"])
-    if not args.netns_path:
-        return
-    try:
-        netns = open_netns(args.world, args.node, args.netns_path)
-    except CniError:
-        return
-    yield from veth.remove(args.world, netns, args.ifname)
+    if args.netns_path:
+        yield from card.removed(args)
 
 
 def _check(args: Args) -> Commands:
-    conf, netns = _load(args), _netns(args)
+    conf, netns = _load(args), card.netns_of(args)
     if conf["ipam"]:
         yield from delegate(args, conf["ipam"])
     result = args.previous
@@ -134,25 +108,14 @@ def _check_link(args: Args, conf: Conf, netns: str, said: spec.Result) -> None:
 def _load(args: Args) -> Conf:
     """loadConf(): the configuration, its master, its MAC. Raises CniError."""
     conf = dict(_read(args.call.stdin))
-    conf["master"] = conf.get("master") or _default_master(args)
-    master: Link | None = args.world.get(link.key(args.node, conf["master"]))
-    if master is None:
-        raise CniError("Link not found")
+    conf["master"] = conf.get("master") or card.of_default_route(args)
+    master = card.found(args, conf["master"])
     if not 0 <= conf.get("mtu", 0) <= master.mtu:
         raise CniError(f"invalid MTU {conf['mtu']}, must be [0, master MTU({master.mtu})]")
     asked = args.cni_args(MAC=str).get("MAC")
     conf["mac"] = conf.get("runtimeConfig", {}).get("mac") or asked or conf.get("mac", "")
     conf["ipam"] = conf.get("ipam", {}).get("type", "")
     return conf
-
-
-def _default_master(args: Args) -> str:
-    """The device of the default route."""
-    rows = args.world.table(args.node, "route").values()
-    found = [row for row in rows if row.dst in (ip.ANY, ip.ANY6) and row.table == "main" and row.dev]
-    if not found:
-        raise CniError("no default route interface found")
-    return str(min(found, key=lambda row: (":" in row.dst, row.metric)).dev)
 
 
 @lru_cache(maxsize=256)
