@@ -76,7 +76,7 @@ def crashing(world: World, commands: Any, after: int) -> bool:
 
 
 def half_a_cable(world: World) -> bool:
-    """One end of a veth pair without the other, or a note of a device that is not there: the kernel does both at once."""
+    """One end of a veth pair without the other, a note of a device that is not there: the kernel does both at once."""
     links = [row for scope in world.scopes("link") for row in world.table(scope, "link").values()]
     uppers = [name for scope in world.scopes("upper") for name in world.table(scope, "upper")]
     cut = any(row.peer and world.get((row.peer[0], "link", row.peer[1])) is None for row in links)

@@ -137,6 +137,40 @@ def test_a_vlan_has_a_gateway_of_its_own_behind_a_cable_into_the_bridge() -> Non
     assert held == {"cni0.100"}
 
 
+TRUNKS: list[tuple[dict[str, Any], list[tuple[int, bool, bool]]]] = [
+    ({"vlan": 100}, [(1, False, True), (100, True, True)]),
+    ({"vlan": 100, "preserveDefaultVlan": False}, [(100, True, True)]),
+    (
+        {"vlanTrunk": [{"id": 7}, {"minID": 20, "maxID": 21}]},
+        [(1, True, True), *((n, False, False) for n in (7, 20, 21))],
+    ),
+    ({"vlan": 5, "vlanTrunk": [{"id": 7}], "preserveDefaultVlan": False}, [(5, True, True), (7, False, False)]),
+]
+
+
+@pytest.mark.parametrize(("asked", "vlans"), TRUNKS)
+def test_a_pods_port_is_in_the_vlans_that_the_configuration_names(
+    asked: dict[str, Any], vlans: list[tuple[int, bool, bool]]
+) -> None:
+    world, net = machine("pod0"), network([{"type": "bridge", **asked}])
+    run(world, runtime.add(world, net, pod(0)))
+    port = next(row for row in world.table(NODE, "link").values() if row.master == "cni0")
+    assert [(vlan.vid, vlan.pvid, vlan.untagged) for vlan in port.port.vlans] == vlans
+
+
+@pytest.mark.parametrize(
+    ("trunk", "words"),
+    [
+        ({"id": 0}, "incorrect trunk id parameter"),
+        ({"minID": 3}, "minID and maxID should be configured simultaneously, maxID is missing"),
+        ({"minID": 3, "maxID": 2}, "minID is greater than maxID in trunk parameter"),
+    ],
+)
+def test_a_trunk_that_is_none_is_told_as_the_plugin_tells_it(trunk: dict[str, int], words: str) -> None:
+    with pytest.raises(CniError, match=words):
+        run(world := machine("pod0"), runtime.add(world, network([{"type": "bridge", "vlanTrunk": [trunk]}]), pod(0)))
+
+
 def test_a_machine_without_ipv6_passes_portmaps_check_which_fails_elsewhere() -> None:
     four = {**PTP, "ipam": {"type": "host-local", "ranges": DUAL[:1], "routes": []}}
     for ipv6 in (False, True):

@@ -6,9 +6,11 @@ gateways' addresses and the node forwards::
 
     pod: eth0 10.1.0.2/24 ─── veth1a2b3c4d ─ cni0 10.1.0.1/24 ─ (the node's routes)
 
-With ``vlan`` the bridge filters: the port is in that VLAN (and, untagged, in VLAN 1 too), and the gateway is a further
-cable, ``cni0.100``. DEL takes away the cable, the lease, and with ``ipMasq`` the chain of `k8slearn.cni.ipmasq`. The
-bridge stays for ever, and so does ``ip_forward``. A DEL that finds no cable does not look for the chain any more.
+With ``vlan`` the bridge filters: the port is in that VLAN (and, untagged, in VLAN 1 too, unless
+``preserveDefaultVlan`` is false), and the gateway is a further cable, ``cni0.100``; ``vlanTrunk`` names VLANs whose
+frames come to the pod with their tags (both since 1.3: held against its source). DEL takes away the cable, the lease,
+and with ``ipMasq`` the chain of `k8slearn.cni.ipmasq`. The bridge stays for ever, and so does ``ip_forward``. A DEL
+that finds no cable does not look for the chain any more.
 
 Left out: ``macspoofchk`` (refused), waiting for a port whose bridge runs spanning tree, ``accept_ra``, ``arp_notify``.
 """
@@ -67,7 +69,8 @@ def _bridge(args: Args, config: Config) -> Generator[Command, None, Link]:
     world, node, name = args.world, args.node, config.bridge
     there: Link | None = world.get(link.key(node, name))
     if there is None:
-        settings = switch.with_settings(switch.DEFAULT, {"vlan_filtering": 1}) if config.vlan else None
+        filters = config.vlan or config.trunk is not None
+        settings = switch.with_settings(switch.DEFAULT, {"vlan_filtering": 1}) if filters else None
         try:
             veth.check_mtu(config.mtu, "bridge")
             yield from link.add(world, node, name, "bridge", max(config.mtu, 0) or 1500, spec=settings)
@@ -92,10 +95,21 @@ def _plugged(
     yield from link.set_master(world, node, host, config.bridge)
     if config.hairpin and name == args.ifname:
         yield from link.set_hairpin(world, node, host, True)
-    if config.vlan:
-        vid = range(config.vlan, config.vlan + 1)
-        yield from vlanfilter.add(world, node, host, vid, pvid=True, untagged=True, own=False)
+    yield from _in_vlans(args, config, host, config.trunk if name == args.ifname else ())
     return cable
+
+
+def _in_vlans(args: Args, config: Config, host: str, trunk: tuple[int, ...] | None) -> Commands:
+    """The port's own VLAN, without a tag to the pod, and those that the pod sees with their tags."""
+    world, node = args.world, args.node
+    own = config.vlan or (1 if trunk else 0)
+    if own and not config.preserve_default_vlan:
+        for vlan in vlanfilter.of_port(link.find(world, node, config.bridge), link.find(world, node, host)):
+            yield from vlanfilter.delete(world, node, host, range(vlan.vid, vlan.vid + 1), own=False)
+    for vid in trunk or ():
+        yield from vlanfilter.add(world, node, host, range(vid, vid + 1), pvid=False, untagged=False, own=False)
+    if own:
+        yield from vlanfilter.add(world, node, host, range(own, own + 1), pvid=True, untagged=True, own=False)
 
 
 def _up(args: Args, config: Config, cable: Cable, commands: Commands) -> Commands:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from k8slearn.cni import skel
-from k8slearn.cni.decode import BOOL, INT, NETCONF, STRING, Kind, Struct
+from k8slearn.cni.decode import BOOL, INT, NETCONF, STRING, Items, Kind, Struct
 from k8slearn.cni.skel import Args
 from k8slearn.cni.spec import CniError
 
@@ -20,7 +20,8 @@ _NETCONF = Struct(
     "main.NetConf",
     {
         **NETCONF,
-        **dict.fromkeys((*SWITCHES, "macspoofchk", "enabledad"), BOOL),
+        **dict.fromkeys((*SWITCHES, "macspoofchk", "enabledad", "preserveDefaultVlan"), BOOL),
+        "vlanTrunk": Items(Struct("main.VlanTrunk", dict.fromkeys(("minID", "maxID", "id"), INT)), "[]*main.VlanTrunk"),
         "bridge": STRING,
         "mtu": INT,
         "vlan": INT,
@@ -42,6 +43,9 @@ class Config(NamedTuple):
     hairpin: bool
     promisc: bool
     vlan: int
+    trunk: tuple[int, ...] | None
+    """VLANs that come to the pod with their tags; None: nothing is said."""
+    preserve_default_vlan: bool
     enable_dad: bool
     mac: str
     ipam: str
@@ -75,8 +79,29 @@ def _config(stdin: str) -> Config:
         hairpin=hairpin,
         promisc=promisc,
         vlan=vlan,
+        trunk=_trunk(raw["vlanTrunk"]) if raw.get("vlanTrunk") is not None else None,
+        preserve_default_vlan=raw.get("preserveDefaultVlan", True),
         enable_dad=raw.get("enabledad", False),
         mac=next(filter(None, asked), ""),
         ipam=raw.get("ipam", {}).get("type", ""),
         dns=raw.get("dns", {}),
     )
+
+
+def _trunk(items: list[dict[str, int] | None]) -> tuple[int, ...]:
+    """collectVlanTrunk(): the numbers of ``[{"id": 10}, {"minID": 20, "maxID": 29}]``. Raises CniError."""
+    found: set[int] = set()
+    for item in filter(None, items):
+        low, high, one = (item.get(field) for field in ("minID", "maxID", "id"))
+        if (low is None) != (high is None):
+            missing = "minID" if low is None else "maxID"
+            raise CniError(f"minID and maxID should be configured simultaneously, {missing} is missing")
+        for number, field in ((low, "minID"), (high, "maxID"), (one, "id")):
+            if number is not None and not 0 < number <= 4094:
+                raise CniError(f"incorrect trunk {field} parameter")
+        if low is not None and high is not None:
+            if high < low:
+                raise CniError("minID is greater than maxID in trunk parameter")
+            found.update(range(low, high + 1))
+        found.update(() if one is None else (one,))
+    return tuple(sorted(found))
