@@ -17,6 +17,7 @@ from k8slearn.components.aws_node import AwsNode
 from k8slearn.components.calico_node import CalicoNode
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
+from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
 from k8slearn.components.flannel import Flannel
 from k8slearn.components.kube_proxy import KubeProxy
 from k8slearn.components.kubelet import Kubelet, RuntimeStatus
@@ -58,7 +59,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
     )
     ranges: tuple[Make, ...] = () if settings.network == "vpc" else (NodeIpam,)
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
-    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, EndpointSlices, *PROXY[settings.proxy])
+    slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 

@@ -23,12 +23,12 @@ LISTENING = (
     "listening (-l) is not modelled here: a program ends before anybody could connect. The containers of a Pod listen "
     "on the ports that its manifest names; `ss -ltn` lists who listens"
 )
-USAGE = "usage: nc [-nuvz] [-w timeout] destination port\n"
+USAGE = "usage: nc [-nuvz] [-p source_port] [-w timeout] destination port\n"
 
 
 def program(process: Process) -> Running:
-    """Run ``nc [-z] [-v] [-u] [-n] [-w SECONDS] HOST PORT|FIRST-LAST``."""
-    flags, patience, rest = _read(list(process.argv))
+    """Run ``nc [-z] [-v] [-u] [-n] [-p SOURCE] [-w SECONDS] HOST PORT|FIRST-LAST``."""
+    flags, patience, sport, rest = _read(list(process.argv))
     if len(rest) != 2 or not re.fullmatch(r"\d+(-\d+)?", rest[1]):
         raise CommandError(USAGE, 1)
     first, _, last = rest[1].partition("-")
@@ -43,13 +43,13 @@ def program(process: Process) -> Running:
         raise CommandError(wrong, 1)
     said, code = "", 1
     for port in ports:
-        text, done = yield from _try(process, flags, min(patience, process.limit), rest[0], address, port)
+        text, done = yield from _try(process, flags, min(patience, process.limit), sport, rest[0], address, port)
         said, code = said + text, code if done else 0
     return Result("", said, 124 if process.limit < patience and "timed out" in said else code)
 
 
-def _read(words: list[str]) -> tuple[set[str], float, list[str]]:
-    flags, patience, rest = set[str](), socket.PATIENCE, list[str]()
+def _read(words: list[str]) -> tuple[set[str], float, int | None, list[str]]:
+    flags, patience, sport, rest = set[str](), socket.PATIENCE, None, list[str]()
     while words:
         word = words.pop(0)
         if word.startswith("-w") and (len(word) > 2 or words):
@@ -57,6 +57,11 @@ def _read(words: list[str]) -> tuple[set[str], float, list[str]]:
             if not value.isdigit() or not int(value):
                 raise CommandError(f"nc: timeout too small: {value}\n", 1)
             patience = min(float(value), socket.PATIENCE)
+        elif word.startswith("-p") and (len(word) > 2 or words):
+            value = word[2:] or words.pop(0)
+            if not value.isdigit() or not 0 < int(value) < 65536:
+                raise CommandError(f"nc: port number invalid: {value}\n", 1)
+            sport = int(value)
         elif word.startswith("-"):
             flags |= set(word[1:])
         else:
@@ -65,17 +70,17 @@ def _read(words: list[str]) -> tuple[set[str], float, list[str]]:
         raise CommandError(f"nc: {LISTENING}\n", 1)
     if flags - set("zvun4"):
         raise CommandError(f"nc: invalid option -- '{sorted(flags - set('zvun4'))[0]}'\n{USAGE}", 1)
-    return flags, patience, rest
+    return flags, patience, sport, rest
 
 
 def _try(
-    process: Process, flags: set[str], patience: float, host: str, address: str, port: int
+    process: Process, flags: set[str], patience: float, sport: int | None, host: str, address: str, port: int
 ) -> Generator[Command, None, tuple[str, int]]:
     """One port: what ``-v`` says of it, and 0 when it is open."""
     proto = "udp" if "u" in flags else "tcp"
     attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
     attempt = yield from socket.connect(
-        process.world, process.netns, address, port, proto, attempts=attempts, recording=True
+        process.world, process.netns, address, port, proto, sport=sport, attempts=attempts, recording=True
     )
     outcome, error = attempt.ending.outcome, attempt.ending.error
     service = SERVICES.get(str(port), "*")

@@ -11,8 +11,7 @@ single rule that you delete by hand stays deleted until then, or until its Servi
 Read `rules.py` for the rules, `topology.py` for who may be sent to, `service.py` for what both are made of.
 
 Left out: ``minSyncPeriod`` (syncs are not put off), that in a large cluster the chains of a Service that is gone may
-stay for one more ``syncPeriod``, the health check server of ``healthCheckNodePort``, clearing UDP connections to
-endpoints that are gone; the modes nftables and ipvs.
+stay for one more ``syncPeriod``, the health check server of ``healthCheckNodePort``; the modes nftables and ipvs.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.components import runs
 from k8slearn.components.kube_proxy import config as configuration
-from k8slearn.components.kube_proxy import rules, service, topology
+from k8slearn.components.kube_proxy import conntrack, rules, service, topology
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.components.kube_proxy.rules import Line, PortRules
 from k8slearn.components.kube_proxy.topology import Place
@@ -182,6 +181,10 @@ def _sync(world: World, node: str, changed: str = "") -> Commands:
     for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[0] in FAMILIES]:
         if str(key[2]).startswith(OWN_CHAINS) and key not in wanted:
             yield Remove((scope, "chain", key), cause)
+    for family in FAMILIES:
+        served = world.table("api", "services").index(service.PORTS[family])
+        behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
+        yield from conntrack.clean(world, scope, served, behind)
 
 
 class Written(NamedTuple):
