@@ -56,9 +56,12 @@ def _ends(world: World, address: str, port: int, protocol: str) -> Iterator[tupl
 
 
 def _backends(world: World, name: str, port: int, protocol: str) -> Iterator[tuple[str, int]]:
-    """The ready endpoints of a Service's port: addresses and the port there."""
-    spec = world.get(("api", "services", name))["spec"]
-    wanted = [p for p in spec.get("ports") or () if p["port"] == port and p.get("protocol", "TCP") == protocol]
+    """The ready endpoints of a Service's port: addresses and the port there.
+
+    Whether the Service has that port for this protocol is not the policies' matter: its number is enough.
+    """
+    ports = [p for p in world.get(("api", "services", name))["spec"].get("ports") or () if p["port"] == port]
+    wanted = sorted(ports, key=lambda p: str(p.get("protocol", "TCP")) != protocol)
     namespace, _, service = name.partition("/")
     for path, piece in world.table("api", "endpointslices").items():
         label = (piece["metadata"].get("labels") or {}).get("kubernetes.io/service-name")

@@ -16,7 +16,8 @@ from k8slearn.errors import Refused
 
 Labels = Mapping[str, str]
 Requirement = tuple[str, str, tuple[str, ...]]
-"""(key, operator, values); operators are the API's words: In, NotIn, Exists, DoesNotExist, Gt, Lt."""
+"""(key, operator, values); operators are the API's words: In, NotIn, Exists, DoesNotExist, Gt, Lt; ``==`` is a label of
+``matchLabels``."""
 
 
 def labels(obj: Mapping[str, Any]) -> Labels:
@@ -44,7 +45,7 @@ def holds(requirement: Requirement, having: Labels) -> bool:
     """One requirement. ``NotIn`` and ``DoesNotExist`` hold for an object without the label."""
     key, operator, values = requirement
     value = having.get(key)
-    if operator == "In":
+    if operator in ("In", "=="):
         return value is not None and value in values
     if operator == "NotIn":
         return value is None or value not in values

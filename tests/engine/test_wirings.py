@@ -163,6 +163,14 @@ def test_a_matrix_says_for_every_pair_what_becomes_of_it() -> None:
         matrix.allowed("default/a", "default/x")
 
 
+def test_a_policy_that_nobody_enforces_is_only_text() -> None:
+    cluster = _two_pods("bridge")
+    metadata, spec = {"name": "deny"}, {"podSelector": {}}
+    cluster.apply({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec})
+    assert not cluster.policy_allows("default/a", "default/b")
+    assert cluster.trace("default/a", "default/b").outcome == "connected"
+
+
 def test_one_question_under_every_wiring_has_one_answer() -> None:
     cluster = _two_pods("bridge")
     networks = ["bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"]

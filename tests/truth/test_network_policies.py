@@ -10,6 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from k8slearn import Cluster
 from k8slearn.api.admit import admit
 from k8slearn.api.policy import Asked, allows, party
 from k8slearn.api.selectors import equal, labels
@@ -72,3 +75,49 @@ def test_the_text_alone_says_what_upstream_expects_of_every_probe() -> None:
                     wrong.append((name, number, probe, verdict.says))
     assert not wrong, wrong[:3]
     assert count == 10698
+
+
+# --- the second judge: packets that walk through the rules of calico's agent -----------------------
+
+
+def placed(obj: Obj) -> Obj:
+    """A pod with the recorded address asked for; a Service as it was recorded."""
+    if obj["kind"] != "Pod":
+        return obj
+    addresses = json.dumps([entry["ip"] for entry in obj["status"]["podIPs"]])
+    metadata = {**obj["metadata"], "annotations": {"cni.projectcalico.org/ipAddrs": addresses}}
+    return {**{k: v for k, v in obj.items() if k != "status"}, "metadata": metadata}
+
+
+def disagreements(case: Obj) -> list[Any]:
+    """The probes of a case whose walk, or whose text, says something else than upstream."""
+    cluster = Cluster(nodes=2, network="calico")
+    wrong: list[Any] = []
+    for number, step in enumerate(case["steps"]):
+        for obj in step["delete"]:
+            cluster.delete(obj["kind"], obj["name"], namespace=obj.get("namespace", "default"))
+        if step["apply"]:
+            cluster.apply([placed(obj) for obj in step["apply"]])
+        for probe in step["expect"]:
+            question = (probe["from"], probe["to"], probe["port"], probe["protocol"])
+            walked = cluster.trace(*question).outcome == "connected"
+            said = cluster.policy_allows(*question)
+            if not walked == said == probe["allowed"]:
+                wrong.append((number, question, probe["allowed"], walked, said))
+    return wrong
+
+
+FEW = [
+    name for name in CASES if name.startswith(("legacy/should-enforce-updated-policy", "legacy/should-ensure-an-ip"))
+]
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_both_judges_say_under_calico_what_upstream_expects(name: str) -> None:
+    assert disagreements(CASES[name]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CASES if name not in FEW])
+def test_both_judges_say_under_calico_what_upstream_expects_in_every_case(name: str) -> None:
+    assert disagreements(CASES[name]) == []

@@ -15,7 +15,8 @@
 Each part knows where in the YAML it stands (``spec.ingress[0].from[1]``): a refusal points at it. Both judges work
 from these values: the text evaluated directly (`judge`), and the agent that makes rules for a kernel of them.
 
-Left out: policies of other API groups (Calico's and Cilium's own).
+Left out: policies of other API groups (Calico's and Cilium's own); the experimental peers ``nodes`` and ``domainNames``
+of ClusterNetworkPolicy.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from k8slearn.api.policy.selected import Selector, requirements
+from k8slearn.api.policy.selected import Selector, derived, requirements
 from k8slearn.journal import Table, World
 
 NETWORK, CLUSTER = "networkpolicies", "clusternetworkpolicies"
@@ -45,7 +46,8 @@ class Peer:
     pods: Selector = ()
     blocks: tuple[str, ...] = ()
     excepts: tuple[str, ...] = ()
-    nodes: Selector | None = None
+    whole: bool = False
+    """All pods of the namespaces: the text has no pod selector."""
 
     @property
     def by_address(self) -> bool:
@@ -110,7 +112,7 @@ def policies(world: World) -> tuple[Policy, ...]:
     """Every policy: tier by tier, then by priority, then by name."""
     first = world.table("api", CLUSTER).index(_clustered)
     own = world.table("api", NETWORK).index(_networked)
-    return (*first[ADMIN], *own, *first[BASELINE]) if first[ADMIN] or first[BASELINE] else own
+    return derived(world, "policies", (first, own), lambda: (*first[ADMIN], *own, *first[BASELINE]))
 
 
 def _networked(rows: Table) -> tuple[Policy, ...]:
@@ -170,7 +172,7 @@ def _network_port(port: Obj, part: str) -> Ports:
 
 
 def cluster_policy(name: str, spec: Obj) -> Policy:
-    """A ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2). It says nothing of a direction without rules."""
+    """A ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2); without rules it says nothing of a direction."""
     ingress = _cluster_rules(spec, "ingress", "from") if spec.get("ingress") else None
     egress = _cluster_rules(spec, "egress", "to") if spec.get("egress") else None
     subject = _cluster_peer(spec["subject"], "spec.subject")
@@ -188,14 +190,12 @@ def _cluster_rules(spec: Obj, direction: str, word: str) -> tuple[Rule, ...]:
 
 
 def _cluster_peer(peer: Obj, part: str) -> Peer:
-    """A subject or a peer: whole namespaces, pods by both selectors, nodes, or networks."""
+    """A subject or a peer: whole namespaces, pods by both selectors, or networks."""
     if "namespaces" in peer:
-        return Peer(part, requirements(peer["namespaces"]))
+        return Peer(part, requirements(peer["namespaces"]), whole=True)
     if "pods" in peer:
         pair = peer["pods"]
         return Peer(part, requirements(pair.get("namespaceSelector")), requirements(pair.get("podSelector")))
-    if "nodes" in peer:
-        return Peer(part, nodes=requirements(peer["nodes"]))
     return Peer(part, blocks=tuple(peer.get("networks") or ()))
 
 

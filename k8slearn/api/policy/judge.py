@@ -28,7 +28,6 @@ from typing import NamedTuple
 
 from k8slearn.api.policy import selected
 from k8slearn.api.policy.compiled import MIDDLE, TIERS, Peer, Policy, Ports, Rule, policies
-from k8slearn.api.selectors import holds, labels
 from k8slearn.journal import Table, World
 
 Subjects = Mapping[tuple[str, str], tuple[Policy, ...]]
@@ -139,12 +138,8 @@ def concerning(world: World, pod: str, direction: str) -> tuple[Policy, ...]:
 
 def subjects(world: World) -> Subjects:
     """(pod, direction) -> its policies, for every pod that has any. Remembered until something changes."""
-    every, there, names = policies(world), selected.pods(world), selected.namespaces(world)
-    known = there.subjects
-    if known is None or known[0] is not names or known[1] != every:
-        known = there.subjects = (names, every, _subjects(world, every))
-    found: Subjects = known[2]
-    return found
+    every = policies(world)
+    return selected.derived(world, "subjects", (every,), lambda: _subjects(world, every))
 
 
 def _subjects(world: World, every: tuple[Policy, ...]) -> Subjects:
@@ -170,7 +165,7 @@ def fits(world: World, asked: Asked, direction: str, policy: Policy, rule: Rule)
 
 def means(world: World, policy: Policy, peer: Peer) -> frozenset[str]:
     """The pods that a peer or a subject selects."""
-    if peer.by_address or peer.nodes is not None:
+    if peer.by_address:
         return frozenset()
     return selected.chosen(world, peer.namespaces, peer.pods, policy.namespace)
 
@@ -179,9 +174,6 @@ def is_peer(world: World, policy: Policy, peer: Peer, party: Party) -> bool:
     """Is this end of a connection what the peer means?"""
     if peer.by_address:
         return in_blocks(peer.blocks, party.address) and not in_blocks(peer.excepts, party.address)
-    if peer.nodes is not None:
-        node = world.get(("api", "nodes", party.node)) if party.node else None
-        return node is not None and all(holds(one, labels(node)) for one in peer.nodes)
     return bool(party.pod) and party.pod in means(world, policy, peer)
 
 

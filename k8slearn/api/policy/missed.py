@@ -42,8 +42,8 @@ def lacks(world: World, asked: Asked, direction: str, policy: Policy, rule: Rule
     party = asked.source if direction == "ingress" else asked.destination
     found: list[str] = []
     if rule.peers and not any(is_peer(world, policy, peer, party) for peer in rule.peers):
-        nearest = min([_peer(world, policy, peer, party) for peer in rule.peers], key=len)
-        found += nearest
+        every = [_peer(world, policy, peer, party) for peer in rule.peers]
+        found += sorted(every, key=len)[0]
     if rule.ports and not any(opens(world, port, asked) for port in rule.ports):
         found.append(_ports(world, rule.ports, asked))
     return tuple(found)
@@ -55,8 +55,6 @@ def _peer(world: World, policy: Policy, peer: Peer, party: Party) -> list[str]:
         if hole is not None:
             return [f"{peer.part}.ipBlock excepts {hole}, where {party.address} is"]
         return [f"{peer.part} wants an address in {' or '.join(peer.blocks)}, and {party.address} is not"]
-    if peer.nodes is not None:
-        return [f"{peer.part}.nodes wants nodes, and {party} is not one of them"]
     if not party.pod:
         return [f"{peer.part} selects pods, and {party} is no pod with an address of its own"]
     namespace = party.pod.partition("/")[0]
@@ -80,7 +78,7 @@ def _wish(requirement: Requirement) -> str:
     key, operator, values = requirement
     if operator in ("Exists", "DoesNotExist"):
         return f"the label {key}" if operator == "Exists" else f"no label {key}"
-    if operator == "In" and len(values) == 1:
+    if operator in ("==", "In") and len(values) == 1:
         return f"{key}={values[0]}"
     return f"{key} {'in' if operator == 'In' else 'not in'} ({', '.join(values)})"
 

@@ -12,8 +12,8 @@ Left out: service accounts as peers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar
 
 from k8slearn.api.selectors import Labels, Requirement, labels
 from k8slearn.journal import Table, World
@@ -21,6 +21,7 @@ from k8slearn.journal import Table, World
 Selector = tuple[Requirement, ...]
 """A LabelSelector as its requirements; without any it selects everything."""
 Obj = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def requirements(selector: Obj | None) -> Selector:
@@ -29,7 +30,7 @@ def requirements(selector: Obj | None) -> Selector:
     pairs = sorted((given.get("matchLabels") or {}).items())
     more = given.get("matchExpressions") or ()
     return (
-        *((key, "In", (value,)) for key, value in pairs),
+        *((key, "==", (value,)) for key, value in pairs),
         *((e["key"], e["operator"], tuple(e.get("values") or ())) for e in more),
     )
 
@@ -65,7 +66,7 @@ class LabelIndex:
         if operator in ("Exists", "DoesNotExist"):
             listed = list(having.values())
         meant = names.intersection(set().union(*listed))
-        return meant if operator in ("In", "Exists") else names - meant
+        return meant if operator in ("==", "In", "Exists") else names - meant
 
 
 class Namespaces(LabelIndex):
@@ -78,7 +79,7 @@ class Namespaces(LabelIndex):
 class Pods(LabelIndex):
     """The pods that a policy can mean, by their labels; and who has which address on which node."""
 
-    __slots__ = ("_in", "addresses", "holders", "nodes", "parts", "subjects")
+    __slots__ = ("_in", "addresses", "derived", "holders", "nodes", "parts")
 
     def __init__(self, rows: Table) -> None:
         meant = {str(name): obj for name, obj in rows.items() if _has_own_network(obj)}
@@ -91,8 +92,8 @@ class Pods(LabelIndex):
             parts.setdefault(name.partition("/")[0], set()).add(name)
         self.parts = {namespace: frozenset(names) for namespace, names in parts.items()}
         """The pods of each namespace."""
-        self.subjects: tuple[Any, ...] | None = None
-        """What `judge.subjects` last found out about these pods."""
+        self.derived: dict[Hashable, tuple[Any, ...]] = {}
+        """What was last found out about these pods and other tables (`derived`)."""
         self._in: dict[tuple[frozenset[str], Selector], frozenset[str]] = {}
 
     def within(self, namespaces: frozenset[str], selector: Selector) -> frozenset[str]:
@@ -123,6 +124,16 @@ def pods(world: World) -> Pods:
 
 def namespaces(world: World) -> Namespaces:
     return world.table("api", "namespaces").index(Namespaces)
+
+
+def derived(world: World, name: Hashable, sources: tuple[Any, ...], build: Callable[[], T]) -> T:
+    """`build()`, remembered under this name until a pod, a namespace or one of the sources is another."""
+    there, inputs = pods(world), (namespaces(world), *sources)
+    known = there.derived.get(name)
+    if known is None or any(one is not other for one, other in zip(known[0], inputs, strict=True)):
+        known = there.derived[name] = (inputs, build())
+    found: T = known[1]
+    return found
 
 
 def chosen(world: World, names: Selector | None, selector: Selector, own: str = "") -> frozenset[str]:

@@ -12,7 +12,7 @@ BIRD's next scan (2 s), the rest of what Felix wrote at its next resync (90 s).
 
 Here a changed ``calico-config`` is acted upon at once, as if the pods had been restarted; in life they must be.
 
-Left out: NetworkPolicy (Felix's chains in the filter table), WireGuard, eBPF, VXLAN (said with an event), Typha,
+Left out: WireGuard, eBPF, VXLAN (said with an event), Typha,
 BGPPeer and route reflectors, BGPConfiguration, calico-kube-controllers.
 """
 
@@ -23,11 +23,12 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from k8slearn.cni import blocks, cri
-from k8slearn.components.calico_node import bird, felix, startup
+from k8slearn.components.calico_node import bird, felix, policy, startup
 from k8slearn.journal import Command, Commands, Key, World
 
 PROGRAM = "calico-node"
 CONFIG = "kube-system/calico-config"
+POLICY = "policy/"
 FELIX, BIRD = 90.0, 2.0
 """How often each compares the kernel with what it should be, in seconds."""
 WAYS = ("link", "addr", "rule", "sysctl", "chain")
@@ -35,7 +36,8 @@ WAYS = ("link", "addr", "rule", "sysctl", "chain")
 
 
 class CalicoNode:
-    """Keys: nodes, by name; ``reach/NODE`` when something changed that its sessions travel by."""
+    """Keys: nodes, by name; ``reach/NODE`` when something changed that its sessions travel by; ``policy/NODE`` when
+    only policies did, or the pods that they are about."""
 
     name = PROGRAM
 
@@ -46,10 +48,18 @@ class CalicoNode:
             blocks.POOLS: "how packets travel",
             blocks.BLOCKS: "whose addresses are where",
         }
-        return {**wanted, **ours, "route": "what BIRD exports", **dict.fromkeys(WAYS, "may TCP 179 be spoken?")}
+        return {
+            **wanted,
+            **ours,
+            **policy.WATCHED,
+            "route": "what BIRD exports",
+            **dict.fromkeys(WAYS, "may TCP 179 be spoken?"),
+        }
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         scope, table, name = changed
+        if scope == "api" and table in policy.WATCHED:
+            return [POLICY + name for name in agents(world)]
         if table == "container":
             row = world.get(changed)
             return agents(world, scope) if row is not None and row.program == PROGRAM else ()
@@ -69,7 +79,10 @@ class CalicoNode:
         what, _, name = key.rpartition("/")
         node, cause = f"node:{name}", ("api", "nodes", name)
         if not cri.runs(world, node, PROGRAM):
-            yield from chain(bird.stopped(world, node), startup.stopped(world, node))
+            yield from () if what == POLICY[:-1] else chain(bird.stopped(world, node), startup.stopped(world, node))
+            return
+        if what == POLICY[:-1]:
+            yield from policy.ensure(world, node)
             return
         for command in self._work(world, node, bool(what)):
             yield replace_cause(command, cause)

@@ -2,26 +2,24 @@
 
 The tunnel ``tunl0``, where a pool uses IP-in-IP; chains of its own in the nat table, jumped to from the top of the
 kernel's; and two ipsets of the pools' ranges: a packet from a pool with ``natOutgoing`` to an address outside all
-pools leaves with the node's address. Every rule carries a hash of its chain up to itself (``cali:Z-c7XtVd2Bq7s_hA``),
-by which Felix finds out what somebody changed (felix/generictables/rules.go).
+pools leaves with the node's address. What it writes for policies is in `policy`, in the filter table.
 
-Left out: the filter, mangle and raw tables (policy), floating addresses, routes and settings of pods' cables that
+Left out: the mangle and raw tables, floating addresses, routes and settings of pods' cables that
 somebody takes away (the CNI plugin has written them).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 
 from k8slearn.cni import blocks
-from k8slearn.components.calico_node import startup
+from k8slearn.components.calico_node import policy, startup
+from k8slearn.components.calico_node.hashes import APPENDS, hashed
+from k8slearn.components.calico_node.rendering import Line
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import addr, ipip, link
 from k8slearn.linux.ipset import IpSet, Member
-from k8slearn.linux.iptables import parse_rule
 from k8slearn.linux.rows import Link
 from k8slearn.linux.rules import Chain, Rule
 
@@ -47,6 +45,7 @@ def ensure(world: World, node: str) -> Commands:
             yield Put(_key(node, name), Chain(rules))
     for name, target in ENTRIES.items():
         yield from _entry(world, node, name, target)
+    yield from policy.ensure(world, node)
 
 
 def _tunnel(world: World, node: str) -> Commands:
@@ -97,26 +96,18 @@ def chains(tunnelled: bool, masquerading: bool) -> Mapping[str, tuple[Rule, ...]
         "cali-fip-snat": [],
         "cali-nat-outgoing": [TO_OUTSIDE] * masquerading,
     }
-    return {name: hashed(name, rules) for name, rules in texts.items()}
-
-
-def hashed(chain: str, rules: list[str]) -> tuple[Rule, ...]:
-    """The rules, each with the hash that says what it is and what stands before it."""
-    done, found = hashlib.sha224(chain.encode()).digest(), []
-    for rule in rules:
-        done = hashlib.sha224(done + f"-A {chain} HASH {rule}".encode()).digest()
-        comment = "cali:" + base64.urlsafe_b64encode(done).decode()[:16]
-        found.append(parse_rule(f'-m comment --comment "{comment}" {rule}'))
-    return tuple(found)
+    return {name: hashed(name, tuple(map(Line, rules))) for name, rules in texts.items()}
 
 
 def _entry(world: World, node: str, name: str, target: str) -> Commands:
-    """The jump stands first in the kernel's chain (``chainInsertMode: Insert``)."""
-    jump = hashed(name, [f"--jump {target}"])
+    """The jump stands first in the kernel's chain (``chainInsertMode: Insert``); only in POSTROUTING it stands last,
+    behind kube-proxy's masquerading (dataplane/linux/int_dataplane.go)."""
     there: Chain = world.get(_key(node, name)) or Chain(policy="ACCEPT")
-    if there.rules[:1] != jump:
+    last = name == "POSTROUTING"
+    jump = hashed(name + APPENDS * last, (Line(f"--jump {target}"),))
+    if (there.rules[-1:] if last else there.rules[:1]) != jump:
         others = tuple(rule for rule in there.rules if rule.target != target)
-        yield Put(_key(node, name), Chain((*jump, *others), there.policy))
+        yield Put(_key(node, name), Chain((*others, *jump) if last else (*jump, *others), there.policy))
 
 
 def _key(node: str, name: str) -> Key:
