@@ -41,7 +41,7 @@ EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 FOUR_ONLY = {
-    **dict.fromkeys(("flannel", "flannel-host-gw", "calico", "kubenet"), "that is not built yet, use bridge or ptp"),
+    **dict.fromkeys(("calico", "kubenet"), "that is not built yet, use bridge or ptp"),
     "vpc": "the AWS VPC CNI gives its pods IPv4 addresses or IPv6 addresses, never both",
 }
 """Wirings that a dual-stack cluster cannot have, and why."""

@@ -192,7 +192,7 @@ def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
 
 def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
     packet = skb.packet
-    if packet.dport and vxlan_link.is_open(net.world, skb.netns, packet.dport):
+    if packet.dport and vxlan_link.is_open(net.world, skb.netns, packet.dport, packet.family == "ip6"):
         yield from vxlan.receive(net, skb)
         return
     found = listener(net.world, skb.netns, "udp", packet.dst, packet.dport)

@@ -96,7 +96,7 @@ def _source_port(spec: Vxlan, frame: Packet) -> int:
 def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because) -> Walk[None]:
     """The machine is this one: the frame is handed to its device, nothing is wrapped (`encap_bypass_if_local`)."""
     spec, home = settings(device), device.home or netns
-    there = listening(net.world, home, remote.port or spec.port, remote.vni or spec.id)
+    there = listening(net.world, home, (remote.port or spec.port, remote.vni or spec.id, ":" in remote.dst))
     if there is None or not spec.localbypass:
         says = f"{device.name}: {remote.dst} is this machine, which has no such VXLAN"
         yield Step(netns, "drop", says, frame, frame, why, device.name, reason="VXLAN_VNI_NOT_FOUND")
@@ -116,7 +116,7 @@ def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, w
 def receive(net: Net, skb: Skb) -> Walk[None]:
     """A UDP packet for a VXLAN socket (`vxlan_rcv`): unwrap it, and in by the device of its VNI."""
     outer, inner = skb.packet, skb.packet.inner
-    there = listening(net.world, skb.netns, outer.dport, outer.vni)
+    there = listening(net.world, skb.netns, (outer.dport, outer.vni, ":" in outer.dst))
     if inner is None or there is None:
         says = f"no VXLAN device here has VNI {outer.vni}" if inner is not None else "no VXLAN header"
         reason = "VXLAN_VNI_NOT_FOUND" if inner is not None else "VXLAN_INVALID_HDR"

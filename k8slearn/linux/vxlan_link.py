@@ -1,6 +1,7 @@
 """VXLAN devices: how a person makes and changes one, and which of them takes what comes in.
 
-A device is known by its **VNI** and its UDP port; two of one machine may not share both. It remembers the namespace
+A device is known by its **VNI**, its UDP port and the family of its outer packets (IPv6 where one of its own addresses
+is): two of one machine may not share all three. It remembers the namespace
 that it was made in (`Link.home`): there its outer packets travel and there its UDP socket is, while the device is up.
 
 Left out: VXLAN-GPE, several VNIs on one device (``vnifilter``), devices told apart by their
@@ -23,13 +24,22 @@ Place = tuple[str, Link]
 """(namespace, device)"""
 
 
-def is_open(world: World, home: str, port: int) -> bool:
-    """Has the kernel a VXLAN socket on this UDP port here? It has while a device of the port is up."""
+def is_open(world: World, home: str, port: int, six: bool = False) -> bool:
+    """Has the kernel a VXLAN socket of this family on this UDP port here? It has while a device of the port is up."""
     near = world.table(home, "link").index(_ports)
     far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
-    return port in near or any(
-        link is not None and link.up and isinstance(link.spec, Vxlan) and link.spec.port == port for link in far
+    return (port, six) in near or any(
+        link is not None
+        and link.up
+        and isinstance(link.spec, Vxlan)
+        and (link.spec.port, is_six(link.spec)) == (port, six)
+        for link in far
     )
+
+
+def is_six(spec: Vxlan) -> bool:
+    """Are its outer packets IPv6 (`vxlan_config_validate`: VXLAN_F_IPV6)?"""
+    return ":" in spec.local + spec.remote
 
 
 def sockets(world: World, home: str) -> Iterator[Socket]:
@@ -38,33 +48,42 @@ def sockets(world: World, home: str) -> Iterator[Socket]:
     far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
     rows = (row for row in (*near, *far) if row is not None and row.up)
     specs = [row.spec for row in rows if isinstance(row.spec, Vxlan)]
-    for six, port in dict.fromkeys((":" in spec.local + spec.remote, spec.port) for spec in specs):
+    for six, port in dict.fromkeys((is_six(spec), spec.port) for spec in specs):
         yield Socket("udp", "::" if six else "0.0.0.0", port, "", "", v6only=True)
 
 
-def _ports(links: Table) -> set[int]:
-    return {row.spec.port for row in links.values() if isinstance(row.spec, Vxlan) and row.up and not row.home}
+def _ports(links: Table) -> set[tuple[int, bool]]:
+    specs = (row.spec for row in links.values() if isinstance(row.spec, Vxlan) and row.up and not row.home)
+    return {(spec.port, is_six(spec)) for spec in specs}
 
 
-def listening(world: World, home: str, port: int, vni: int) -> Place | None:
+Known = tuple[int, int, bool]
+"""(port, VNI, IPv6): what a device is known by."""
+
+
+def listening(world: World, home: str, known: Known) -> Place | None:
     """(namespace, device): the one that is up and takes this VNI from this port of its home."""
-    return next((place for place in _at(world, home, port, vni) if place[1].up), None)
+    return next((place for place in _at(world, home, known) if place[1].up), None)
 
 
-def _at(world: World, home: str, port: int, vni: int) -> list[Place]:
-    found: list[Place] = [(home, link) for link in world.table(home, "link").index(_by_port).get((port, vni), ())]
+def _at(world: World, home: str, known: Known) -> list[Place]:
+    found: list[Place] = [(home, link) for link in world.table(home, "link").index(_by_port).get(known, ())]
     for place in world.table(home, "upper").index(_moved):
         link = fib.link(world, *place)
-        if link is not None and isinstance(link.spec, Vxlan) and (link.spec.port, link.spec.id) == (port, vni):
+        if link is not None and isinstance(link.spec, Vxlan) and _known(link.spec) == known:
             found.append((place[0], link))
     return found
 
 
-def _by_port(links: Table) -> dict[tuple[int, int], list[Link]]:
-    found: dict[tuple[int, int], list[Link]] = {}
+def _known(spec: Vxlan) -> Known:
+    return (spec.port, spec.id, is_six(spec))
+
+
+def _by_port(links: Table) -> dict[Known, list[Link]]:
+    found: dict[Known, list[Link]] = {}
     for row in links.values():
         if isinstance(row.spec, Vxlan) and not row.home:
-            found.setdefault((row.spec.port, row.spec.id), []).append(row)
+            found.setdefault(_known(row.spec), []).append(row)
     return found
 
 
@@ -100,7 +119,7 @@ def _check(world: World, home: str, spec: Vxlan, lower: Link | None) -> None:
         raise error("Local and remote address must be from the same family.")
     if spec.local and ip.is_multicast(spec.local):
         raise error("Local address cannot be multicast.")
-    if _at(world, home, spec.port, spec.id):
+    if _at(world, home, _known(spec)):
         raise error("A VXLAN device with the specified VNI already exists.")
 
 

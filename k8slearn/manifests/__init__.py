@@ -20,16 +20,26 @@ PLUGINS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "flannel-host-gw": ("flannel.yaml", (('"Type": "vxlan"', '"Type": "host-gw"'),)),
 }
 """The wirings that are installed by a manifest: the file, and what is edited in it."""
-
+DUAL = {
+    "flannel.yaml": (
+        (
+            f'"Network": "{POD_CIDR}",',
+            f'"EnableIPv6": true,\n      "Network": "{POD_CIDR}",\n      "IPv6Network": "{{six}}",',
+        ),
+    ),
+}
+"""What is edited for a dual-stack cluster, as the plugins' own documentation says."""
 ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.yaml", ())}
 """What is applied on top of a wiring: ``cluster.apply(manifests.text("multus"))``."""
 
 
 @lru_cache(maxsize=64)
 def text(network: str, pod_cidr: str = POD_CIDR) -> str:
-    """The manifest of a wiring (or of what is added to one) as YAML, for pods out of `pod_cidr`."""
+    """The manifest of a wiring (or of what is added to one) as YAML, for pods out of `pod_cidr` (or of ``v4,v6``)."""
     file, edits = {**PLUGINS, **ADDED}[network]
     found = resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
-    for old, new in (*edits, (POD_CIDR, pod_cidr)):
+    four, _, six = pod_cidr.partition(",")
+    both = tuple((old, new.format(six=six)) for old, new in DUAL.get(file, ())) if six else ()
+    for old, new in (*edits, *both, (POD_CIDR, four)):
         found = found.replace(old, new)
     return found

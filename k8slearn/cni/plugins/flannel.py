@@ -4,6 +4,7 @@ A **meta-plugin** wires nothing itself. At ADD it reads /run/flannel/subnet.env,
 
     FLANNEL_NETWORK=10.244.0.0/16      the pods of all nodes: a route to them, by the bridge
     FLANNEL_SUBNET=10.244.1.1/24       the pods of this node: host-local's range
+    FLANNEL_IPV6_NETWORK, _SUBNET      the same of the second family, where flannel has one
     FLANNEL_MTU=1450                   the pods' MTU: room for the headers of the overlay
     FLANNEL_IPMASQ=true                flanneld masquerades, so the bridge must not
 
@@ -11,7 +12,7 @@ It makes a configuration of that and of its own ``delegate``, keeps it in /var/l
 delegate with it. DEL calls the delegate with what was kept, whatever subnet.env says by now, and succeeds where
 nothing was (flannel-io/cni-plugin flannel.go, flannel_linux.go).
 
-Left out: IPv6. CHECK does nothing, in the real one too.
+Left out: nothing. CHECK does nothing, in the real one too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class SubnetEnv(NamedTuple):
     """What flanneld says of this node."""
 
     networks: tuple[str, ...]
-    subnet: str
+    subnets: tuple[str, ...]
+    """One of each family that flannel has."""
     mtu: int
     ipmasq: bool
 
@@ -90,8 +92,9 @@ def _delegated(args: Args, env: SubnetEnv) -> Obj:
     if args.config.get("runtimeConfig"):
         config["runtimeConfig"] = args.config["runtimeConfig"]
     own: Obj = typed(args.config, "ipam", {}, "NetConf")
+    ranges = [[{"subnet": subnet}] for subnet in env.subnets]
     routes = [*(own.get("routes") or ()), *({"dst": network} for network in env.networks)]
-    return {**config, "ipam": {"type": "host-local", **own, "ranges": [[{"subnet": env.subnet}]], "routes": routes}}
+    return {**config, "ipam": {"type": "host-local", **own, "ranges": ranges, "routes": routes}}
 
 
 def _subnet_env(args: Args) -> SubnetEnv:
@@ -107,20 +110,27 @@ def _subnet_env(args: Args) -> SubnetEnv:
 
 
 def _read(path: str, text: str) -> SubnetEnv:
-    """The file's four lines. Raises ValueError in the plugin's words."""
+    """The file's lines. Raises ValueError in the plugin's words."""
     said = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     missing = [name for name in ("FLANNEL_MTU", "FLANNEL_IPMASQ") if name not in said]
     for name in ("SUBNET", "NETWORK"):
-        if f"FLANNEL_{name}" not in said:
+        if not {f"FLANNEL_{name}", f"FLANNEL_IPV6_{name}"} & set(said):
             missing[:0] = [f"FLANNEL_{name}", f"FLANNEL_IPV6_{name}"]
     if missing:
         raise ValueError(f"{path} is missing {', '.join(missing)}")
-    networks = tuple(dict.fromkeys(map(_network, said["FLANNEL_NETWORK"].split(","))))
+    networks, subnets = (
+        [
+            _network(each)
+            for six in ("", "IPV6_")
+            for each in filter(None, said.get(f"FLANNEL_{six}{name}", "").split(","))
+        ]
+        for name in ("NETWORK", "SUBNET")
+    )
     try:
         mtu = int(said["FLANNEL_MTU"])
     except ValueError:
         raise ValueError(f"strconv.ParseUint: parsing {json.dumps(said['FLANNEL_MTU'])}: invalid syntax") from None
-    return SubnetEnv(networks, _network(said["FLANNEL_SUBNET"]), mtu, said["FLANNEL_IPMASQ"] == "true")
+    return SubnetEnv(tuple(dict.fromkeys(networks)), tuple(subnets), mtu, said["FLANNEL_IPMASQ"] == "true")
 
 
 def _network(cidr: str) -> str:
@@ -130,7 +140,7 @@ def _network(cidr: str) -> str:
         base, prefix = ip.network(cidr)
     except ValueError:
         raise ValueError(f"invalid CIDR address: {cidr}") from None
-    return f"{ip.text(base)}/{prefix}"
+    return f"{ip.text(base, ip.bits(cidr))}/{prefix}"
 
 
 flannel = plugin("flannel", _add, _delete, _check, vendor=True)

@@ -8,6 +8,9 @@ know of the others it reads from the Node objects, where each flanneld has annot
     flannel.alpha.coreos.com/backend-type       vxlan                reached like this,
     flannel.alpha.coreos.com/backend-data       {"VNI":1,"VtepMAC":"…"}
 
+In a dual-stack cluster ``net-conf.json`` has ``EnableIPv6`` and an ``IPv6Network``, and all of it is there in a second
+family too: annotations ``public-ipv6`` and ``backend-v6-data``, the device flannel-v6.1, rules of ip6tables.
+
 When it starts it prepares the node (`vxlan` makes the device flannel.1), writes the rules that let pods' packets pass
 (`rules`) and /run/flannel/subnet.env, which the CNI plugin of the same name waits for; then it follows the nodes that
 come and go. What it has written stays when it ends: running pods go on talking, and new ones start, until the node is
@@ -17,7 +20,7 @@ pkg/backend/vxlan/vxlan_network.go, pkg/backend/route_network.go).
 
 Here a changed ``net-conf.json`` is acted upon at once, as if the pods had been restarted; in life they must be.
 
-Left out: IPv6, nftables mode, etcd instead of the API, ``--iface-regex`` and ``--iface-can-reach``, the other backends
+Left out: nftables mode, etcd instead of the API, ``--iface-regex`` and ``--iface-can-reach``, the other backends
 (wireguard, ipip, udp, alloc, extension): each is refused in flanneld's log. Its probes are always well.
 """
 
@@ -57,7 +60,7 @@ class Flannel:
             row = world.get(changed)
             return (scope.removeprefix("node:"),) if row is not None and row.program == PROGRAM else ()
         if table == "link":
-            gone = str(name).startswith("flannel.") and world.get(changed) is None
+            gone = str(name).startswith(("flannel.", "flannel-v6.")) and world.get(changed) is None
             return (DEVICE + scope.removeprefix("node:"),) if gone else ()
         return nodes(world)
 
@@ -96,7 +99,9 @@ def _routes_missing(world: World, own: Daemon, state: State) -> bool:
 def _follow(world: World, own: Daemon) -> Commands:
     """The other nodes' leases, compared with those that it knows: the gone ones first, then the new ones."""
     state: State = world.get(memory(own.name))
-    now = tuple(lease for lease in leases(world) if lease.node != own.name and lease.backend == own.net.backend)
+    families = [":" in network for network in own.net.networks]
+    others = (lease for lease in leases(world) if lease.node != own.name and lease.six in families)
+    now = tuple(lease for lease in others if lease.backend == own.net.backend)
     if now == state.leases:
         return
     backend = BACKENDS[own.net.backend]

@@ -6,15 +6,14 @@ Left out: several outer interfaces.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from k8slearn.components.flannel.daemon import Daemon
-from k8slearn.components.flannel.lease import Lease
+from k8slearn.components.flannel.lease import Lease, piece
 from k8slearn.journal import Command, Commands, World
 from k8slearn.linux import addr, ip, link
 from k8slearn.linux.rows import Link
 
-Obj = dict[str, Any]
 Leases = tuple[Lease, ...]
 
 
@@ -36,24 +35,26 @@ class Backend(NamedTuple):
 
 
 class Outer(NamedTuple):
-    """The interface towards the other nodes, and its address there."""
+    """The interface towards the other nodes, and its address of one family there."""
 
     link: Link
     address: str
     prefix: int
 
 
-def outer(world: World, own: Daemon) -> Outer:
+def outer(world: World, own: Daemon, six: bool = False) -> Outer:
     """``--iface``, or the default route's. Raises Fatal."""
     dev = own.flags.get("iface") or _default(world, own.node)
     held = next((a for a in world.table(own.node, "addr").values() if a.address == dev), None)
     device: Link | None = world.get(link.key(own.node, held.dev if held is not None else dev))
     if device is None:
         raise Fatal("Failed to find interface to use that matches the interfaces and/or regexes provided")
-    addresses = addr.on(world, own.node, device.name, "ip")
+    rows = addr.on(world, own.node, device.name, "ip6" if six else "ip")
+    addresses = [row for row in rows if row.scope == "global"] or rows
     if not addresses:
-        raise Fatal(f"Failed to find any valid interface to use: failed to find IPv4 address for {device.name}")
-    found = held if held is not None else addresses[0]
+        family = "IPv6" if six else "IPv4"
+        raise Fatal(f"Failed to find any valid interface to use: failed to find {family} address for {device.name}")
+    found = held if held is not None and (":" in held.address) == six else addresses[0]
     return Outer(device, found.address, found.prefix)
 
 
@@ -65,16 +66,16 @@ def _default(world: World, node: str) -> str:
     return str(min(rows, key=lambda row: row.metric).dev)
 
 
-def pod_cidr(world: World, own: Daemon) -> str:
+def pod_cidr(world: World, own: Daemon, six: bool = False) -> str:
     """This node's piece of the network. Raises Fatal where there is none, or where it is no piece of it (kube.go)."""
-    node: Obj = world.get(own.object)
-    cidr = (node.get("spec") or {}).get("podCIDR")
+    cidr = piece(world.get(own.object), six)
     failed = "Error registering network: failed to acquire lease: "
     if not cidr:
         raise Fatal(f'{failed}node "{own.name}" pod cidr not assigned')
-    network = own.net.network
+    network = own.net.network(six)
     (base, prefix), (_, whole) = ip.network(cidr), ip.network(network)
-    if prefix < whole or not ip.within(ip.text(base), network):
-        words = f'specified in the flannel net config doesn\'t contain "{cidr}" PodCIDR of the "{own.name}" node'
+    if prefix < whole or not ip.within(ip.text(base, ip.bits(cidr)), network):
+        kind = "IPv6 PodCIDR" if six else "PodCIDR"
+        words = f'specified in the flannel net config doesn\'t contain "{cidr}" {kind} of the "{own.name}" node'
         raise Fatal(f'{failed}subnet "{network}" {words}')
-    return str(cidr)
+    return cidr

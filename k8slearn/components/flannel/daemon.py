@@ -20,12 +20,16 @@ Obj = dict[str, Any]
 
 
 class NetConf(NamedTuple):
-    """net-conf.json: the network of all pods, and the backend with its settings."""
+    """net-conf.json: the network of all pods (with ``EnableIPv6`` two), and the backend with its settings."""
 
-    network: str
+    networks: tuple[str, ...]
     backend: str
     settings: Obj
     nftables: bool = False
+
+    def network(self, six: bool) -> str:
+        """The network of one family, if there is one."""
+        return next((network for network in self.networks if (":" in network) == six), "")
 
 
 class State(NamedTuple):
@@ -109,7 +113,9 @@ def _config(world: World, pod: Obj) -> tuple[str, Key]:
 def _parsed(text: str) -> NetConf:
     raw = json.loads(text)
     backend = {key.lower(): value for key, value in (raw.get("Backend") or {}).items()}
-    return NetConf(raw.get("Network", ""), backend.get("type", "udp"), backend, bool(raw.get("EnableNFTables")))
+    six = (str(raw.get("IPv6Network", "")),) if raw.get("EnableIPv6") else ()
+    networks = (*((str(raw.get("Network", "")),) if raw.get("EnableIPv4", True) else ()), *six)
+    return NetConf(networks, backend.get("type", "udp"), backend, bool(raw.get("EnableNFTables")))
 
 
 def dies(world: World, own: Daemon, said: str) -> Commands:

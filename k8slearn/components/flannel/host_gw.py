@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from k8slearn.components.flannel.backend import Leases, outer, pod_cidr
 from k8slearn.components.flannel.daemon import Daemon
-from k8slearn.components.flannel.lease import Lease, annotate
+from k8slearn.components.flannel.lease import Lease, Said, annotate
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command, Commands, World
 from k8slearn.linux import route
@@ -27,10 +27,11 @@ from k8slearn.linux.rows import Route
 
 def register(world: World, own: Daemon) -> Generator[Command, None, int]:
     """This node's annotations; its pods get the outer interface's MTU."""
-    there = outer(world, own)
-    pod_cidr(world, own)
-    yield from annotate(world, own.object, "host-gw", there.address, "null")
-    return there.link.mtu
+    there = [outer(world, own, ":" in network) for network in own.net.networks]
+    for network in own.net.networks:
+        pod_cidr(world, own, ":" in network)
+    yield from annotate(world, own.object, "host-gw", tuple(Said(each.address, "null") for each in there))
+    return there[0].link.mtu
 
 
 def add(world: World, own: Daemon, lease: Lease) -> Commands:
@@ -64,7 +65,7 @@ def missing(world: World, own: Daemon, leases: Leases) -> bool:
 
 
 def _route(world: World, own: Daemon, lease: Lease) -> Route:
-    return Route(lease.subnet, via=lease.public_ip, dev=outer(world, own).link.name)
+    return Route(lease.subnet, via=lease.public_ip, dev=outer(world, own, lease.six).link.name)
 
 
 def _there(world: World, own: Daemon, lease: Lease) -> bool:

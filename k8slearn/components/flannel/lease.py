@@ -16,13 +16,29 @@ Obj = dict[str, Any]
 
 
 class Lease(NamedTuple):
-    """One node's piece: `subnet` in CIDR form, behind `public_ip`; `mac` is its flannel.1's, empty without VXLAN."""
+    """One node's piece of one family: `subnet` in CIDR form, behind `public_ip`; `mac` is its flannel.1's (or its
+    flannel-v6.1's), empty without VXLAN."""
 
     node: str
     subnet: str
     public_ip: str
     backend: str
     mac: str
+
+    @property
+    def six(self) -> bool:
+        return ":" in self.subnet
+
+
+class Said(NamedTuple):
+    """What a node says of itself in one family: its address, and the backend's data as JSON."""
+
+    public_ip: str
+    data: str
+
+
+WORDS = {False: ("public-ip", "backend-data"), True: ("public-ipv6", "backend-v6-data")}
+"""The annotations of each family (IPv6: True): the node's address, and the backend's data."""
 
 
 def leases(world: World) -> tuple[Lease, ...]:
@@ -31,18 +47,25 @@ def leases(world: World) -> tuple[Lease, ...]:
 
 
 def _leases(rows: Table) -> tuple[Lease, ...]:
-    found = (_lease(str(name), rows[name]) for name in sorted(map(str, rows)))
+    found = (_lease(str(name), rows[name], six) for name in sorted(map(str, rows)) for six in WORDS)
     return tuple(lease for lease in found if lease is not None)
 
 
-def _lease(name: str, node: Obj) -> Lease | None:
+def piece(node: Obj, six: bool) -> str:
+    """The node's pod range of one family; empty where it has none."""
+    spec = node.get("spec") or {}
+    cidrs = spec.get("podCIDRs") or [cidr for cidr in (spec.get("podCIDR"),) if cidr]
+    return next((str(cidr) for cidr in cidrs if (":" in cidr) == six), "")
+
+
+def _lease(name: str, node: Obj, six: bool) -> Lease | None:
     said = node["metadata"].get("annotations") or {}
-    subnet = (node.get("spec") or {}).get("podCIDR")
-    address = said.get(PREFIX + "public-ip")
+    subnet, (public_ip, backend_data) = piece(node, six), WORDS[six]
+    address = said.get(PREFIX + public_ip)
     if said.get(PREFIX + "kube-subnet-manager") != "true" or not subnet or not address:
         return None
     try:
-        data = json.loads(said.get(PREFIX + "backend-data") or "null") or {}
+        data = json.loads(said.get(PREFIX + backend_data) or "null") or {}
         return Lease(name, subnet, address, said.get(PREFIX + "backend-type", ""), str(data.get("VtepMAC", "")))
     except (ValueError, AttributeError):
         return None
@@ -53,22 +76,21 @@ def stored(node: Obj, what: str) -> str:
     return str((node["metadata"].get("annotations") or {}).get(PREFIX + what, ""))
 
 
-def stored_mac(node: Obj) -> str:
+def stored_mac(node: Obj, six: bool) -> str:
     """The MAC that this node's flannel.1 had before; the same again, so that the others need not learn a new one."""
-    found = _lease("", {**node, "spec": {"podCIDR": "-"}})
+    found = _lease("", {**node, "spec": {"podCIDR": ":" if six else "-"}}, six)
     return found.mac if found is not None else ""
 
 
-def annotate(world: World, where: Key, backend: str, public_ip: str, data: str) -> Commands:
+def annotate(world: World, where: Key, backend: str, said: tuple[Said, ...]) -> Commands:
     """Say to the others how this node's pods are reached (kube.go: AcquireLease)."""
     node: Obj = world.get(where)
     before = node["metadata"].get("annotations") or {}
-    ours = {
-        "backend-data": data,
-        "backend-type": backend,
-        "kube-subnet-manager": "true",
-        "public-ip": stored(node, "public-ip-overwrite") or public_ip,
-    }
+    ours = {"backend-type": backend, "kube-subnet-manager": "true"}
+    for address, data in said:
+        public_ip, backend_data = WORDS[":" in address]
+        ours |= {backend_data: data, public_ip: stored(node, f"{public_ip}-overwrite") or address}
+    ours = dict(sorted(ours.items()))
     now = {**before, **{PREFIX + name: value for name, value in ours.items()}}
     if now != before:
         yield Put(where, stamped(world, {**node, "metadata": {**node["metadata"], "annotations": now}}), where)

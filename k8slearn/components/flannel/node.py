@@ -5,11 +5,14 @@ Left out: clean-up of another mode's rules.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from k8slearn.api import conditions
 from k8slearn.api.admit import stamped, timestamp
 from k8slearn.components.flannel import host_gw, rules, vxlan
 from k8slearn.components.flannel.backend import Backend, Fatal
 from k8slearn.components.flannel.daemon import Daemon
+from k8slearn.components.flannel.lease import piece
 from k8slearn.journal import Commands, Put, World
 from k8slearn.linux import ip
 
@@ -26,8 +29,8 @@ def start(world: World, own: Daemon) -> Commands:
     mtu = yield from BACKENDS[own.net.backend].register(world, own)
     yield from rules.start(world, own)
     masquerades = own.flags.get("ip-masq", "false") == "true"
-    cidr = world.get(own.object)["spec"]["podCIDR"]
-    text = subnet_env(own.net.network, cidr, mtu, masquerades)
+    node = world.get(own.object)
+    text = subnet_env({network: piece(node, ":" in network) for network in own.net.networks}, mtu, masquerades)
     yield Put((own.node, "file", own.flags.get("subnet-file", SUBNET_FILE)), text, own.config_map)
     yield from own.remember(())
     if own.flags.get("set-node-network-unavailable", "true") == "true":
@@ -41,7 +44,8 @@ def _check(own: Daemon) -> None:
         raise Fatal(f"Failed to create SubnetManager: failed to read net conf: {error}")
     try:
         net = own.net
-        ip.network(net.network)
+        for network in net.networks:
+            ip.network(network)
     except (ValueError, AttributeError) as error:
         raise Fatal(f"Failed to create SubnetManager: error parsing subnet config: {error}") from None
     if net.nftables:
@@ -52,15 +56,15 @@ def _check(own: Daemon) -> None:
         raise Fatal(f'Error fetching backend: unknown backend type "{net.backend}" (modelled: {", ".join(BACKENDS)})')
 
 
-def subnet_env(network: str, cidr: str, mtu: int, masquerades: bool) -> str:
-    """/run/flannel/subnet.env; the subnet is written as its first address, the bridge's (subnet.go)."""
-    base, prefix = ip.network(cidr)
-    lines = {
-        "NETWORK": network,
-        "SUBNET": f"{ip.text(base + 1)}/{prefix}",
-        "MTU": str(mtu),
-        "IPMASQ": "true" if masquerades else "false",
-    }
+def subnet_env(pieces: Mapping[str, str], mtu: int, masquerades: bool) -> str:
+    """/run/flannel/subnet.env, of each network and this node's piece of it; the piece is written as its first address,
+    the bridge's (subnet.go)."""
+    lines: dict[str, str] = {}
+    for network, cidr in pieces.items():
+        six = "IPV6_" if ":" in network else ""
+        base, prefix = ip.network(cidr)
+        lines |= {f"{six}NETWORK": network, f"{six}SUBNET": f"{ip.text(base + 1, ip.bits(cidr))}/{prefix}"}
+    lines |= {"MTU": str(mtu), "IPMASQ": "true" if masquerades else "false"}
     return "".join(f"FLANNEL_{name}={value}\n" for name, value in lines.items())
 
 

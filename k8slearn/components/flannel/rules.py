@@ -14,7 +14,9 @@
 Every 5 seconds it looks whether they are all there; if one is missing all are written again, at the end of their chains
 (pkg/trafficmngr/iptables/iptables.go: masqRules, forwardRules, ensureIPTables).
 
-Left out: rules of a network that flannel had before, ip6tables.
+With ``EnableIPv6`` ip6tables has the same rules of the IPv6 networks.
+
+Left out: rules of a network that flannel had before.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.components.flannel.daemon import Daemon
+from k8slearn.components.flannel.lease import piece
 from k8slearn.journal import Commands, Key, Put, World
 from k8slearn.linux.iptables import parse_rule
 from k8slearn.linux.rules import BUILT_IN, Chain, Rule
 
 MARK = "0x4000/0x4000"
-Place = tuple[str, str]
-"""(table, chain)"""
+Place = tuple[str, str, str]
+"""(family, table, chain)"""
 
 
 class Placed(NamedTuple):
@@ -39,14 +42,15 @@ class Placed(NamedTuple):
     rule: Rule
 
 
-OWN: tuple[Place, ...] = (("nat", "FLANNEL-POSTRTG"), ("filter", "FLANNEL-FWD"))
-"""The chains that are flannel's own."""
+OWN = (("nat", "FLANNEL-POSTRTG"), ("filter", "FLANNEL-FWD"))
+"""The chains that are flannel's own: (table, chain)."""
+MULTICAST = {"ip": "224.0.0.0/4", "ip6": "ff00::/8"}
 
 
 def start(world: World, own: Daemon) -> Commands:
     """Own chains are emptied, then everything is written."""
     for place in _places(_wanted(world, own)):
-        if place in OWN:
+        if place[1:] in OWN:
             yield Put(_key(own, place), Chain(), own.config_map)
     yield from _write(world, own)
 
@@ -76,24 +80,26 @@ def _write(world: World, own: Daemon) -> Commands:
 
 def _places(wanted: tuple[Placed, ...]) -> list[Place]:
     """The chains, those first that others jump to."""
-    return sorted({place for place, _ in wanted}, key=lambda place: (place not in OWN, place))
+    return sorted({place for place, _ in wanted}, key=lambda place: (place[1:] not in OWN, place))
 
 
 def _chain(world: World, own: Daemon, place: Place) -> Chain:
     found: Chain | None = world.get(_key(own, place))
-    return found if found is not None else Chain(policy="ACCEPT" if place[1] in BUILT_IN[place[0]] else "")
+    return found if found is not None else Chain(policy="ACCEPT" if place[2] in BUILT_IN[place[1]] else "")
 
 
 def _key(own: Daemon, place: Place) -> Key:
-    return (own.node, "chain", ("ip", *place))
+    return (own.node, "chain", place)
 
 
 def _wanted(world: World, own: Daemon) -> tuple[Placed, ...]:
-    cidr = world.get(own.object)["spec"]["podCIDR"]
     masquerade = own.flags.get("ip-masq", "false") == "true"
     fully = own.flags.get("ip-masq-fully-random-disable", "false") != "true"
     forward = own.flags.get("iptables-forward-rules", "true") == "true"
-    return _rules(own.net.network, cidr, masquerade, fully, forward)
+    node, found = world.get(own.object), list[Placed]()
+    for network in own.net.networks:
+        found += _rules(network, piece(node, ":" in network), masquerade, fully, forward)
+    return tuple(found)
 
 
 @lru_cache(maxsize=8192)
@@ -107,21 +113,27 @@ def _rules(network: str, cidr: str, masquerade: bool, fully: bool, forward: bool
 
 
 def _masquerading(network: str, cidr: str, fully: str) -> list[Placed]:
+    family = "ip6" if ":" in network else "ip"
     said = '-m comment --comment "flanneld masq"'
     own = (
         f"-m mark --mark {MARK} {said} -j RETURN",
         f"-s {cidr} -d {network} {said} -j RETURN",
         f"-s {network} -d {cidr} {said} -j RETURN",
         f"! -s {network} -d {cidr} {said} -j RETURN",
-        f"-s {network} ! -d 224.0.0.0/4 {said} -j MASQUERADE{fully}",
+        f"-s {network} ! -d {MULTICAST[family]} {said} -j MASQUERADE{fully}",
         f"! -s {network} -d {network} {said} -j MASQUERADE{fully}",
     )
-    jump = Placed(("nat", "POSTROUTING"), parse_rule(f"{said} -j FLANNEL-POSTRTG"))
-    return [jump, *(Placed(OWN[0], parse_rule(text)) for text in own)]
+    jump = _placed(family, "nat", "POSTROUTING", f"{said} -j FLANNEL-POSTRTG")
+    return [jump, *(_placed(family, *OWN[0], text) for text in own)]
+
+
+def _placed(family: str, table: str, chain: str, text: str) -> Placed:
+    return Placed((family, table, chain), parse_rule(text, family=family))
 
 
 def _forwarding(network: str) -> list[Placed]:
+    family = "ip6" if ":" in network else "ip"
     said = '-m comment --comment "flanneld forward"'
     own = (f"-s {network} {said} -j ACCEPT", f"-d {network} {said} -j ACCEPT")
-    jump = Placed(("filter", "FORWARD"), parse_rule(f"{said} -j FLANNEL-FWD"))
-    return [jump, *(Placed(OWN[1], parse_rule(text)) for text in own)]
+    jump = _placed(family, "filter", "FORWARD", f"{said} -j FLANNEL-FWD")
+    return [jump, *(_placed(family, *OWN[1], text) for text in own)]

@@ -10,6 +10,10 @@ The next hop is the other flannel.1's own address, the piece's first one; ``onli
 of this device although no address here says so. The device learns nothing (``nolearning``), so all that it knows stands
 in these rows. With ``DirectRouting`` nodes of one subnet get a plain route instead.
 
+With ``EnableIPv6`` there is a second device, ``flannel-v6.1``, whose outer packets are IPv6 too, and the same rows for
+it. Its headers take 20 bytes more, which flannel leaves out of its sum: pods get 1450 bytes, and the kernel gives the
+device 1430, so a full packet of IPv6 is answered with packet-too-big once.
+
 It watches for flannel.1 being deleted, and makes it anew with its address, but not the other nodes' rows
 (pkg/backend/vxlan/vxlan_network.go: reCreateVxlan): those come back when flanneld starts again.
 
@@ -23,7 +27,7 @@ from contextlib import suppress
 
 from k8slearn.components.flannel.backend import Fatal, Leases, Outer, outer, pod_cidr
 from k8slearn.components.flannel.daemon import Daemon
-from k8slearn.components.flannel.lease import Lease, annotate, stored_mac
+from k8slearn.components.flannel.lease import Lease, Said, annotate, stored_mac
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command, Commands, World
 from k8slearn.linux import addr, ip, link, neigh, route, vxlan_fdb, vxlan_link
@@ -36,19 +40,22 @@ DEFAULT_PORT = 8472
 
 
 def register(world: World, own: Daemon) -> Generator[Command, None, int]:
-    """The device, this node's annotations, the device's address (vxlan.go: RegisterNetwork)."""
-    there, spec, mtu = _wanted(world, own)
-    device = yield from _caused(own, _ensure(world, own, there, spec, mtu))
-    cidr = pod_cidr(world, own)
-    data = f'{{"VNI":{spec.id},"VtepMAC":"{device.mac}"}}'
-    yield from annotate(world, own.object, "vxlan", there.address, data)
-    yield from _caused(own, _configure(world, own, device.name, cidr))
+    """The devices, this node's annotations, the devices' addresses (vxlan.go: RegisterNetwork)."""
+    families, said, mtu = [":" in network for network in own.net.networks], list[Said](), 0
+    for six in families:
+        there, spec, mtu = _wanted(world, own, six)
+        device = yield from _caused(own, _ensure(world, own, there, spec, mtu))
+        said.append(Said(there.address, f'{{"VNI":{spec.id},"VtepMAC":"{device.mac}"}}'))
+    cidrs = [pod_cidr(world, own, six) for six in families]
+    yield from annotate(world, own.object, "vxlan", tuple(said))
+    for cidr in cidrs:
+        yield from _caused(own, _configure(world, own, cidr))
     return mtu
 
 
-def _wanted(world: World, own: Daemon) -> tuple[Outer, Vxlan, int]:
+def _wanted(world: World, own: Daemon, six: bool) -> tuple[Outer, Vxlan, int]:
     """The outer interface, the device's settings and its MTU."""
-    there, settings = outer(world, own), own.net.settings
+    there, settings = outer(world, own, six), own.net.settings
     learning = bool(settings.get("learning", False))
     spec = Vxlan(
         int(settings.get("vni", 1)), there.address, port=int(settings.get("port", 0)) or DEFAULT_PORT, learning=learning
@@ -56,21 +63,21 @@ def _wanted(world: World, own: Daemon) -> tuple[Outer, Vxlan, int]:
     return there, spec, int(settings.get("mtu", there.link.mtu)) - OVERHEAD
 
 
-def name(own: Daemon) -> str:
-    """``flannel.`` and the VNI."""
-    return f"flannel.{own.net.settings.get('vni', 1)}"
+def name(own: Daemon, six: bool) -> str:
+    """``flannel.`` (or ``flannel-v6.``) and the VNI."""
+    return f"flannel{'-v6' if six else ''}.{own.net.settings.get('vni', 1)}"
 
 
 def _ensure(world: World, own: Daemon, there: Outer, spec: Vxlan, mtu: int) -> Generator[Command, None, Link]:
     """A device that is there stays if it is the same one, else it is made anew (device.go: ensureLink)."""
-    dev = name(own)
+    dev = name(own, ":" in spec.local)
     known: Link | None = world.get(link.key(own.node, dev))
     try:
         if known is not None and not _alike(known, there, spec):
             yield from link.delete(world, own.node, dev)
             known = None
         if known is None:
-            mac = stored_mac(world.get(own.object))
+            mac = stored_mac(world.get(own.object), ":" in spec.local)
             yield from vxlan_link.add(world, own.node, dev, spec, there.link.name, mtu, mac)
     except CommandError as error:
         raise Fatal(f"Error registering network: failed to create vxlan device: {error}") from None
@@ -85,13 +92,14 @@ def _alike(known: Link, there: Outer, spec: Vxlan) -> bool:
     return (now.id, now.local, now.port, known.lower[1]) == (spec.id, spec.local, spec.port, there.link.name)
 
 
-def _configure(world: World, own: Daemon, dev: str, cidr: str) -> Commands:
+def _configure(world: World, own: Daemon, cidr: str) -> Commands:
     """The piece's first address as a /32: no network comes with it. The device is up (EnsureV4AddressOnLink)."""
-    address = f"{cidr.partition('/')[0]}/32"
-    for row in addr.on(world, own.node, dev, "ip"):
-        if row.cidr != address and ip.within(row.address, own.net.network):
+    six = ":" in cidr
+    dev, family, address = name(own, six), "ip6" if six else "ip", f"{cidr.partition('/')[0]}/{ip.bits(cidr)}"
+    for row in addr.on(world, own.node, dev, family):
+        if row.cidr != address and ip.within(row.address, own.net.network(six)):
             yield from addr.delete(world, own.node, dev, row.cidr)
-    if all(row.cidr != address for row in addr.on(world, own.node, dev, "ip")):
+    if all(row.cidr != address for row in addr.on(world, own.node, dev, family)):
         yield from addr.add(world, own.node, dev, address)
     yield from link.set_up(world, own.node, dev)
 
@@ -101,10 +109,10 @@ def add(world: World, own: Daemon, lease: Lease) -> Commands:
     if _is_direct(world, own, lease):
         with suppress(CommandError):
             yield from route.replace(
-                world, own.node, Route(lease.subnet, via=lease.public_ip, dev=outer(world, own).link.name)
+                world, own.node, Route(lease.subnet, via=lease.public_ip, dev=outer(world, own, lease.six).link.name)
             )
         return
-    dev, hop = name(own), lease.subnet.partition("/")[0]
+    dev, hop = name(own, lease.six), lease.subnet.partition("/")[0]
     try:
         yield from neigh.replace(world, own.node, dev, hop, lease.mac)
         remote = Remote(lease.public_ip)
@@ -116,7 +124,7 @@ def add(world: World, own: Daemon, lease: Lease) -> Commands:
 
 def remove(world: World, own: Daemon, lease: Lease) -> Commands:
     """What was written for a node that is gone; each row that is gone already is no matter."""
-    dev, hop = name(own), lease.subnet.partition("/")[0]
+    dev, hop = name(own, lease.six), lease.subnet.partition("/")[0]
     if _is_direct(world, own, lease):
         with suppress(CommandError):
             yield from route.delete(world, own.node, lease.subnet, via=lease.public_ip)
@@ -133,15 +141,15 @@ def _is_direct(world: World, own: Daemon, lease: Lease) -> bool:
     """DirectRouting, and the other node is in the same subnet."""
     if not own.net.settings.get("directrouting"):
         return False
-    there = outer(world, own)
+    there = outer(world, own, lease.six)
     return ip.within(lease.public_ip, ip.network_of(there.address, there.prefix))
 
 
 def look_after(world: World, own: Daemon, leases: Leases) -> Commands:
-    """The device was deleted: it is made anew, and that is all."""
-    there, spec, mtu = _wanted(world, own)
-    device = yield from _caused(own, _ensure(world, own, there, spec, mtu))
-    yield from _caused(own, _configure(world, own, device.name, pod_cidr(world, own)))
+    """A device was deleted: it is made anew, and that is all."""
+    for six in (":" in network for network in own.net.networks):
+        yield from _caused(own, _ensure(world, own, *_wanted(world, own, six)))
+        yield from _caused(own, _configure(world, own, pod_cidr(world, own, six)))
 
 
 def missing(world: World, own: Daemon, leases: Leases) -> bool:
