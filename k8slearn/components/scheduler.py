@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from k8slearn.api import conditions, quantity, selectors, taints
+from k8slearn.api import conditions, fitting, taints
 from k8slearn.api.admit import stamped
 from k8slearn.api.events import event
 from k8slearn.components import Settings
@@ -23,7 +23,6 @@ from k8slearn.journal import Commands, Key, Put, Table, World
 Obj = dict[str, Any]
 UNHELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
-RESOURCES = ("cpu", "memory")
 
 
 class Scheduler:
@@ -147,60 +146,18 @@ def _tainted(world: World, pod: Obj, node: Obj) -> list[str]:
 
 
 def _elsewhere(world: World, pod: Obj, node: Obj) -> list[str]:
-    selector = pod["spec"].get("nodeSelector") or {}
-    wanted = all(selectors.labels(node).get(key) == value for key, value in selector.items())
-    affinity = (pod["spec"].get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    if wanted and (required is None or any(_term(term, node) for term in required["nodeSelectorTerms"])):
-        return []
-    return ["node(s) didn't match Pod's node affinity/selector"]
-
-
-def _term(term: Obj, node: Obj) -> bool:
-    rows = (
-        (term.get("matchExpressions"), selectors.labels(node)),
-        (term.get("matchFields"), {"metadata.name": node["metadata"]["name"]}),
-    )
-    asked = [
-        ((e["key"], e["operator"], tuple(e.get("values") or ())), having) for terms, having in rows for e in terms or ()
-    ]
-    return bool(asked) and all(selectors.holds(requirement, having) for requirement, having in asked)
+    return [] if fitting.matches(pod, node) else [fitting.ELSEWHERE]
 
 
 def _ports_taken(world: World, pod: Obj, node: Obj) -> list[str]:
-    wanted = _host_ports(pod)
-    if not wanted:
-        return []
     there = world.table("api", "pods").index(_crowd).get(node["metadata"]["name"], ())
-    taken = wanted.intersection(*[set().union(*map(_host_ports, there))])
-    return ["node(s) didn't have free ports for the requested pod ports"] if taken else []
-
-
-def _host_ports(pod: Obj) -> set[tuple[str, int]]:
-    ports = [port for container in pod["spec"].get("containers") or () for port in container.get("ports") or ()]
-    return {(port.get("protocol", "TCP"), port["hostPort"]) for port in ports if port.get("hostPort")}
+    return [fitting.PORTS_TAKEN] if fitting.ports_clash(pod, there) else []
 
 
 def _full(world: World, pod: Obj, node: Obj) -> list[str]:
     there = world.table("api", "pods").index(_crowd).get(node["metadata"]["name"], [])
-    room = (node.get("status") or {}).get("allocatable") or {}
-    whys = ["Too many pods"] if len(there) >= int(room.get("pods", 110)) else []
-    for resource in RESOURCES:
-        asked = _requested(pod, resource)
-        if (
-            asked
-            and resource in room
-            and asked + sum(_requested(p, resource) for p in there) > quantity.parse(room[resource])
-        ):
-            whys.append(f"Insufficient {resource}")
-    return whys
-
-
-def _requested(pod: Obj, resource: str) -> Any:
-    asked = [
-        ((c.get("resources") or {}).get("requests") or {}).get(resource) for c in pod["spec"].get("containers") or ()
-    ]
-    return sum(quantity.parse(text) for text in asked if text is not None)
+    lacking = fitting.lacking(pod, node, there)
+    return ["Too many pods" if lack.resource == "pods" else f"Insufficient {lack.resource}" for lack in lacking]
 
 
 _FILTERS: tuple[Callable[[World, Obj, Obj], list[str]], ...] = (

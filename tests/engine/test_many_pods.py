@@ -52,6 +52,8 @@ def test_the_111th_pod_of_a_node_stays_pending_with_the_schedulers_words() -> No
 
 def test_a_range_that_is_used_up_keeps_the_next_pod_waiting_and_says_so() -> None:
     cluster = Cluster(nodes=1, pod_cidr="10.244.0.0/24")
+    cluster.node("node-1").run("tee /var/lib/kubelet/config.yaml", stdin="maxPods: 300\n")
+    cluster.node("node-1").run("systemctl restart kubelet")
     cluster.apply(some(254, nodeName="node-1"))
     assert len(set(addresses(cluster))) == 253
     (late,) = (p for p in cluster.get("pods") if p["status"]["phase"] == "Pending")

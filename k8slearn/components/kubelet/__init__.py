@@ -1,10 +1,10 @@
 """The kubelet: the agent on a node that turns the pods that were placed there into sandboxes, containers and a status.
 
-Read `sync` first: it is one pod's life. `sandbox` makes and breaks its network namespace and pause container,
-`network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an image listens on,
-`probes` asks whether it is well (`probing` is one try, `commands` what a command comes to), `status` tells the API,
-`node` speaks for the node itself, `heartbeat` is its sign of life, `static` are the pods that a file on the node
-describes, `log` is what it can tell nobody. How it talks to the container runtime depends on the
+Read `sync` first: it is one pod's life. `admission` lets it in. `sandbox` makes and breaks its network namespace and
+pause container, `network` calls CNI (or kubenet), `containers` starts, restarts and kills, `programs` says what an
+image listens on, `probes` asks whether it is well (`probing` is one try, `commands` what a command comes to),
+`status` tells the API. `node` speaks for the node itself, `heartbeat` is its sign of life, `static` are the pods that
+a file on the node describes, `log` is what it can tell nobody. How it talks to the container runtime depends on the
 version dial: to containerd since 1.24, to Docker through dockershim before.
 
 Left out: images that cannot be pulled, volumes, resources, eviction, exec and port-forward."""

@@ -3,11 +3,15 @@ network there.
 
 Without a network plugin a node stays NotReady: the kubelet says why in the condition ``Ready``, in the runtime's words.
 
-Left out: pressure conditions that hold, real capacities.
+Of its configuration file, ``/var/lib/kubelet/config.yaml``, one field counts: ``maxPods``, 110 where it says nothing.
+It is read when the kubelet starts (``systemctl restart kubelet``).
+
+Left out: pressure conditions that hold, real capacities, the other fields of the configuration.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +36,7 @@ PRESSURES = (
     ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
     ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 )
+CONFIG = "/var/lib/kubelet/config.yaml"
 IS_READY = "kubelet is posting ready status"
 ZONE = "topology.kubernetes.io/zone"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -53,7 +58,7 @@ def register(world: World, name: str) -> Commands:
         yield Put(_key(name), _object(world, name))
     else:
         yield from _started(world, name)
-    yield from report(world, name)
+    yield from report(world, name, starting=True)
 
 
 def _started(world: World, name: str) -> Commands:
@@ -75,13 +80,13 @@ def _boot_id(world: World, name: str) -> str:
     return f"{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}"
 
 
-def report(world: World, name: str) -> Commands:
+def report(world: World, name: str, starting: bool = False) -> Commands:
     """The node's status, if it is not what the API has."""
     node: Obj | None = world.get(_key(name))
     if node is None or not runs(world, f"node:{name}", "kubelet") or is_silent(world, name):
         return
     before: Obj = node.get("status") or {}
-    now = _status(world, name, before)
+    now = _status(world, name, before, starting or not before)
     if now == before:
         return
     yield Put(_key(name), stamped(world, {**node, "status": now}))
@@ -118,10 +123,9 @@ def _object(world: World, name: str) -> Obj:
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}}
 
 
-def _status(world: World, name: str, before: Obj) -> Obj:
+def _status(world: World, name: str, before: Obj, starting: bool) -> Obj:
     version = dial.of(world)
-    settings: Settings = world.get(("cluster", "settings", ""))
-    capacity = {**CAPACITY, "pods": str(ec2.MAX_PODS)} if settings.network == "vpc" else CAPACITY
+    capacity = {**CAPACITY, "pods": _max_pods(world, name)} if starting else before["capacity"]
     internal = node_addresses(world, f"node:{name}")
     addresses = [{"type": "InternalIP", "address": address} for address in internal]
     addresses.append({"type": "Hostname", "address": name})
@@ -145,6 +149,14 @@ def _status(world: World, name: str, before: Obj) -> Obj:
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": info,
     }
+
+
+def _max_pods(world: World, name: str) -> str:
+    """How many pods the kubelet takes, by its configuration; in a VPC, as many as the instance has addresses for."""
+    settings: Settings = world.get(("cluster", "settings", ""))
+    said = re.search(r"(?m)^maxPods:\s*(\d{1,5})\s*$", world.get((f"node:{name}", "file", CONFIG)) or "")
+    usual = str(ec2.MAX_PODS) if settings.network == "vpc" else CAPACITY["pods"]
+    return said[1] if said is not None else usual
 
 
 def _conditions(world: World, name: str, before: Obj) -> Iterator[Obj]:

@@ -2,6 +2,7 @@
 
 ::
 
+    not admitted      ── the pod is Failed, and nothing of it is started
     network not ready ── wait         (hostNetwork pods do not)
     no sandbox        ── make one     netns, CNI ADD, pause
     sandbox broken    ── kill every container, break it down, make another: usually a new address
@@ -22,7 +23,7 @@ from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
 from k8slearn.components import is_silent
-from k8slearn.components.kubelet import containers, dial, network, probes, retry, sandbox, static, status
+from k8slearn.components.kubelet import admission, containers, dial, network, probes, retry, sandbox, static, status
 from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
@@ -48,6 +49,8 @@ def _look(found: Pod) -> Commands:
         yield from _delete(found)
     elif (found.obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         yield from _finished(found)
+    elif "startTime" not in (found.obj.get("status") or {}) and (why := admission.refused(found)) is not None:
+        yield from admission.reject(found, *why)
     else:
         yield from _run(found)
 

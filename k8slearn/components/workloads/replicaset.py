@@ -2,7 +2,11 @@
 
 Too few: it creates some. Too many: it deletes some, those that are not ready first, then the youngest.
 
-Left out: ``minReadySeconds``, pod-deletion-cost, spreading deletions over nodes.
+A pod that its kubelet rejected has failed for good, and another one takes its place. In life at once: where the
+template itself names a node that has no room (``nodeName``), thousands of failed pods pile up within minutes. Here the
+second one waits a second, the third two, then four, up to five minutes.
+
+Left out: ``minReadySeconds``, pod-deletion-cost, spreading deletions over nodes, the speed of that pile.
 """
 
 from __future__ import annotations
@@ -11,10 +15,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from k8slearn.api import conditions
+from k8slearn.api.admit import seconds
 from k8slearn.components.workloads import owning
-from k8slearn.journal import Commands, Key, World
+from k8slearn.journal import Commands, Key, Table, World
 
 Obj = dict[str, Any]
+LONGEST = 300.0
 
 
 class ReplicaSets:
@@ -36,6 +42,8 @@ class ReplicaSets:
             return
         pods = owning.active(owning.owned(world, "pods", own))
         missing = own["spec"]["replicas"] - len(pods)
+        if missing > 0 and _again(world, own) > world.clock:
+            missing = 0
         for _ in range(missing):
             yield from owning.create_pod(world, own, self.name)
         for pod in sorted(pods, key=_dispensable)[: max(-missing, 0)]:
@@ -43,7 +51,26 @@ class ReplicaSets:
         yield from owning.put_status(world, where, own, _status(world, own))
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
-        return ()
+        for uid in world.table("api", "pods").index(_failed):
+            for key, own in world.table("api", "replicasets").items():
+                if own["metadata"]["uid"] == uid and _again(world, own) > world.clock:
+                    yield _again(world, own), str(key)
+
+
+def _failed(pods: Table) -> dict[str, list[float]]:
+    """The ReplicaSets that own failed pods, by uid -> when each of them failed."""
+    found: dict[str, list[float]] = {}
+    for pod in pods.values():
+        owner = owning.controller(pod) if (pod.get("status") or {}).get("phase") == "Failed" else None
+        if owner is not None and owner["kind"] == "ReplicaSet":
+            found.setdefault(owner["uid"], []).append(seconds(pod["status"]["startTime"]))
+    return found
+
+
+def _again(world: World, own: Obj) -> float:
+    """The second at which a failed pod may be replaced."""
+    times = world.table("api", "pods").index(_failed).get(own["metadata"]["uid"])
+    return max(times) + min(float(2 ** (len(times) - 1)), LONGEST) if times else 0.0
 
 
 def _dispensable(pod: Obj) -> tuple[bool, bool, int, str]:
