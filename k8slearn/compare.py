@@ -22,6 +22,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from k8slearn import settings
+from k8slearn.components import Settings
 from k8slearn.errors import Refused
 from k8slearn.journal import World
 from k8slearn.linux.listen import place
@@ -142,7 +143,7 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         own.node_cidr,
         own.pod_cidr,
         own.service_cidr,
-        proxy=own.proxy,
+        proxy=_proxy(own, network),
         kubernetes=own.kubernetes if name == own.wiring else settings.WIRINGS.get(name),
         seed=own.seed,
         topology=own.topology,
@@ -153,6 +154,11 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         except Refused as error:
             odd.append(f"{name}: an input ({entry.kind}) was passed over: {error}")
     return other, odd
+
+
+def _proxy(own: Settings, network: Network) -> str | None:
+    """The same, unless one of the two wirings does kube-proxy's work itself."""
+    return None if settings.REPLACES_KUBE_PROXY in (own.network, network) else own.proxy
 
 
 # -- what is told of one trace -----------------------------------------------------------------------------------------

@@ -114,9 +114,15 @@ def _headline(trace: Trace) -> str:
     return f"{what} ({trace.protocol}): {trace.outcome}{who}: {OUTCOMES[trace.outcome]}."
 
 
+def _first(trace: Trace) -> Leg:
+    """The first packet of the last try; what was told to a socket before it is none."""
+    legs = [leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt]
+    return next((leg for leg in legs if leg.name != "connect"), legs[0])
+
+
 def _way(trace: Trace) -> list[str]:
     """The places that the first packet passed, and how far the conversation came."""
-    first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
+    first = _first(trace)
     places = [trace.faces.place(s.where) for s in first.steps if s.what in PLACES and not s.before.is_errand]
     seen = [p for n, p in enumerate(places) if n == 0 or p != places[n - 1]]
     names = ", ".join(leg.name for leg in trace.legs)
@@ -128,13 +134,13 @@ def _way(trace: Trace) -> list[str]:
 
 def _wrapped(trace: Trace) -> list[str]:
     """The tunnels that the first packet went through: which headers it got, and who said where to."""
-    first = next(leg for leg in trace.legs if leg.attempt == trace.legs[-1].attempt)
-    return [_tunnel(trace, step) for step in first.steps if _encapsulates(step)]
+    return [_tunnel(trace, step) for step in _first(trace).steps if _encapsulates(step)]
 
 
 def _encapsulates(step: Step) -> bool:
     outer = step.after
-    return outer.proto in ("udp", "ipip") and outer.inner is not None and step.before.inner is None
+    wraps = outer.proto in ("udp", "ipip") and outer.inner is not None
+    return wraps and (step.before.inner is None or (outer.cipher and not step.before.cipher))
 
 
 def _tunnel(trace: Trace, step: Step) -> str:
@@ -152,16 +158,21 @@ def _tunnel(trace: Trace, step: Step) -> str:
 def _translations(trace: Trace) -> list[str]:
     out = []
     rule: Step | None = None
-    last = trace.legs[-1].attempt
-    for step in next(leg for leg in trace.legs if leg.attempt == last).steps:
+    told = [leg for leg in trace.legs[:1] if leg.name == "connect"]
+    for step in (step for leg in dict.fromkeys((*told, _first(trace))) for step in leg.steps):
         if step.what == "rule" and step.because is not None:
             rule = step
         if step.what == "nat":
-            decided = (
-                f" by {rule.because.text}{_author(trace, rule.because)}" if rule is not None and rule.because else ""
-            )
+            why = rule.because if _is_netfilters(step) and rule is not None else step.because
+            why = why if why is not None and why.key[1] != "conntrack" else None
+            decided = f" by {why.text}{_author(trace, why)}" if why is not None else ""
             out.append(f"On {trace.faces.place(step.where)}, {step.hook}: {step.says}{decided}.")
     return out
+
+
+def _is_netfilters(step: Step) -> bool:
+    """Translated by a rule, and not by a program."""
+    return step.because is not None and step.because.key[1] == "conntrack"
 
 
 def _seen(trace: Trace) -> list[str]:

@@ -24,7 +24,14 @@ from k8slearn.shell import tcpdump
 from k8slearn.trace import Cause, Faces, Fate, Trace
 from k8slearn.verbs import Asked
 
-KINDS = {"endpointslices": "EndpointSlice", "configmaps": "ConfigMap", "networkpolicies": "NetworkPolicy"}
+KINDS = {
+    "endpointslices": "EndpointSlice",
+    "configmaps": "ConfigMap",
+    "networkpolicies": "NetworkPolicy",
+    "ciliumnodes.cilium.io": "CiliumNode",
+    "ciliumendpoints.cilium.io": "CiliumEndpoint",
+    "ciliumidentities.cilium.io": "CiliumIdentity",
+}
 
 
 def faces(engine: Engine, asked: Asked) -> Faces:

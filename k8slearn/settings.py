@@ -3,7 +3,7 @@
 In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
 underneath. Each check is one sentence, and it says what would be right.
 
-Left out (each is refused with a sentence): the wirings and proxy modes that are not built yet.
+Left out (each is refused with a sentence): the proxy modes that are not built yet.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ WIRINGS = {
     "flannel": NEWEST,
     "flannel-host-gw": NEWEST,
     "calico": NEWEST,
+    "cilium": NEWEST,
     "vpc": NEWEST,
     None: NEWEST,
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
-PLANNED = ("cilium",)
 EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
+REPLACES_KUBE_PROXY = "cilium"
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 FOUR_ONLY = {
-    **dict.fromkeys(("calico", "kubenet"), "that is not built yet, use bridge or ptp"),
+    **dict.fromkeys(("calico", "cilium", "kubenet"), "that is not built yet, use bridge or ptp"),
     "vpc": "the AWS VPC CNI gives its pods IPv4 addresses or IPv6 addresses, never both",
 }
 """Wirings that a dual-stack cluster cannot have, and why."""
@@ -78,7 +79,7 @@ def settings(
         node_cidr=networks.text("node_cidr"),
         pod_cidr=networks.text("pod_cidr"),
         service_cidr=networks.text("service_cidr"),
-        proxy=_proxy(proxy),
+        proxy=_proxy(proxy, network),
         kubernetes=version,
         seed=seed,
         topology=drawn.topology(given, subnets, placed, networks.four),
@@ -88,8 +89,6 @@ def settings(
 def _network(network: Any) -> str | None:
     if isinstance(network, Mapping):
         return _own(network)
-    if network in PLANNED:
-        raise Refused(f"network={network!r} is not built yet: use one of {_choices(WIRINGS)}")
     if not isinstance(network, str | None) or network not in WIRINGS:
         raise Refused(f"there is no network {network!r}: use one of {_choices(WIRINGS)}")
     return network
@@ -133,8 +132,11 @@ def _minor(version: str) -> int:
     return int(version.partition(".")[2])
 
 
-def _proxy(proxy: Any) -> str:
-    mode = "iptables" if proxy is None else proxy
+def _proxy(proxy: Any, network: str | None) -> str:
+    usual = "none" if network == REPLACES_KUBE_PROXY else "iptables"
+    mode = usual if proxy is None else proxy
+    if network == REPLACES_KUBE_PROXY and mode != usual:
+        raise Refused(f"network={network!r} does kube-proxy's work itself: leave proxy= away, or give proxy='none'")
     if mode in PLANNED_PROXIES:
         raise Refused(f"proxy={mode!r} is not built yet: use one of {_choices(PROXIES)}")
     if mode not in PROXIES:

@@ -91,6 +91,8 @@ def netns_script(world: World) -> str:
 
 def _obstacles(world: World, scopes: Iterable[str]) -> Iterator[str]:
     for scope in scopes:
+        for program in world.table(scope, "bpf").values():
+            yield f"{scope} runs eBPF programs ({program.name}, ...), which this script cannot load"
         for link in world.table(scope, "link").values():
             if link.kind not in KINDS:
                 yield f"{scope} has a {link.kind} device ({link.name}), which this script cannot rebuild"

@@ -74,6 +74,8 @@ def connect(
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
     legs: list[Leg] = []
     told = bpf.instead(net, netns, dst, port, proto) if world.rows[netns.partition("/")[0], "bpf"] else None
+    if isinstance(told, bpf.Refusal):
+        return _refused(netns, proto, dst, port, told)
     if told is not None:
         legs.append(_redirected(netns, proto, dst, port, told))
         dst, port = told.dst, told.port
@@ -143,9 +145,17 @@ def syn_times(world: World, netns: str, proto: str = "tcp") -> tuple[float, ...]
 def _redirected(netns: str, proto: str, dst: str, port: int, told: bpf.Instead) -> Leg:
     """The socket is given another address before there is any packet (`BPF_CGROUP_RUN_PROG_INET4_CONNECT`)."""
     asked = Packet(proto, NOBODY, dst, 0, port)
-    says = f"connect() to {dst}:{port} is told {told.dst}:{told.port} instead"
-    step = Step(netns, "nat", says, asked, asked._replace(dst=told.dst, dport=told.port), told.because)
+    says = f"asked for {dst}:{port}, the socket is told {told.dst}:{told.port}"
+    step = Step(netns, "nat", says, asked, asked._replace(dst=told.dst, dport=told.port), told.because, "", "connect()")
     return Leg("connect", "request", 0.0, 0, (step,))
+
+
+def _refused(netns: str, proto: str, dst: str, port: int, told: bpf.Refusal) -> Attempt:
+    """The program at ``connect()`` says no."""
+    asked = Packet(proto, NOBODY, dst, 0, port)
+    says = f"asked for {dst}:{port}, the socket is told: {told.errno}"
+    step = Step(netns, "drop", says, asked, asked, told.because, "", "connect()", NO_PACKET)
+    return Attempt((Leg("connect", "request", 0.0, 0, (step,)),), Ending("unreachable", error=told.errno), ())
 
 
 def _origin(world: World, netns: str, dst: str, source: str) -> tuple[fib.Found, str]:

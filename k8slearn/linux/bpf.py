@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import path, qdisc
+from k8slearn.linux import kinds, path, qdisc
 from k8slearn.linux.rows import Link
-from k8slearn.linux.skb import Net, Skb
+from k8slearn.linux.skb import Net, Skb, TunnelKey
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
@@ -50,6 +50,13 @@ class Program:
     run: Callable[[Net, Skb, Link], Walk[bool]]
 
 
+class Refusal(NamedTuple):
+    """``connect()`` fails with an errno, and no packet is made; and what decided."""
+
+    errno: str
+    because: Because
+
+
 class Instead(NamedTuple):
     """The address that a socket connects to in place of the one that it was told, and what decided."""
 
@@ -60,10 +67,10 @@ class Instead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A program for sockets: ``cil_sock4_connect``. It gives another address, or none. Chance is `Net`'s."""
+    """A program for sockets, such as ``cil_sock4_connect``: it gives another address, an errno, or nothing."""
 
     name: str
-    run: Callable[[Net, str, str, int, str], Instead | None]
+    run: Callable[[Net, str, str, int, str], Instead | Refusal | None]
 
 
 def attach(netns: str, dev: str, hook: str, program: Program) -> Commands:
@@ -95,7 +102,7 @@ def passes(net: Net, skb: Skb, link: Link, hook: str) -> Walk[bool]:
     program: Program | None = net.world.rows[skb.netns, "bpf"].get((link.name, hook))
     if program is None:
         return True
-    before = skb.packet
+    before, skb.program = skb.packet, program.name
     done = yield from program.run(net, skb, link)
     if done and skb.packet != before:
         yield Step(
@@ -108,7 +115,7 @@ def _why(skb: Skb, link: Link, hook: str) -> Because:
     return Because(_key(skb.netns, link.name, hook), f"bpf program on {link.name} {hook}")
 
 
-def instead(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead | None:
+def instead(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead | Refusal | None:
     """What a ``connect()`` in this namespace is told to connect to; None: what it asked for."""
     program: Connect | None = net.world.rows[netns.partition("/")[0], "bpf"].get(CONNECT)
     return program.run(net, netns, dst, port, proto) if program is not None else None
@@ -119,7 +126,7 @@ def instead(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead | 
 
 def drop(skb: Skb, says: str, why: Because | None, dev: str) -> Walk[bool]:
     """TC_ACT_SHOT: the packet ends here."""
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, reason="TC_INGRESS")
+    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, skb.program, "TC_INGRESS")
     return TAKEN
 
 
@@ -128,10 +135,28 @@ def redirect(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: Becaus
     link: Link | None = net.world.rows[skb.netns, "link"].get(dev)
     if link is None:
         return (yield from drop(skb, f"redirected to a device that is gone: {dev}", why, dev))
-    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev)
+    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program)
+    if link.kind in kinds.BARE:
+        yield from path.enter(net, skb.like(frame, skb.iif, dev), link)
+        return TAKEN
     net.mark = skb.mark
     yield from path.hand_over(net, skb.netns, link, frame)
-    net.mark = 0
+    net.mark, net.tunnel = 0, None
+    return TAKEN
+
+
+def encapsulate(net: Net, skb: Skb, dev: str, key: TunnelKey, says: str, why: Because) -> Walk[bool]:
+    """`bpf_skb_set_tunnel_key`, then out of an ``external`` tunnel, which does as it is told."""
+    net.tunnel = (key, why)
+    return (yield from redirect(net, skb, dev, skb.packet, says, why))
+
+
+def answer_arp(net: Net, skb: Skb, link: Link, says: str, why: Because) -> Walk[bool]:
+    """A question for a MAC is turned round and sent back: with the MAC of the device that it came in by."""
+    asked = skb.packet
+    answer = Packet("arp", asked.dst, asked.src, flags="is-at", eth_src=link.mac, eth_dst=asked.eth_src, size=28)
+    yield Step(skb.netns, "arp", says, asked, answer, why, link.name, skb.program)
+    yield from path.hand_over(net, skb.netns, link, answer)
     return TAKEN
 
 
@@ -140,6 +165,6 @@ def redirect_peer(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: B
     link: Link | None = net.world.rows[skb.netns, "link"].get(dev)
     if link is None or link.peer is None:
         return (yield from drop(skb, f"redirected to a device that is gone: {dev}", why, dev))
-    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev)
+    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program)
     net.wire.append((*link.peer, frame))
     return TAKEN

@@ -164,6 +164,9 @@ def _remove(world: World, netns: str, dev: str, parent: str) -> Commands:
     for name, row in list(world.rows[netns, "tcfilter"].items()) if parent == "ingress" else ():
         if row.dev == dev:
             yield Remove((netns, "tcfilter", name))
+    for hook in ("ingress", "egress") if parent == "ingress" else ():
+        if world.get((netns, "bpf", (dev, hook))) is not None:
+            yield Remove((netns, "bpf", (dev, hook)))
     yield from forget_counters(world, netns, dev, parent)
     yield Remove(key(netns, dev, parent))
 

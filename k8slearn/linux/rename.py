@@ -57,6 +57,11 @@ def _queues(world: World, netns: str, name: str, new: str) -> Commands:
         if row is not None:
             yield Remove((netns, "qdisc", (name, parent)))
             yield Put((netns, "qdisc", (new, parent)), row)
+    for hook in ("ingress", "egress"):
+        program = world.get((netns, "bpf", (name, hook)))
+        if program is not None:
+            yield Remove((netns, "bpf", (name, hook)))
+            yield Put((netns, "bpf", (new, hook)), program)
     for key, row in list(world.table(netns, "tcfilter").items()):
         if name in (row.dev, row.to):
             dev, to = (new if word == name else word for word in (row.dev, row.to))

@@ -378,6 +378,8 @@ class Vxlan:
     udp_zero_csum6_tx: bool = False
     udp_zero_csum6_rx: bool = False
     localbypass: bool = True
+    external: bool = False
+    """Collect metadata: a program says for each packet which VNI it gets and to which machine it goes."""
 
 
 @dataclass(frozen=True, slots=True)

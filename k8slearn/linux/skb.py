@@ -15,14 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
 from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Draw, Frame, Walk
+from k8slearn.trace import Because, Draw, Frame, Walk
 
 
 @dataclass(slots=True)
@@ -37,6 +37,15 @@ class Tracked:
     confirmed: bool = False
     dst_done: bool = False
     src_done: bool = False
+
+
+class TunnelKey(NamedTuple):
+    """What a program and an ``external`` tunnel tell each other about a packet (``struct bpf_tunnel_key``)."""
+
+    id: int
+    """The VNI."""
+    remote: str
+    """The machine that it goes to, or came from."""
 
 
 @dataclass
@@ -64,6 +73,10 @@ class Skb:
     """How long a packet may be on the way that routing chose; 0: as long as the device takes."""
     longest: int = field(default=0, init=False)
     """It came in fragments and was put together: the longest of them (the kernel's `frag_max_size`)."""
+    program: str = field(default="", init=False)
+    """The program that is looking at it (`bpf.py`)."""
+    tunnel: TunnelKey | None = field(default=None, init=False)
+    """It came in by an ``external`` tunnel: what the outer packet said."""
     host: bool = field(default=False, init=False)
     """It came in with a MAC of this machine (PACKET_HOST), whatever its header says by now."""
 
@@ -177,6 +190,8 @@ class Net:
 
     mark: int = 0
     """The mark of the frame that a device is given right now: a tunnel's outer packet takes it over."""
+    tunnel: tuple[TunnelKey, Because] | None = None
+    """What a program has said of the frame that an ``external`` tunnel is given right now, and why."""
     seen: dict[tuple[str, str, Packet], int] = field(default_factory=dict)
     """(namespace, bridge port, frame) -> how often, since the wires were last quiet: a loop of bridges shows here."""
     redirected: dict[tuple[str, str, Packet], Callable[[], Walk[None]]] = field(default_factory=dict)

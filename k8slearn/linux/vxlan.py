@@ -12,10 +12,13 @@ and the MAC of all zeros stands for all the rest: one copy to each of its remote
 too. Without it, what is unknown is dropped. The headers cost 50 bytes (IPv6: 70): the inner MTU is that much smaller.
 
 The outer packet belongs to the namespace where the device was made, its `Link.home`, wherever the device lives.
+An ``external`` device (collect metadata) has no table and no VNI of its own: it takes every VNI that comes, and a
+program (`bpf.py`) says for each frame where it goes and with which VNI.
+
 A remote that is one of the machine's own addresses never sees a packet: the frame is handed over (`encap_bypass`).
 
-Left out: ``l2miss``/``l3miss`` notices, ``proxy`` and ``rsc``, multicast groups as underlay, ``external`` devices
-(collect metadata), GBP, GPE, checksums, next hop groups, the ICMP that a bridge port answers for a path too narrow.
+Left out: ``l2miss``/``l3miss`` notices, ``proxy`` and ``rsc``, multicast groups as underlay, GBP, GPE, checksums, next
+hop groups, the ICMP that a bridge port answers for a path too narrow.
 """
 
 from __future__ import annotations
@@ -25,9 +28,9 @@ from zlib import crc32
 from k8slearn.linux import fdb, fib, path, sysctl, tunnel
 from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Link, Remote, Vxlan, VxlanFdb
-from k8slearn.linux.skb import Net, Skb
+from k8slearn.linux.skb import Net, Skb, TunnelKey
 from k8slearn.linux.vxlan_fdb import ALL, HEADER, because, find_entry, learn, settings
-from k8slearn.linux.vxlan_link import ANYWHERE, listening
+from k8slearn.linux.vxlan_link import ANYWHERE, Known, listening
 from k8slearn.packet import Packet
 from k8slearn.trace import Because, Step, Walk
 
@@ -35,6 +38,9 @@ from k8slearn.trace import Because, Step, Walk
 def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     """The device sends a frame: to the machine that the MAC is on, or to all (`vxlan_core.c: vxlan_xmit`)."""
     mark, world = net.mark, net.world
+    if settings(device).external:
+        yield from _as_told(net, netns, device, frame, mark)
+        return
     row = find_entry(world, netns, device, frame.eth_dst) or find_entry(world, netns, device, ALL)
     if row is None:
         says = f"{device.name}: no machine is known for {frame.eth_dst}, and none for all the rest"
@@ -43,6 +49,18 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
         return
     for remote in (*row.remotes[1:], row.remotes[0]):
         yield from _to(net, netns, device, frame, remote, because(netns, row, remote), mark)
+
+
+def _as_told(net: Net, netns: str, device: Link, frame: Packet, mark: int) -> Walk[None]:
+    """An ``external`` device has no table: a program has said where this frame goes (`ip_tunnel_info`)."""
+    told, net.tunnel = net.tunnel, None
+    if told is None:
+        why = path.link_because(netns, device)
+        says = f"{device.name} is external, and no program said where to"
+        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="TUNNEL_TXINFO")
+        return
+    key, why = told
+    yield from _to(net, netns, device, frame, Remote(key.remote, vni=key.id), why, mark)
 
 
 def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because, mark: int) -> Walk[None]:
@@ -64,7 +82,8 @@ def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: 
         yield Step(home, "drop", says, frame, frame, why, device.name, reason="IP_OUTNOROUTES")
         return
     outer = _outer(net, home, spec, frame, remote, found)
-    says = f"{device.name}: {frame.eth_dst} is on {remote.dst}: wrapped into UDP for it"
+    where = f"VNI {outer.vni}, to {remote.dst}" if spec.external else f"{frame.eth_dst} is on {remote.dst}"
+    says = f"{device.name}: {where}: wrapped into UDP for it"
     yield Step(netns, "transmit", says, frame, outer, why, device.name)
     yield from tunnel.send(net, home, outer, found, mark, device.name)
 
@@ -96,7 +115,7 @@ def _source_port(spec: Vxlan, frame: Packet) -> int:
 def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because) -> Walk[None]:
     """The machine is this one: the frame is handed to its device, nothing is wrapped (`encap_bypass_if_local`)."""
     spec, home = settings(device), device.home or netns
-    there = listening(net.world, home, (remote.port or spec.port, remote.vni or spec.id, ":" in remote.dst))
+    there = listening(net.world, home, Known(remote.port or spec.port, remote.vni or spec.id, ":" in remote.dst))
     if there is None or not spec.localbypass:
         says = f"{device.name}: {remote.dst} is this machine, which has no such VXLAN"
         yield Step(netns, "drop", says, frame, frame, why, device.name, reason="VXLAN_VNI_NOT_FOUND")
@@ -116,7 +135,7 @@ def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, w
 def receive(net: Net, skb: Skb) -> Walk[None]:
     """A UDP packet for a VXLAN socket (`vxlan_rcv`): unwrap it, and in by the device of its VNI."""
     outer, inner = skb.packet, skb.packet.inner
-    there = listening(net.world, skb.netns, (outer.dport, outer.vni, ":" in outer.dst))
+    there = listening(net.world, skb.netns, Known(outer.dport, outer.vni, ":" in outer.dst))
     if inner is None or there is None:
         says = f"no VXLAN device here has VNI {outer.vni}" if inner is not None else "no VXLAN header"
         reason = "VXLAN_VNI_NOT_FOUND" if inner is not None else "VXLAN_INVALID_HDR"
@@ -131,7 +150,12 @@ def receive(net: Net, skb: Skb) -> Walk[None]:
         yield Step(scope, "drop", refused[0], inner, inner, None, device.name, reason=refused[1])
         return
     yield from learn(net.world, scope, device, inner.eth_src, outer.src)
-    net.wire.append((scope, device.name, inner))
+    if not settings(device).external:
+        net.wire.append((scope, device.name, inner))
+        return
+    arrived = Skb(scope, inner, device.name)
+    arrived.tunnel = TunnelKey(outer.vni, outer.src)
+    yield from path.arrive(net, arrived, device)
 
 
 def _not_from(spec: Vxlan, device: Link, inner: Packet, known: VxlanFdb | None, src: str) -> tuple[str, str] | None:

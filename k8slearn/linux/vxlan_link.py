@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from k8slearn.journal import Commands, Put, Remove, Table, World
-from k8slearn.linux import fib, ip, link
+from k8slearn.linux import fib, inet6, ip, link
 from k8slearn.linux.device import error, find
 from k8slearn.linux.rows import Link, Remote, Socket, Vxlan, VxlanFdb
 from k8slearn.linux.vxlan_fdb import ALL, headroom, key, settings
 
 ANYWHERE = ("", "0.0.0.0", "::")
+EVERY = -1
+"""What stands for a VNI where an ``external`` device takes all that no other device has."""
 Place = tuple[str, Link]
 """(namespace, device)"""
 
@@ -29,10 +32,7 @@ def is_open(world: World, home: str, port: int, six: bool = False) -> bool:
     near = world.table(home, "link").index(_ports)
     far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
     return (port, six) in near or any(
-        link is not None
-        and link.up
-        and isinstance(link.spec, Vxlan)
-        and (link.spec.port, is_six(link.spec)) == (port, six)
+        link is not None and link.up and isinstance(link.spec, Vxlan) and (link.spec.port, six) in _ends(link.spec)
         for link in far
     )
 
@@ -42,48 +42,63 @@ def is_six(spec: Vxlan) -> bool:
     return ":" in spec.local + spec.remote
 
 
+def _ends(spec: Vxlan) -> Iterator[tuple[int, bool]]:
+    """(port, IPv6) of its sockets: an ``external`` device has one of each family (`vxlan_open`)."""
+    for six in (False, True) if spec.external else (is_six(spec),):
+        yield spec.port, six
+
+
 def sockets(world: World, home: str) -> Iterator[Socket]:
     """The kernel's own UDP sockets for these devices: one for each port and family, which no program holds."""
     near = (row for row in world.table(home, "link").values() if not row.home)
     far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
     rows = (row for row in (*near, *far) if row is not None and row.up)
     specs = [row.spec for row in rows if isinstance(row.spec, Vxlan)]
-    for six, port in dict.fromkeys((is_six(spec), spec.port) for spec in specs):
+    for port, six in dict.fromkeys(end for spec in specs for end in _ends(spec)):
+        if six and not inet6.speaks(world, home):
+            continue
         yield Socket("udp", "::" if six else "0.0.0.0", port, "", "", v6only=True)
 
 
 def _ports(links: Table) -> set[tuple[int, bool]]:
     specs = (row.spec for row in links.values() if isinstance(row.spec, Vxlan) and row.up and not row.home)
-    return {(spec.port, is_six(spec)) for spec in specs}
+    return {end for spec in specs for end in _ends(spec)}
 
 
-Known = tuple[int, int, bool]
-"""(port, VNI, IPv6): what a device is known by."""
+class Known(NamedTuple):
+    """What a device is known by, where packets arrive."""
+
+    port: int
+    vni: int
+    six: bool
 
 
 def listening(world: World, home: str, known: Known) -> Place | None:
     """(namespace, device): the one that is up and takes this VNI from this port of its home."""
-    return next((place for place in _at(world, home, known) if place[1].up), None)
+    wanted = (known, known._replace(vni=EVERY))
+    return next((place for place in _at(world, home, wanted) if place[1].up), None)
 
 
-def _at(world: World, home: str, known: Known) -> list[Place]:
-    found: list[Place] = [(home, link) for link in world.table(home, "link").index(_by_port).get(known, ())]
+def _at(world: World, home: str, wanted: tuple[Known, ...]) -> list[Place]:
+    near = world.table(home, "link").index(_by_port)
+    found: list[Place] = [(home, link) for known in wanted for link in near.get(known, ())]
     for place in world.table(home, "upper").index(_moved):
         link = fib.link(world, *place)
-        if link is not None and isinstance(link.spec, Vxlan) and _known(link.spec) == known:
+        if link is not None and isinstance(link.spec, Vxlan) and not {*wanted}.isdisjoint(_known(link.spec)):
             found.append((place[0], link))
     return found
 
 
-def _known(spec: Vxlan) -> Known:
-    return (spec.port, spec.id, is_six(spec))
+def _known(spec: Vxlan) -> tuple[Known, ...]:
+    return tuple(Known(port, EVERY if spec.external else spec.id, six) for port, six in _ends(spec))
 
 
 def _by_port(links: Table) -> dict[Known, list[Link]]:
     found: dict[Known, list[Link]] = {}
     for row in links.values():
         if isinstance(row.spec, Vxlan) and not row.home:
-            found.setdefault(_known(row.spec), []).append(row)
+            for known in _known(row.spec):
+                found.setdefault(known, []).append(row)
     return found
 
 

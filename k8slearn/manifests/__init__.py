@@ -16,6 +16,7 @@ POD_CIDR = "10.244.0.0/16"
 PLUGINS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "flannel": ("flannel.yaml", ()),
     "calico": ("calico.yaml", ()),
+    "cilium": ("cilium.yaml", ()),
     "vpc": ("vpc.yaml", ()),
     "flannel-host-gw": ("flannel.yaml", (('"Type": "vxlan"', '"Type": "host-gw"'),)),
 }

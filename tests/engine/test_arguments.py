@@ -34,7 +34,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"nodes": {"a": "192.168.64.20", "b": "192.168.64.20"}}, "that is node 'a'"),
     ({"nodes": {"a": "soon"}}, "is not an IPv4 address"),
     ({"network": "weave"}, "there is no network 'weave'"),
-    ({"network": "cilium"}, "not built yet"),
+    ({"network": "cilium", "proxy": "iptables"}, "does kube-proxy's work itself"),
     ({"network": {"type": "bridge"}}, "has a name and either a type or a list of plugins"),
     ({"network": 5}, "there is no network 5"),
     ({"network": "kubenet", "kubernetes": "1.37"}, "removed in 1.24"),

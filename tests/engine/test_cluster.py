@@ -82,7 +82,7 @@ def test_objects_are_found_by_any_name_of_their_kind() -> None:
         (lambda c: c.at(10**9), "there is no revision"),
         (lambda c: c.at(0), "there is no revision 0"),
         (lambda c: c.at("x"), "there is no revision 'x'"),
-        (lambda c: c.compare(["bridge", "cilium"], "node:node-1", "outside"), "not built yet"),
+        (lambda c: c.compare(["bridge", "weave"], "node:node-1", "outside"), "there is no network"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_nothing_is_lost(question: Any, says: str) -> None:

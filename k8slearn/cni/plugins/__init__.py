@@ -12,6 +12,7 @@ from k8slearn.cni.plugins.bandwidth import bandwidth
 from k8slearn.cni.plugins.bridge import bridge
 from k8slearn.cni.plugins.calico import calico
 from k8slearn.cni.plugins.calico_ipam import calico_ipam
+from k8slearn.cni.plugins.cilium_cni import cilium_cni
 from k8slearn.cni.plugins.dhcp import dhcp
 from k8slearn.cni.plugins.firewall import firewall
 from k8slearn.cni.plugins.flannel import flannel
@@ -48,6 +49,7 @@ BROUGHT: Mapping[str, Program] = {
     "aws-cni": aws_cni,
     "calico": calico,
     "calico-ipam": calico_ipam,
+    "cilium-cni": cilium_cni,
     "flannel": flannel,
 }
 """Vendors' plugins, by name: each is on a node only where its install container copied it (`skel.installed`)."""

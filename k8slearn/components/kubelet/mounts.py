@@ -27,6 +27,7 @@ from k8slearn.journal import Commands, Key, Put
 Obj = dict[str, Any]
 FILES: Mapping[str, Mapping[str, str]] = {
     "cni": {f"/opt/cni/bin/{name}": binary(name) for name in ("calico", "calico-ipam")},
+    "cilium": {"/opt/cni/bin/cilium-cni": binary("cilium-cni")},
     "flannel-cni-plugin": {"/flannel": binary("flannel")},
     "multus-cni": {"/usr/src/multus-cni/bin/multus": binary("multus")},
 }

@@ -64,8 +64,18 @@ def install_conf(pod: Pod, spec: Obj, words: list[str]) -> Running:
     return Result()
 
 
+def install_plugin(pod: Pod, spec: Obj, words: list[str]) -> Running:
+    """Cilium's ``/install-plugin.sh`` (plugins/cilium-cni/install-plugin.sh): its plugin comes to the node."""
+    file = mounts.read(pod, spec, "/opt/cni/bin/cilium-cni")
+    if file is None:
+        return Result("", "cp: cannot stat '/opt/cni/bin/cilium-cni': No such file or directory\n", 1)
+    yield from mounts.write(pod, spec, "/host/opt/cni/bin/cilium-cni", file)
+    return Result("Installing cilium-cni to /host/opt/cni/bin/ ...\nwrote /host/opt/cni/bin/cilium-cni\n")
+
+
 TOOLS: Mapping[str, Tool] = {
     "cp": cp,
+    "install-plugin.sh": install_plugin,
     "install": install,
     "install-conf": install_conf,
     "install_multus": install_multus.install,

@@ -33,6 +33,8 @@ def add(process: Process, netns: str, wanted: Wanted, words: Words) -> Commands:
     given = _given(process, words)
     if "port" not in given and given:
         words.notes += NO_PORT
+    if given.get("external"):
+        given = {"id": 0, "learning": False, **given}
     if "id" not in given:
         raise error("Required attributes not provided to perform the operation.")
     given["port"] = given.get("port") or Vxlan.__dataclass_fields__["port"].default
@@ -167,13 +169,18 @@ SWITCHES = {
     "udp6zerocsumtx": "udp_zero_csum6_tx",
     "udp6zerocsumrx": "udp_zero_csum6_rx",
     "localbypass": "localbypass",
+    "external": "external",
 }
-ELSEWHERE = ("external", "vnifilter", "gbp", "gpe", "label", "flowlabel", "proxy", "rsc", "l2miss", "l3miss")
+ELSEWHERE = ("vnifilter", "gbp", "gpe", "label", "flowlabel", "proxy", "rsc", "l2miss", "l3miss")
 
 
 def fields(world: World, netns: str, link: Link) -> Fields:
     spec = settings(link)
-    row: Fields = {"id": spec.id} | ({"remote": spec.remote} if spec.remote else {})
+    row: Fields = (
+        ({"external": True} if spec.external else {})
+        | {"id": spec.id}
+        | ({"remote": spec.remote} if spec.remote else {})
+    )
     row |= {"local": spec.local} if spec.local else {}
     row |= {"link": link.lower[1]} if link.lower is not None else {}
     row |= {"port_range": {"low": spec.port_range[0], "high": spec.port_range[1]}, "port": spec.port}
@@ -194,6 +201,8 @@ def text(fields: Fields) -> str:
 
 def _words(name: str, value: Any) -> list[str]:
     """One setting as text; what is as usual is often not said."""
+    if name == "external":
+        return ["external"]
     if name == "port_range":
         return ["srcport", str(value["low"]), str(value["high"])]
     if name in FLAGS:
