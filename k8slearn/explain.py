@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from k8slearn import addressed, repair
+from k8slearn import addressed, refusals, repair
 from k8slearn.addressed import Finding, Proposal
 from k8slearn.journal import Change, Entry, Journal, World
 from k8slearn.linux import fib, ip
@@ -57,8 +57,10 @@ def explain(
     step = trace.attempt.decisive
     if trace.outcome == "connected":
         lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
+        lines += refusals.unenforced(world, trace)
     elif step is not None:
-        found = _address(trace, world, question, step)
+        by_policy = refusals.by_policy(step)
+        found = refusals.of_step(world, step) if by_policy else _address(trace, world, question, step)
         told = journal.entries[hidden : trace.revision]
         lines += [*_decided(trace, step, world, told), *found.lines, *_chance(trace)]
         lines += [ASKED] if hidden else _mended(found, try_out) or _flip(trace, world, journal, question)

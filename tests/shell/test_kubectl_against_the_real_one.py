@@ -18,6 +18,8 @@ OLD_BUILD = {
     "Error: flag needs": "error: flag needs",
 }
 """The recorded build prints these with a capital letter; released ones do not."""
+OURS = "Enforced: no enforcer"
+"""A line that only our kubectl has: it says on a policy's page that nobody enforces it."""
 
 
 @pytest.fixture(scope="module")
@@ -37,4 +39,5 @@ def test_a_command_line_prints_what_the_real_kubectl_printed(world: World, said:
     stderr = said.stderr
     for theirs, released in OLD_BUILD.items():
         stderr = stderr.replace(theirs, released)
-    assert (ours.stdout, ours.stderr, int(ours.exit_code)) == (said.stdout, stderr, said.exit_code)
+    stdout = "".join(line for line in ours.stdout.splitlines(keepends=True) if not line.startswith(OURS))
+    assert (stdout, ours.stderr, int(ours.exit_code)) == (said.stdout, stderr, said.exit_code)

@@ -1,6 +1,7 @@
 """The pages of NetworkPolicies and Ingresses.
 
-Left out: resource backends of an Ingress.
+Left out: resource backends of an Ingress. A NetworkPolicy's page has one line more than kubectl's, where no agent
+enforces it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8slearn.api import selectors
+from k8slearn.cni import enforcer
 from k8slearn.shell.kubectl.command import Request
 from k8slearn.shell.kubectl.describe import words
 from k8slearn.shell.kubectl.describe.service import endpoints
@@ -34,6 +36,14 @@ def policy(request: Request, obj: Obj) -> Iterator[str]:
         else:
             yield f"  Not affecting {direction} traffic"
     yield f"  Policy Types: {', '.join(spec.get('policyTypes') or ())}"
+    yield from _unenforced(request)
+
+
+def _unenforced(request: Request) -> Iterator[str]:
+    """Ours, and not kubectl's: where nobody enforces it, a policy says so."""
+    nodes = enforcer.without(request.world)
+    if nodes:
+        yield f"Enforced: no enforcer on this node: {', '.join(nodes)} (the policy is stored, nothing happens there)"
 
 
 def _go_time(text: str) -> str:
