@@ -16,7 +16,8 @@ from typing import Any
 from k8slearn import api, manifests
 from k8slearn.components import Settings, ranges
 from k8slearn.components.kube_proxy.config import config_map
-from k8slearn.journal import Commands, World
+from k8slearn.components.kubelet import flags
+from k8slearn.journal import Commands, Put, World
 
 Obj = dict[str, Any]
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -29,6 +30,12 @@ def objects(world: World, settings: Settings) -> Commands:
     yield from _kubernetes(world, settings)
     if settings.proxy != "none":
         yield from api.create(world, dict(config_map("" if settings.network == "vpc" else settings.pod_cidr)))
+
+
+def files(settings: Settings) -> Commands:
+    """What kubeadm leaves on each node's disk: the kubelet's command line."""
+    for name, _ in settings.nodes:
+        yield Put((f"node:{name}", "file", flags.KUBEADM_FLAGS), flags.installed(settings))
 
 
 def plugin(world: World, settings: Settings) -> Commands:

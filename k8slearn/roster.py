@@ -74,5 +74,6 @@ def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     """(author, what it writes) of everything that is there before the components run."""
     yield "installer", iter([Put(ground.SETTINGS, settings), Put(("clock", "now", ""), 0.0)])
     yield "installer", ground.build(world, settings)
+    yield "kubeadm", installer.files(settings)
     yield "kubeadm", installer.objects(world, settings)
     yield "administrator", installer.plugin(world, settings)

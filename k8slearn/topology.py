@@ -13,6 +13,7 @@ A cluster is put into a network that somebody else built. Where that is more tha
     commands:                                      # what was typed on a machine when it was set up
       router: [iptables -A FORWARD -d 192.168.64.200 -p tcp --dport 5432 -j DROP]
       node-1: [ip route replace default via 192.168.64.2]
+    cloud_routes: 50                               # the most that a cloud's controller may put there (kubenet)
     allow_overlap: false                           # true: a fault that real networks have
 
 Nodes that no list names are dealt out to the subnets in turn, if there is no list at all. Node N has the address
@@ -32,12 +33,12 @@ from itertools import combinations, islice, repeat
 from typing import Any
 
 from k8slearn.api import yamltext
-from k8slearn.components import Host, Subnet, Topology
+from k8slearn.components import CLOUD_ROUTES, Host, Subnet, Topology
 from k8slearn.errors import Refused
 from k8slearn.ground import TRANSIT
 
 SECTIONS = ("subnets", "routers", "peers", "machines", "commands")
-FLAG = "allow_overlap"
+FLAG, LIMIT = "allow_overlap", "cloud_routes"
 SUBNET = ("cidr", "zone", "nodes")
 MACHINE = ("address", "ports")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -60,12 +61,15 @@ def read(given: Any) -> Given:
     if not isinstance(given, Mapping):
         raise Refused(f"topology is a dict (or YAML text) with {', '.join(SECTIONS)}, not {given!r:.80}")
     for name, section in given.items():
-        if name not in (*SECTIONS, FLAG):
-            raise Refused(f"topology has no {name!r}: it has {', '.join(SECTIONS)} and {FLAG}")
+        if name not in (*SECTIONS, LIMIT, FLAG):
+            raise Refused(f"topology has no {name!r}: it has {', '.join((*SECTIONS, LIMIT))} and {FLAG}")
         if name in SECTIONS and not isinstance(section, Mapping):
             raise Refused(f"topology: {name} is a mapping from names, not {section!r:.80}")
     if not isinstance(given.get(FLAG, False), bool):
         raise Refused(f"topology: {FLAG} is true or false, not {given[FLAG]!r:.80}")
+    limit = given.get(LIMIT, 0)
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise Refused(f"topology: {LIMIT} is how many routes a cloud's controller may put there, not {limit!r:.80}")
     return given
 
 
@@ -90,6 +94,7 @@ def _written(topology: Topology) -> Given:
             m.name: {"address": m.addresses[0], "ports": [f"{n}/{p}" for p, n in m.ports]} for m in topology.machines
         },
         "commands": commands,
+        LIMIT: topology.cloud_routes,
         FLAG: topology.allow_overlap,
     }
 
@@ -192,7 +197,7 @@ def topology(given: Given, found: tuple[Subnet, ...], nodes: Nodes, networks: Ma
     if twice is not None:
         raise Refused(f"topology: two machines are called {twice!r}")
     commands = tuple(_commands(given.get("commands") or {}, ["router", *known]))
-    return Topology(found, peers, routers, machines, commands, overlap)
+    return Topology(found, peers, routers, machines, commands, overlap, given.get(LIMIT, CLOUD_ROUTES))
 
 
 def _peers(given: Given, networks: Mapping[str, IPv4Network], overlap: bool) -> Iterator[Subnet]:

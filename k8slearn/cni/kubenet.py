@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from functools import lru_cache
+from typing import NamedTuple
 
 from k8slearn.cni import chains, runtime, spec
 from k8slearn.cni.runtime import Attachment, Network
@@ -21,8 +22,7 @@ from k8slearn.linux import ip, link
 from k8slearn.linux.rows import Link
 
 BRIDGE = "cbr0"
-NON_MASQUERADE_CIDR = "10.0.0.0/8"
-"""``--non-masquerade-cidr``: what is sent anywhere else leaves with the node's address."""
+HAIRPINS = ("none", "hairpin-veth", "promiscuous-bridge")
 SMALLEST_MTU, DEFAULT_MTU = 576, 1460
 NO_POD_CIDR = "Kubenet does not have netConfig. This is most likely due to lack of PodCIDR"
 LOOPBACK = Network(
@@ -33,28 +33,43 @@ LOOPBACK = Network(
 )
 
 
-def start(world: World, node: str) -> Commands:
+class Options(NamedTuple):
+    """The kubelet's flags for kubenet."""
+
+    non_masquerade_cidr: str = "10.0.0.0/8"
+    """What is sent anywhere else leaves with the node's address; with 0.0.0.0/0 nothing does."""
+    hairpin_mode: str = "promiscuous-bridge"
+    """How a packet that a pod sent to its own Service comes back to it: one of `HAIRPINS`."""
+    mtu: int = 0
+    """cbr0's and the pods' MTU; 0: the smallest of the node's links."""
+
+
+USUAL = Options()
+
+
+def start(world: World, node: str, options: Options = USUAL) -> Commands:
     """What kubenet does when the kubelet starts: bridged packets pass iptables, and the masquerade rule is there."""
     yield Put((node, "sysctl", "net.bridge.bridge-nf-call-iptables"), "1")
-    yield from _masquerade(world, node)
+    yield from _masquerade(world, node, options)
 
 
-def add(world: World, pod_cidr: str, to: Attachment) -> Generator[Command, None, spec.Result]:
+def add(world: World, pod_cidr: str, to: Attachment, options: Options = USUAL) -> Generator[Command, None, spec.Result]:
     """Wire a pod: ``lo`` first, then the bridge. Raises CniError."""
     yield from runtime.add(world, LOOPBACK, to._replace(ifname="lo"))
-    result = yield from runtime.add(world, _network(world, to.node, pod_cidr), to)
-    yield from link.set_promisc(world, to.node, BRIDGE, True)
-    yield from _masquerade(world, to.node)
+    result = yield from runtime.add(world, _network(world, to.node, pod_cidr, options), to)
+    if options.hairpin_mode == "promiscuous-bridge":
+        yield from link.set_promisc(world, to.node, BRIDGE, True)
+    yield from _masquerade(world, to.node, options)
     return result
 
 
-def delete(world: World, pod_cidr: str, to: Attachment) -> Commands:
+def delete(world: World, pod_cidr: str, to: Attachment, options: Options = USUAL) -> Commands:
     """Take a pod's wire away. Raises CniError."""
-    yield from runtime.delete(world, _network(world, to.node, pod_cidr), to)
+    yield from runtime.delete(world, _network(world, to.node, pod_cidr, options), to)
 
 
-def _network(world: World, node: str, pod_cidr: str) -> Network:
-    text = config(pod_cidr, mtu(world, node))
+def _network(world: World, node: str, pod_cidr: str, options: Options) -> Network:
+    text = config(pod_cidr, options.mtu or mtu(world, node), options.hairpin_mode == "hairpin-veth")
     return Network(f'{{"cniVersion":"0.1.0","name":"kubenet","plugins":[{text}]}}', "kubenet", "0.1.0", ("bridge",))
 
 
@@ -82,9 +97,11 @@ def mtu(world: World, node: str) -> int:
     return smallest if smallest >= SMALLEST_MTU else DEFAULT_MTU
 
 
-def _masquerade(world: World, node: str) -> Commands:
+def _masquerade(world: World, node: str, options: Options) -> Commands:
     """It stands in POSTROUTING itself and is meant for any source: the node's own traffic too."""
+    if options.non_masquerade_cidr == "0.0.0.0/0":
+        return
     said = ("-m", "comment", "--comment", "kubenet: SNAT for outbound traffic from cluster")
     local = ("-m", "addrtype", "!", "--dst-type", "LOCAL")
-    rule = ("!", "-d", NON_MASQUERADE_CIDR, *said, *local, "-j", "MASQUERADE")
+    rule = ("!", "-d", options.non_masquerade_cidr, *said, *local, "-j", "MASQUERADE")
     yield from chains.ensure(world, chains.Table(node), "POSTROUTING", (rule,))

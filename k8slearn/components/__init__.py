@@ -17,15 +17,18 @@ from typing import Protocol
 
 from k8slearn.journal import Commands, Key, World
 
+CLOUD_ROUTES = 400
+"""What Azure's route tables take (AWS's: 50, unless one asks for more)."""
 SILENT = "silent"
 """A row ``("cluster", "silent", "node-1") -> second``: since then the API server has heard nothing of this node."""
-DAEMON, STOPPED = "daemon", "stopped"
-"""A row ``(node, "daemon", "kubelet") -> "stopped"``: this daemon of the machine does not run. Without one it does."""
+DAEMON, STOPPED, FAILED = "daemon", "stopped", "failed"
+"""A row ``(node, "daemon", "kubelet") -> "stopped"`` (by a person) or ``"failed"`` (each time that systemd starts it):
+this daemon of the machine does not run. Without a row it does."""
 
 
 def runs(world: World, node: str, daemon: str) -> bool:
     """Is the machine (a scope) on, and does this daemon of it run?"""
-    return world.get((node, "netns", "")) is not None and world.get((node, DAEMON, daemon)) != STOPPED
+    return world.get((node, "netns", "")) is not None and world.get((node, DAEMON, daemon)) is None
 
 
 def is_silent(world: World, name: str) -> bool:
@@ -96,6 +99,8 @@ class Topology:
     commands: tuple[tuple[str, str], ...] = ()
     """(endpoint, command line): what was typed on a machine when it was set up."""
     allow_overlap: bool = False
+    cloud_routes: int = CLOUD_ROUTES
+    """How many routes a cloud's controller may put into this network."""
 
 
 def ranges(text: str) -> tuple[str, ...]:

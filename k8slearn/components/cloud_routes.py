@@ -6,7 +6,11 @@ packet goes that a node cannot deliver itself. Until a node has its route it car
 taint that follows from it. Every 10 seconds the controller compares what is there with what should be
 (``--route-reconciliation-period``), so a route that somebody deletes comes back.
 
-Left out: clouds' limits on the number of routes, and routes of nodes that are gone (they stay, as blackholes do,
+A cloud takes only so many routes (400 in Azure, 50 in AWS unless one asks for more): so many nodes kubenet can have.
+The nodes beyond stay NetworkUnavailable, each with the event of the route that could not be made; ``topology=`` says
+how many (``cloud_routes``).
+
+Left out: each cloud's own sentence for it, and routes of nodes that are gone (they stay, as blackholes do,
 until deleted here).
 """
 
@@ -19,9 +23,10 @@ from typing import Any
 from k8slearn.api import conditions
 from k8slearn.api.admit import stamped
 from k8slearn.api.events import event
+from k8slearn.components import Settings, ranges
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, World
-from k8slearn.linux import route
+from k8slearn.linux import ip, route
 from k8slearn.linux.rows import Route
 
 ROUTER = "router"
@@ -52,16 +57,16 @@ class CloudRoutes:
             return
         if not _there(world, wanted):
             try:
+                _check_room(world)
                 yield from route.replace(world, ROUTER, wanted)
             except CommandError as refused:
+                if _reason(node) != "NoRouteCreated":
+                    yield from _tell(world, node, "True", "NoRouteCreated", "RouteController failed to create a route")
+                    return  # that change wakes it again, and then the event follows
                 message = f"Could not create route {node['metadata']['uid']} {wanted.dst} for node {key}: {refused}"
                 yield event(world, node, "FailedToCreateRoute", message, self.name, "Warning")
                 return
-        said = conditions.put(
-            world, node["status"], "NetworkUnavailable", "False", "RouteCreated", "RouteController created a route"
-        )
-        if conditions.find(node, "NetworkUnavailable") != conditions.find({"status": said}, "NetworkUnavailable"):
-            yield Put(("api", "nodes", key), stamped(world, {**node, "status": said}), ("api", "nodes", key))
+        yield from _tell(world, node, "False", "RouteCreated", "RouteController created a route")
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         """Only a look that would find something is worth a timer."""
@@ -78,6 +83,23 @@ def _wanted(node: Obj) -> Route | None:
         (a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None
     )
     return Route(cidr, via=address, proto="static") if cidr and address else None
+
+
+def _tell(world: World, node: Obj, value: str, reason: str, message: str) -> Commands:
+    """The node's condition NetworkUnavailable, if it is not what the API has."""
+    key: Key = ("api", "nodes", node["metadata"]["name"])
+    said = conditions.put(world, node["status"], "NetworkUnavailable", value, reason, message)
+    if conditions.find(node, "NetworkUnavailable") != conditions.find({"status": said}, "NetworkUnavailable"):
+        yield Put(key, stamped(world, {**node, "status": said}), key)
+
+
+def _check_room(world: World) -> None:
+    """Raises CommandError when the cloud takes no more routes of this controller."""
+    settings: Settings = world.get(("cluster", "settings", ""))
+    limit, pods = settings.topology.cloud_routes, ranges(settings.pod_cidr)[0]
+    ours = sum(ip.within(row.dst.partition("/")[0], pods) for row in world.table(ROUTER, "route").values())
+    if ours >= limit:
+        raise CommandError(f"the network takes {limit} routes and has {ours}\n", 1)
 
 
 def _there(world: World, wanted: Route) -> bool:

@@ -1,5 +1,5 @@
 """``reboot``, ``poweroff``, ``shutdown``, and ``systemctl`` for the two daemons that a node's pods hang on;
-``journalctl`` for what a kubelet has to say.
+``journalctl`` for what a kubelet has to say, ``kubelet`` for which one it is and which flags it knows.
 
 A kubelet that is stopped leaves its pods running: nobody looks after them, and the API hears nothing of the node. So
 does containerd: containers are children of their shims, and live on while it restarts.
@@ -13,14 +13,19 @@ from datetime import timedelta
 
 from k8slearn import power
 from k8slearn.api import EPOCH
-from k8slearn.components import DAEMON, STOPPED
-from k8slearn.components.kubelet import log
-from k8slearn.errors import CommandError
+from k8slearn.components import DAEMON, FAILED, STOPPED
+from k8slearn.components.kubelet import dial, flags, log
+from k8slearn.errors import CommandError, Refused
 from k8slearn.journal import Put, Remove
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
 
 UNITS = ("kubelet", "containerd")
+STATES = {
+    None: ("active", "(running)"),
+    STOPPED: ("inactive", "(dead)"),
+    FAILED: ("activating", "(auto-restart) (Result: exit-code)"),
+}
 OFF = ("-h", "-P", "--poweroff", "--halt", "-H")
 MISSING = "Failed to {doing} {unit}.service: Unit {unit}.service not found.\n"
 
@@ -69,6 +74,22 @@ def _name(process: Process) -> str:
     return process.machine.removeprefix("node:")
 
 
+def kubelet(process: Process) -> Running:
+    """``kubelet --version``, and what a kubelet of this version says to flags."""
+    yield from ()
+    version = dial.of(process.world)
+    if process.argv == ("--version",):
+        return Result(f"Kubernetes {version.version}\n")
+    try:
+        flags.parse(list(process.argv), version.minor)
+    except Refused as error:
+        raise CommandError(f"Error: {error}\n", 1) from None
+    where = " or ".join(flags.FILES)
+    raise CommandError(
+        f"kubelet: one runs here already: write its flags into {where}, then systemctl restart kubelet\n", 1
+    )
+
+
 def systemctl(process: Process) -> Running:
     """``systemctl start|stop|restart|is-active|status UNIT``."""
     words = [word.removesuffix(".service") for word in process.argv if not word.startswith("-")]
@@ -78,11 +99,10 @@ def systemctl(process: Process) -> Running:
     if unit not in UNITS:
         raise CommandError(MISSING.format(doing=doing, unit=unit), 5)
     key = (process.machine, DAEMON, unit)
-    stopped = process.world.get(key) == STOPPED
     if doing in ("is-active", "status"):
-        state = "inactive" if stopped else "active"
-        text = f"{state}\n" if doing == "is-active" else f"● {unit}.service\n     Active: {state}\n"
-        return Result(text, "", 3 if stopped else 0)
+        state, more = STATES[process.world.get(key)]
+        text = f"{state}\n" if doing == "is-active" else f"● {unit}.service\n     Active: {state} {more}\n"
+        return Result(text, "", 0 if state == "active" else 3)
     if doing not in ("start", "stop", "restart"):
         raise CommandError(f"Unknown command verb {doing}.\n", 1)
     if doing == "stop" or doing == "restart":

@@ -70,6 +70,7 @@ PROGRAMS: Mapping[str, str] = {
     "journalctl": "power:journalctl",
     "kill": "kill:program",
     "kubectl": "kubectl:program",
+    "kubelet": "power:kubelet",
     "ls": "files:ls",
     "nc": "nc:program",
     "netstat": "nstat:netstat",
@@ -100,7 +101,7 @@ PROGRAMS: Mapping[str, str] = {
 }
 """Every program -> the module of this room and its function; loaded when first called."""
 NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "journalctl", "kill", "kubectl", "nomad"}
-NODE_ONLY |= {"poweroff", "reboot", "shutdown", "systemctl"}
+NODE_ONLY |= {"kubelet", "poweroff", "reboot", "shutdown", "systemctl"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 OPERATOR = re.compile(r"&&|\|\||>>|<<|[0-9]?>|\$\(|[;&|<(`\n]")

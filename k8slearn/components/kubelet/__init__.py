@@ -67,7 +67,11 @@ class Kubelet:
         if table == "settings":
             settings = world.get(changed)
             return [REGISTER + name for name, _ in settings.nodes] if settings is not None else ()
-        return _on(world, str(name)) if is_kubenet(world) else (NODE + str(name), *_waiting(world, str(name)))
+        return (
+            _on(world, str(name))
+            if is_kubenet(world, f"node:{name}")
+            else (NODE + str(name), *_waiting(world, str(name)))
+        )
 
     def reconcile(self, world: World, key: str) -> Commands:
         """A pod (or node) is looked at; whatever is written is written because of it."""

@@ -70,11 +70,12 @@ class Dial(NamedTuple):
 def of(world: World) -> Dial:
     """What the cluster's version means for its kubelets."""
     settings: Settings | None = world.get(("cluster", "settings", ""))
-    return _dial(settings.kubernetes if settings is not None else "1.37")
+    return at(settings.kubernetes if settings is not None else "1.37")
 
 
 @lru_cache(maxsize=64)
-def _dial(kubernetes: str) -> Dial:
+def at(kubernetes: str) -> Dial:
+    """What a version such as ``1.23`` means for its kubelets."""
     parts = kubernetes.removeprefix("v").split(".")
     minor = int(parts[1])
     patch = parts[2] if len(parts) > 2 else str(dict(PATCHES).get(minor, 0))

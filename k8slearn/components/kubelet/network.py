@@ -19,8 +19,8 @@ from k8slearn.cni import cri, kubenet, runtime, spec
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.runtime import Attachment
 from k8slearn.cni.spec import CniError
-from k8slearn.components import Settings, runs
-from k8slearn.components.kubelet import dial
+from k8slearn.components import runs
+from k8slearn.components.kubelet import dial, flags
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, World
 from k8slearn.linux import netns
@@ -46,17 +46,16 @@ def _reason(world: World, node: str) -> str:
     if not runs(world, node, "containerd"):
         return RUNTIME_DOWN
     old = dial.of(world).dockershim
-    if is_kubenet(world):
+    if is_kubenet(world, node):
         return "" if pod_cidr(world, node) else PER_DOCKERSHIM + kubenet.NO_POD_CIDR
     if runtime.network(world, node) is not None:
         return ""
     return f"{PER_DOCKERSHIM}cni config uninitialized" if old else PER_CONTAINERD
 
 
-def is_kubenet(world: World) -> bool:
-    """Was the kubelet started with ``--network-plugin=kubenet``?"""
-    settings: Settings | None = world.get(("cluster", "settings", ""))
-    return settings is not None and settings.network == "kubenet"
+def is_kubenet(world: World, node: str) -> bool:
+    """Was this node's kubelet started with ``--network-plugin=kubenet``?"""
+    return flags.of(world, node).network_plugin == "kubenet"
 
 
 def pod_cidr(world: World, node: str) -> str:
@@ -87,8 +86,9 @@ def _of_each_family(addresses: list[str]) -> tuple[str, ...]:
 def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
     to = _attachment(pod.node, sandbox, pod)
     yield _called(pod.world, "ADD", to, sandbox.pod)
-    if is_kubenet(pod.world):
-        return (yield from kubenet.add(pod.world, pod_cidr(pod.world, pod.node), to))
+    if is_kubenet(pod.world, pod.node):
+        options = flags.of(pod.world, pod.node).kubenet
+        return (yield from kubenet.add(pod.world, pod_cidr(pod.world, pod.node), to, options))
     network = runtime.network(pod.world, pod.node)
     if network is None:
         raise CniError("cni plugin not initialized")
@@ -104,8 +104,8 @@ def unwire(world: World, node: str, sandbox: Sandbox, pod: Pod | None = None) ->
     The runtime still knows the sandbox's ports: without them portmap would leave its rules behind."""
     to = _attachment(node, sandbox, pod)
     yield _called(world, "DEL", to, sandbox.pod)
-    if is_kubenet(world):
-        yield from kubenet.delete(world, pod_cidr(world, node), to)
+    if is_kubenet(world, node):
+        yield from kubenet.delete(world, pod_cidr(world, node), to, flags.of(world, node).kubenet)
         return
     network = runtime.network(world, node)
     if network is None:
@@ -120,8 +120,8 @@ def unwire(world: World, node: str, sandbox: Sandbox, pod: Pod | None = None) ->
 def _called(world: World, command: str, to: Attachment, pod: str) -> Put:
     """The runtime (or under Docker the kubelet) calls the plugins of the network."""
     network, who = runtime.network(world, to.node), dial.of(world)
-    plugins = ("bridge",) if is_kubenet(world) else network.types if network is not None else ()
-    plugins = plugins if is_kubenet(world) else ("loopback", *plugins)
+    plugins = network.types if network is not None else ()
+    plugins = ("bridge",) if is_kubenet(world, to.node) else ("loopback", *plugins)
     caller = "kubelet" if who.dockershim else who.scheme
     called = ", ".join(plugins if command == "ADD" else reversed(plugins))
     return cri.call(world, to.node, pod, caller, "CNI", command, plugins=called, ifname=to.ifname, netns=to.netns)

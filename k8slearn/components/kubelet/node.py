@@ -18,9 +18,10 @@ from typing import Any
 from k8slearn.api.admit import stamped, timestamp, uid
 from k8slearn.api.events import event
 from k8slearn.cni import ec2, kubenet
-from k8slearn.components import Settings, is_silent, runs
-from k8slearn.components.kubelet import dial, network
+from k8slearn.components import DAEMON, FAILED, Settings, is_silent, runs
+from k8slearn.components.kubelet import dial, flags, log, network
 from k8slearn.components.kubelet.pod import node_address, node_addresses
+from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, World, digest
 
 Obj = dict[str, Any]
@@ -50,8 +51,16 @@ def register(world: World, name: str) -> Commands:
     node = f"node:{name}"
     if not runs(world, node, "kubelet"):
         return
-    if network.is_kubenet(world):
-        yield from kubenet.start(world, node)
+    try:
+        told = flags.read(world, node)
+    except Refused as error:
+        yield Put((node, DAEMON, "kubelet"), FAILED)
+        yield log.said(world, node, f"Error: {error}")
+        return
+    if told != flags.of(world, node):
+        yield Put(flags.key(node), told)
+    if told.network_plugin == "kubenet":
+        yield from kubenet.start(world, node, told.kubenet)
     if is_silent(world, name):
         return
     if world.get(_key(name)) is None:

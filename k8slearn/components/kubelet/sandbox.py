@@ -81,7 +81,7 @@ def _failed(pod: Pod, new: Sandbox, error: CniError) -> Commands:
     yield Remove(cri.sandbox_key(pod.node, new))
     yield from netns.delete(pod.world, pod.node, new.netns.partition("/")[2])
     if pod.dial.dockershim:
-        plugin = "kubenet" if network.is_kubenet(pod.world) else "cni"
+        plugin = "kubenet" if network.is_kubenet(pod.world, pod.node) else "cni"
         where = f'failed to set up sandbox container "{new.id}" network for pod "{pod.name}"'
         what = f'networkPlugin {plugin} failed to set up pod "{pod.name}_{pod.namespace}" network: {error}'
         said = f"{where}: {what}"
