@@ -53,6 +53,7 @@ PROGRAMS: Mapping[str, str] = {
     "conntrack": "conntrack:program",
     "birdcl": "calicoctl:birdcl",
     "calicoctl": "calicoctl:program",
+    "cilium-dbg": "cilium_dbg:program",
     "crictl": "crictl:program",
     "curl": "curl:program",
     "echo": "small:echo",

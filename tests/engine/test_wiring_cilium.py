@@ -406,3 +406,62 @@ def test_cilium_is_compared_with_the_others() -> None:
     assert {trace.outcome for trace in found.traces.values()} == {"connected"}
     assert all(told["law"].startswith("holds") for told in found.table.values())
     assert "VNI" in found.table["cilium"]["headers"] or "VXLAN" in found.table["cilium"]["headers"]
+
+
+# --- cilium-dbg --------------------------------------------------------------------------------
+
+
+def dbg(cluster: Cluster, command: str, node: str = "node-1") -> list[str]:
+    return [line.rstrip() for line in lines(cluster, node, f"cilium-dbg {command}")]
+
+
+def test_the_agents_status_has_the_lines_of_published_captures() -> None:
+    cluster = grown()
+    shown = cluster.node("node-1").run("cilium-dbg status").stdout.splitlines()
+    for line in (
+        "KVStore:                 Disabled   ",
+        "KubeProxyReplacement:    True   [eth0   192.168.64.11 (Direct Routing)]",
+        "Routing:                 Network: Tunnel [vxlan]   Host: Legacy",
+        "Masquerading:            IPTables [IPv4: Enabled, IPv6: Disabled]",
+        "IPAM:                    IPv4: 2/254 allocated from 10.244.0.0/24, ",
+        "Global Identity Range:   min 256, max 65535",
+    ):
+        assert line in shown
+    told(cluster, **MODES["native, encrypted"])
+    text = cluster.node("node-1").run("cilium-dbg status --verbose").stdout
+    assert "Network: Native   Host: Legacy" in text
+    assert f"  {router(cluster, 'node-1')} (router)\n" in text
+    key = cluster.get("ciliumnode", "node-1")["metadata"]["annotations"]["network.cilium.io/wg-pub-key"]
+    assert f"[NodeEncryption: Disabled, cilium_wg0 (Pubkey: {key}, Port: 51871, Peers: 1)]" in text
+    assert dbg(cluster, "encrypt status")[1:] == ["Interface: cilium_wg0", f"Public key: {key}", "Number of peers: 1"]
+
+
+def test_the_lists_say_what_is_in_the_maps() -> None:
+    cluster = with_service("NodePort", "Local")
+    web = cluster.get("ciliumendpoint", "web-1")["status"]
+    assert any(line.split()[0] == str(web["id"]) for line in dbg(cluster, "endpoint list"))
+    assert f"{web['identity']['id']}   k8s:app=web" in dbg(cluster, "identity list")
+    balanced = dbg(cluster, "bpf lb list", "node-3")
+    rows = {line.rpartition("   ")[0].strip(): line.rpartition("   ")[2] for line in balanced}
+    assert rows["192.168.64.13:30080/TCP (0)"].endswith("(0) [NodePort, Local, two-scopes]"), "none is on node-3"
+    assert rows["192.168.64.13:30080/TCP/i (2)"].startswith(f"{address(cluster, 'web-2')}:80/TCP")
+    assert rows["10.96.0.1:443/TCP (1)"].startswith("192.168.64.11:6443/TCP")
+    assert any(line.startswith("10.96.0.1:443/TCP") and "ClusterIP" in line for line in dbg(cluster, "service list"))
+    (said,) = dbg(cluster, f"bpf ipcache get {address(cluster, 'b')}")
+    assert said.endswith("tunnelendpoint=192.168.64.12 flags=hastunnel")
+    assert "192.168.64.11/32    identity=7 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>" in dbg(
+        cluster, "bpf ipcache list", "node-2"
+    ), "the API server's machine"
+
+
+def test_without_the_agent_only_the_maps_can_be_read() -> None:
+    cluster = grown(1)
+    assert "Encryption: Disabled" in cluster.kubectl("-n kube-system exec ds/cilium -- cilium-dbg encrypt status")
+    cluster.delete("daemonset", "cilium", namespace="kube-system")
+    cluster.advance(10)
+    failed = cluster.node("node-1").run("cilium-dbg endpoint list")
+    assert failed.exit_code == 1
+    assert "Is the agent running?" in failed.stderr
+    assert dbg(cluster, "bpf endpoint list")
+    assert "1.18" in cluster.node("node-1").run("cilium-dbg bpf tunnel list").stderr
+    assert cluster.pod("a").run("cilium-dbg status").exit_code == 127

@@ -28,6 +28,8 @@ PROGRAM = "cilium-agent"
 SOCKET = "/var/run/cilium/cilium.sock"
 QUEUE = "/var/run/cilium/deleteQueue/"
 ADDRESSES, ENDPOINTS = "cilium_ipam", "cilium_endpoint"
+HOST_ID = 1
+"""The number of the endpoint that is the machine itself."""
 LAST_ID = 4095
 """Endpoints' numbers are small at first (pkg/endpointmanager: ``maxID``)."""
 
@@ -133,12 +135,17 @@ def create(world: World, node: str, known: Known, mac: str) -> Commands:
     """``PUT /endpoint/cni-attachment-id:CONTAINER:IFNAME``: it is known, it is in the map, its program hangs there."""
     rows = world.table(node, ENDPOINTS)
     first = int(digest("endpoint", known.container, known.ifname), 16) % LAST_ID
-    number = next(n % LAST_ID + 1 for n in range(first, first + LAST_ID) if str(n % LAST_ID + 1) not in rows)
+    number = next(n for n in _from(first) if n != HOST_ID and str(n) not in rows)
     yield Put((node, ENDPOINTS, str(number)), replace(known, id=number, created=world.clock))
     host: Link = link.find(world, node, known.device)
     row = maps.Endpoint(number, known.identity, host.index, mac, host.mac)
     yield Put((node, maps.LXC, known.address), row)
     yield from bpf.attach(node, known.device, "ingress", datapath.FROM_CONTAINER)
+
+
+def _from(first: int) -> Iterator[int]:
+    """All numbers, beginning with one of them."""
+    return (n % LAST_ID + 1 for n in range(first, first + LAST_ID))
 
 
 def delete(world: World, node: str, known: Known) -> Commands:
