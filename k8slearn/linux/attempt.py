@@ -77,6 +77,7 @@ def connect(
     if isinstance(told, bpf.Refusal):
         return _refused(netns, proto, dst, port, told)
     if told is not None:
+        yield from told.learned
         legs.append(_redirected(netns, proto, dst, port, told))
         dst, port = told.dst, told.port
     found, src = _origin(world, netns, dst, source)

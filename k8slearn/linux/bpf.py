@@ -63,6 +63,8 @@ class Instead(NamedTuple):
     dst: str
     port: int
     because: Because
+    learned: tuple[Put, ...] = ()
+    """What the program writes into its maps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,12 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from k8slearn.journal import Command, World, drive
-from k8slearn.linux import qdisc
+from k8slearn.linux import netns, qdisc
 from k8slearn.linux.attempt import connect, syn_times
 from k8slearn.trace import Attempt, Draw, Ending, Fate
+
+KERNELS = frozenset(netns.TABLES)
+"""The tables of the kernel's own; what else a walk writes is a program's map, and remembers what was chosen."""
 
 
 class _Leaf(NamedTuple):
@@ -46,9 +49,9 @@ class _Explorer:
         return leaves
 
     def run(self, forced: tuple[bool, ...], attempts: int) -> tuple[Attempt, bool]:
-        netns, dst, port, proto = self.question
+        scope, dst, port, proto = self.question
         fork = self.world.fork()
-        walk = connect(fork, netns, dst, port, proto, forced=forced, attempts=attempts)
+        walk = connect(fork, scope, dst, port, proto, forced=forced, attempts=attempts)
         tables = set[str]()
 
         def write(command: Command) -> None:
@@ -56,7 +59,9 @@ class _Explorer:
             fork.apply(command)
 
         attempt = drive(walk, write)
-        return attempt, "conntrack" in tables or qdisc.gave_up(attempt.draws)
+        programs = any(table not in KERNELS and not table.startswith("nft") for table in tables)
+        settled = "conntrack" in tables or programs or attempt.legs[0].name == "connect"
+        return attempt, settled or qdisc.gave_up(attempt.draws)
 
 
 def _product(draws: tuple[Draw, ...]) -> Fraction:
@@ -70,7 +75,7 @@ def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp"
     """Every possible end of an attempt with its exact probability, the likeliest first.
 
     A first SYN that is lost before any kernel confirmed its connection leaves chance as it was: the next SYN draws
-    afresh. So one round of draws is enough to know them all.
+    afresh. So one round of draws is enough to know them all. What a program remembers, or told the socket, stays.
     """
     explorer = _Explorer(world, (netns, dst, port, proto))
     first = explorer.explore(1)

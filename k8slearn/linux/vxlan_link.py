@@ -134,7 +134,7 @@ def _check(world: World, home: str, spec: Vxlan, lower: Link | None) -> None:
         raise error("Local and remote address must be from the same family.")
     if spec.local and ip.is_multicast(spec.local):
         raise error("Local address cannot be multicast.")
-    if any(_at(world, home, known) for known in _known(spec)):
+    if _at(world, home, _known(spec)):
         raise error("A VXLAN device with the specified VNI already exists.")
 
 

@@ -465,3 +465,47 @@ def test_without_the_agent_only_the_maps_can_be_read() -> None:
     assert dbg(cluster, "bpf endpoint list")
     assert "1.18" in cluster.node("node-1").run("cilium-dbg bpf tunnel list").stderr
     assert cluster.pod("a").run("cilium-dbg status").exit_code == 127
+
+
+def test_with_session_affinity_a_client_stays_with_its_backend() -> None:
+    cluster = with_service()
+    wanted = service()
+    wanted["spec"] |= {"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 100}}}
+    cluster.apply(wanted)
+    assert len(cluster.trace("default/c", "svc:default/web", 8080).fates()) == 2
+    first = cluster.send("default/c", "svc:default/web", 8080).answered_by
+    for _ in range(3):
+        (fate,) = cluster.trace("default/c", "svc:default/web", 8080).fates()
+        assert fate.answered_by == first
+    assert any("sessionAffinity" in line for line in dbg(cluster, "bpf lb list"))
+    assert first is not None
+    cluster.delete("pod", first.removeprefix("default/"))
+    cluster.advance(60)
+    assert cluster.trace("default/c", "svc:default/web", 8080).answered_by != first, "nobody stays with the dead"
+    cluster.send("default/c", "svc:default/web", 8080)
+    cluster.apply(pod("web-3", "node-3", "{app: web}"))
+    cluster.advance(101)
+    assert len(cluster.trace("default/c", "svc:default/web", 8080).fates()) == 2
+
+
+def test_a_host_port_is_a_row_of_the_pods_own_node() -> None:
+    cluster = grown()
+    container = {"name": "c", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 8080}]}
+    spec = {"nodeName": "node-2", "containers": [container]}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec})
+    outside = cluster.trace("outside", "192.168.64.12", 8080)
+    assert (outside.answered_by, outside.source_seen) == ("default/web", "203.0.113.7")
+    assert cluster.trace("default/a", "192.168.64.12", 8080).answered_by == "default/web"
+    assert cluster.trace("node:node-2", "127.0.0.1", 8080).answered_by == "default/web"
+    assert cluster.trace("outside", "192.168.64.11", 8080).outcome == "refused", "of no other node"
+    assert any("[HostPort]" in line for line in dbg(cluster, "bpf lb list", "node-2"))
+    cluster.delete("pod", "web")
+    cluster.advance(60)
+    assert cluster.trace("outside", "192.168.64.12", 8080).outcome == "refused"
+
+
+def test_a_socket_does_not_choose_again_when_its_packet_is_lost() -> None:
+    cluster = with_service()
+    cluster.pod("web-2").run("iptables -A INPUT -p tcp --dport 80 -j DROP")
+    fates = cluster.trace("default/c", "svc:default/web", 8080).fates()
+    assert {fate.outcome: fate.probability for fate in fates} == dict.fromkeys(("connected", "timeout"), Fraction(1, 2))

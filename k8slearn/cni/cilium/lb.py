@@ -12,11 +12,12 @@ So there is nothing to translate back, no conntrack entry, and no rule that a pa
 key in a hash table: it takes as long with one Service as with ten thousand. A Service without backends refuses at once,
 with EHOSTUNREACH.
 
-A NodePort is known by any node's address: the programs look under 0.0.0.0 for it (`sock4_wildcard_lookup`).
+A NodePort is known by any node's address, a hostPort by its own node's: the programs look under 0.0.0.0 for them
+(`sock4_wildcard_lookup`).
 
 Sources: bpf/bpf_sock.c, bpf/lib/lb.h.
 
-Left out: session affinity, Maglev (``loadBalancer.algorithm``: random is the default), loadBalancerSourceRanges,
+Left out: Maglev (``loadBalancer.algorithm``: random is the default), loadBalancerSourceRanges,
 local redirect policies, sockets that were bound before the Service existed.
 """
 
@@ -26,13 +27,12 @@ from fractions import Fraction
 
 from k8slearn.cni.cilium import identity, maps
 from k8slearn.cni.cilium.maps import Backend, Frontend, Service
-from k8slearn.journal import World
+from k8slearn.journal import Put, Table, World
 from k8slearn.linux.bpf import Connect, Instead, Refusal
 from k8slearn.linux.skb import Net
 
 NO_BACKEND = "No route to host"
 """EHOSTUNREACH"""
-NODE_PORTS = range(30000, 32768)
 ANYWHERE = "0.0.0.0"
 OURS = (identity.HOST, identity.REMOTE_NODE, identity.KUBE_APISERVER)
 
@@ -43,24 +43,44 @@ def _connect(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead |
     front = frontend(net.world, node, dst, port, proto) if ":" not in dst and proto in ("tcp", "udp", "sctp") else None
     if front is None:
         return None
-    return choose(net, node, _inside(net.world, node, front), dst, port)
+    return choose(net, node, _inside(net.world, node, front), netns)
 
 
-def choose(net: Net, node: str, front: Frontend, dst: str, port: int) -> Instead | Refusal:
-    """One backend of a frontend, each as likely as the other."""
+def choose(net: Net, node: str, front: Frontend, client: str) -> Instead | Refusal:
+    """One backend of a frontend, each as likely as the other; or the one that this client has had lately."""
     service: Service = net.world.rows[node, maps.SERVICES][front]
     why = maps.why(node, maps.SERVICES, front, f"[{service.kind}] {service.count} backends (Service {service.of})")
     if not service.count:
         return Refusal(NO_BACKEND, why)
-    slot = front._replace(slot=1 + _draw(net, node, front, service.count))
+    kept = _kept(net, node, front, service, client)
+    slot = front._replace(slot=kept or 1 + _draw(net, node, front, service.count))
     chosen: Service | None = net.world.rows[node, maps.SERVICES].get(slot)
     found: Backend | None = net.world.rows[node, maps.BACKENDS].get(str(chosen.backend)) if chosen else None
     if chosen is None or found is None:
         return Refusal(NO_BACKEND, why)
     said = f"{found.address}:{found.port} (Service {service.of}, EndpointSlice {found.of})"
-    return Instead(
-        found.address, found.port, maps.why(node, maps.SERVICES, slot, f"-> backend {chosen.backend} {said}")
-    )
+    learned: tuple[Put, ...] = ()
+    if service.affinity:
+        session = maps.Affinity(chosen.backend, net.world.clock)
+        learned = (Put((node, maps.AFFINITY, (client, service.rev_nat)), session),)
+    why = maps.why(node, maps.SERVICES, slot, f"-> backend {chosen.backend} {said}")
+    return Instead(found.address, found.port, why, learned)
+
+
+def _kept(net: Net, node: str, front: Frontend, service: Service, client: str) -> int:
+    """The slot of the backend that a client stays with (``lb4_affinity_backend_id``); 0: it chooses afresh.
+
+    A client is an address; for sockets it is their network namespace (its cookie): a pod."""
+    row: maps.Affinity | None = net.world.rows[node, maps.AFFINITY].get((client, service.rev_nat))
+    if row is None or not service.affinity or net.world.clock - row.used >= service.affinity:
+        return 0
+    slots = net.world.rows[node, maps.SERVICES].index(_slots)
+    return slots.get((front, row.backend), 0)
+
+
+def _slots(rows: Table) -> dict[tuple[Frontend, int], int]:
+    fronts = ((front, row) for front, row in rows.items() if isinstance(front, Frontend) and front.slot)
+    return {(front._replace(slot=0), row.backend): front.slot for front, row in fronts}
 
 
 def _draw(net: Net, node: str, front: Frontend, count: int) -> int:
@@ -80,11 +100,12 @@ def frontend(world: World, node: str, dst: str, port: int, proto: str) -> Fronte
     if front in services:
         return front
     anywhere = Frontend(ANYWHERE, port, proto)
-    if port not in NODE_PORTS or anywhere not in services:
+    row: Service | None = services.get(anywhere)
+    if row is None:
         return None
     found = maps.remote(world, node, dst)
-    local = dst.startswith("127.") or (found is not None and found[1].identity in OURS)
-    return anywhere if local else None
+    who = identity.HOST if dst.startswith("127.") else found[1].identity if found is not None else identity.WORLD
+    return anywhere if who in ((identity.HOST,) if row.kind == "HostPort" else OURS) else None
 
 
 def _inside(world: World, node: str, front: Frontend) -> Frontend:

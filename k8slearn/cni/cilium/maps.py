@@ -9,6 +9,7 @@ map                         key                                value
 ``cilium_lb4_backends_v3``  a number                           `Backend`: address and port
 ``cilium_ct4_global``       a connection to a NodePort         `Nat`: which address it was made to
 ``cilium_snat_v4_external`` the reply of a masqueraded one     `Snat`: whose it is
+``cilium_lb_affinity``      a client and a Service             `Affinity`: the backend that it stays with
 ``cilium_policy_v2``        (endpoint's number, ...)           nobody's yet: everything is allowed
 ==========================  =================================  ============================================
 
@@ -17,7 +18,7 @@ is the row `Config`. All look-ups are by key or by longest prefix: none grows wi
 
 Sources: bpf/lib/common.h, bpf/lib/maps.h, pkg/maps/{lxcmap,ipcache}, pkg/loadbalancer/maps.
 
-Left out: sizes of maps and what happens when one is full, sessions (``cilium_lb_affinity``), Maglev's table.
+Left out: sizes of maps and what happens when one is full, Maglev's table.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from k8slearn.trace import Because
 
 LXC, IPCACHE = "cilium_lxc", "cilium_ipcache_v2"
 SERVICES, BACKENDS = "cilium_lb4_services_v2", "cilium_lb4_backends_v3"
+AFFINITY = "cilium_lb_affinity"
 CT, SNAT = "cilium_ct4_global", "cilium_snat_v4_external"
 POLICY = "cilium_policy_v2"
 CONFIG = "cilium_node_config"
@@ -132,6 +134,8 @@ class Service:
     """``Local``, ``InternalLocal``, ``two-scopes``, ``non-routable``."""
     of: str = ""
     """The Service."""
+    affinity: int = 0
+    """For how many seconds a client stays with its backend, in slot 0; 0: each connection chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,15 @@ class Backend:
     state: str = "active"
     of: str = ""
     """The EndpointSlice that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affinity:
+    """Which backend a client of a Service has (``sessionAffinity: ClientIP``)."""
+
+    backend: int
+    used: float
+    """The second of the logical clock of its last connection."""
 
 
 class Flow(NamedTuple):

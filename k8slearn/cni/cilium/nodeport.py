@@ -57,12 +57,13 @@ def serve(net: Net, skb: Skb, link: Link) -> Walk[bool]:
     key = (skb.netns, maps.CT, flow(packet))
     known: Nat | None = world.get(key)
     if known is None:
-        chosen = lb.choose(net, skb.netns, front, packet.dst, packet.dport)
+        chosen = lb.choose(net, skb.netns, front, packet.src)
         if not isinstance(chosen, Instead):
             yield Step(skb.netns, "drop", NO_SERVICE, packet, packet, row, link.name, skb.program, "TC_INGRESS")
             yield from icmp.error(net, skb, "port-unreachable")
             return TAKEN
         known, row = Nat(chosen.dst, chosen.port, 0), chosen.because
+        yield from chosen.learned
         yield Put(key, known)
     return (yield from _translated(net, skb, front, known, row))
 

@@ -23,15 +23,22 @@ from collections.abc import Callable, Iterable, Mapping
 from k8slearn.api.events import event
 from k8slearn.cni import cri
 from k8slearn.cni.cilium import agent, maps
-from k8slearn.components.cilium import config, endpoints, host, peers, services
+from k8slearn.components.cilium import config, endpoints, host, hostport, peers, services
 from k8slearn.components.cilium.operator import CiliumOperator
 from k8slearn.journal import Commands, Key, World
 
 __all__ = ["Cilium", "CiliumOperator"]
 
+
+def _of_pod(world: World, node: str, pod: str) -> Commands:
+    """Perhaps its labels have changed, or its ports."""
+    yield from endpoints.of_pod(world, node, pod)
+    yield from hostport.ensure(world, node, pod)
+
+
 PARTS: Mapping[str, Callable[[World, str, str], Commands]] = {
     "endpoint": endpoints.ensure,
-    "pod": endpoints.of_pod,
+    "pod": _of_pod,
     "ciliumendpoint": peers.endpoint,
     "ciliumnode": peers.node,
     "service": services.ensure,
@@ -61,7 +68,7 @@ class Cilium:
             return ()
         if table == "pods":
             here = str((row or {}).get("spec", {}).get("nodeName", ""))
-            return (f"{here} pod {name}",) if here in nodes else ()
+            return [f"{node} pod {name}" for node in nodes if here == node or row is None]
         if table == "configmaps":
             return nodes if name == config.NAME else ()
         if table == agent.CILIUM_NODES:
@@ -103,8 +110,10 @@ def _everything(world: World, node: str) -> Commands:
     for number in sorted(world.table(node, agent.ENDPOINTS), key=str):
         yield from endpoints.ensure(world, node, str(number))
     yield from services.every(world, node)
+    yield from hostport.every(world, node)
 
 
 def agents(world: World) -> list[str]:
-    """The nodes where an agent runs."""
-    return [scope.removeprefix("node:") for scope in world.scopes("container") if cri.runs(world, scope, agent.PROGRAM)]
+    """The nodes where an agent runs: each has published its CiliumNode."""
+    known = sorted(map(str, world.table("api", agent.CILIUM_NODES)))
+    return [name for name in known if cri.runs(world, f"node:{name}", agent.PROGRAM)]

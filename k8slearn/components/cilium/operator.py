@@ -49,7 +49,7 @@ class CiliumOperator:
 
     def reconcile(self, world: World, key: str) -> Commands:
         row: Obj | None = world.get(("api", agent.CILIUM_NODES, key))
-        if row is None or not any(cri.runs(world, scope, PROGRAM) for scope in world.scopes("container")):
+        if row is None or not any(cri.runs(world, f"node:{name}", PROGRAM) for name in world.table("api", "nodes")):
             return
         cause: Key = ("api", agent.CILIUM_NODES, key)
         if not row["spec"].get("ipam", {}).get("podCIDRs") and config.of(world).get("ipam") != "kubernetes":

@@ -15,7 +15,7 @@ those that are terminating but still serve.
 
 Sources: pkg/loadbalancer (reconciler, maps), bpf/lib/lb.h.
 
-Left out: session affinity, topology hints, ``loadBalancerSourceRanges``, headless Services (no address to translate),
+Left out: topology hints, ``loadBalancerSourceRanges``, headless Services (no address to translate),
 numbers that are used again.
 """
 
@@ -53,9 +53,14 @@ def owner(name: str, table: str, row: Any) -> str:
 
 def every(world: World, node: str) -> Commands:
     """All Services; and what is none any more goes."""
-    known = {*map(str, world.table("api", "services")), *world.table(node, maps.SERVICES).index(_by_service)}
-    for name in sorted(known):
+    for name in _known(world, node):
         yield from _one(world, node, name)
+
+
+def _known(world: World, node: str) -> list[str]:
+    """Services that there are, and those that still have rows (what has a colon is a pod's: `hostport`)."""
+    rows = (name for name in world.table(node, maps.SERVICES).index(_by_service) if ":" not in name)
+    return sorted({*map(str, world.table("api", "services")), *rows})
 
 
 def ensure(world: World, node: str, name: str) -> Commands:
@@ -63,8 +68,7 @@ def ensure(world: World, node: str, name: str) -> Commands:
     if not name.endswith("/"):
         yield from _one(world, node, name)
         return
-    known = {*map(str, world.table("api", "services")), *world.table(node, maps.SERVICES).index(_by_service)}
-    for other in sorted(known):
+    for other in _known(world, node):
         if other.startswith(name):
             yield from _one(world, node, other)
 
@@ -74,16 +78,20 @@ def _one(world: World, node: str, name: str) -> Commands:
     assert here is not None
     service = world.get(("api", "services", name))
     wanted = dict(_frontends(world, name, service, here, node)) if service is not None else {}
-    cause: Key = ("api", "services", name)
+    yield from write(world, node, name, wanted, ("api", "services", name), _affinity(service))
+
+
+def write(
+    world: World, node: str, name: str, wanted: Mapping[Frontend, Wanted], cause: Key, seconds: int = 0
+) -> Commands:
+    """The rows of one owner are these, and no others."""
     held = world.table(node, maps.SERVICES).index(_by_service).get(name, ())
-    used: set[str] = set()
     for front, (kind, flags, places) in wanted.items():
         revnat = _number(world, node, f"{front.address}:{front.port}/{front.proto}")
-        row = Service(0, len(places), revnat, kind, flags, name)
+        row = Service(0, len(places), revnat, kind, flags, name, seconds)
         yield from _put(world, (node, maps.SERVICES, front), row, cause)
         for slot, place in enumerate(places, 1):
             number = yield from _backend(world, node, place, front.proto)
-            used.add(number)
             by: Key = ("api", "endpointslices", place.of) if place.of else cause
             slotted = Service(int(number), 0, revnat, kind, flags, name)
             yield from _put(world, (node, maps.SERVICES, front._replace(slot=slot)), slotted, by)
@@ -92,6 +100,15 @@ def _one(world: World, node: str, name: str) -> Commands:
         if base not in wanted or front.slot > len(wanted[base][2]):
             yield Remove((node, maps.SERVICES, front))
     yield from _unused(world, node)
+
+
+def _affinity(service: Obj | None) -> int:
+    """``sessionAffinity: ClientIP``, three hours unless somebody says otherwise."""
+    spec = (service or {}).get("spec") or {}
+    if spec.get("sessionAffinity") != "ClientIP":
+        return 0
+    client = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return int(client.get("timeoutSeconds") or 10800)
 
 
 def _unused(world: World, node: str) -> Commands:
@@ -125,13 +142,13 @@ def _put(world: World, key: Key, row: object, cause: Key | None) -> Commands:
 
 # --- what is read ------------------------------------------------------------------------------
 
-_Wanted = tuple[str, tuple[str, ...], list[Place]]
+Wanted = tuple[str, tuple[str, ...], list[Place]]
 """(kind, flags, backends)"""
 
 
 def _frontends(
     world: World, name: str, service: Obj, here: maps.Config, node: str
-) -> Iterator[tuple[Frontend, _Wanted]]:
+) -> Iterator[tuple[Frontend, Wanted]]:
     spec = service.get("spec") or {}
     address = str(spec.get("clusterIP") or "None")
     labels = (service.get("metadata") or {}).get("labels") or {}
@@ -140,6 +157,7 @@ def _frontends(
     external_local = spec.get("externalTrafficPolicy") == "Local"
     internal_local = spec.get("internalTrafficPolicy") == "Local"
     words = ("Local",) * external_local + ("InternalLocal",) * internal_local
+    stays = ("sessionAffinity",) * bool(_affinity(service))
     for port in spec.get("ports") or ():
         proto = str(port.get("protocol") or "TCP").lower()
         places = _usable(
@@ -149,9 +167,10 @@ def _frontends(
             (name, port.get("name") or "", proto), ()) if p.node == node.removeprefix("node:"))  # fmt: skip
         inside = near if internal_local else places
         front = Frontend(address, int(port["port"]), proto)
-        yield front, ("ClusterIP", (*words[external_local:], "non-routable"), inside)
+        yield front, ("ClusterIP", (*words[external_local:], *stays, "non-routable"), inside)
         for at, kind, routable in _outer(service, int(port["port"]), int(port.get("nodePort") or 0), proto, here):
-            flags = (*words, *("two-scopes",) * (external_local != internal_local), *("non-routable",) * (not routable))
+            scopes = ("two-scopes",) * (external_local != internal_local)
+            flags = (*words, *scopes, *stays, *("non-routable",) * (not routable))
             yield at, (kind, flags, near if external_local else places)
             if external_local != internal_local:
                 yield at._replace(scope=INTERNAL), (kind, flags, inside)
