@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from k8slearn.api import status
+from k8slearn.api import families, status
 from k8slearn.journal import World, digest
 
 Obj = dict[str, Any]
@@ -92,19 +92,24 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
         for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             spec.pop(field, None)
         return []
-    asked = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-    causes = _families(world, spec, asked)
+    before = (old or {}).get("spec") or {}
+    if before.get("clusterIPs") and not spec.get("clusterIP"):
+        spec["clusterIP"] = before["clusterIP"]
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        same = before.get("clusterIP") == spec["clusterIP"]
+        spec["clusterIPs"] = list(before["clusterIPs"]) if same else [spec["clusterIP"]]
+    asked = spec.get("clusterIPs") or []
+    causes = families.settle(spec, before, [families.of(cidr) for cidr in ranges(world)])
     if causes or asked == ["None"]:
-        spec["clusterIP"], spec["clusterIPs"] = "None", ["None"]
         return causes
-    mine = set((old or {}).get("spec", {}).get("clusterIPs") or ())
+    asked = asked[: len(spec["ipFamilies"])]
     taken = world.table("api", "services").index(_taken)
     given: list[str] = []
     for position, family in enumerate(spec["ipFamilies"]):
-        cidr = next(c for c in ranges(world) if _family(c) == family)
+        cidr = next(c for c in ranges(world) if families.of(c) == family)
         if position < len(asked):
             given.append(asked[position])
-            causes += _may_have(asked, asked[position], cidr, taken, mine)
+            causes += _may_have(asked, asked[position], cidr, taken, set(before.get("clusterIPs") or ()))
         else:
             given.append(_draw(world, new, cidr, taken))
     spec["clusterIP"], spec["clusterIPs"] = given[0], given
@@ -112,26 +117,6 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
 
 
 _FULL = "failed to allocate a serviceIP: range is full"
-
-
-def _family(text: str) -> str:
-    return "IPv6" if ":" in text else "IPv4"
-
-
-def _families(world: World, spec: Obj, asked: list[str]) -> list[str]:
-    """``ipFamilies`` and ``ipFamilyPolicy``: what the cluster has, in the order that is asked for."""
-    have = [_family(c) for c in ranges(world)]
-    wanted = spec.get("ipFamilies") or [_family(a) for a in asked if a != "None"] or have[:1]
-    policy = spec.setdefault("ipFamilyPolicy", "SingleStack" if len(wanted) < 2 else "RequireDualStack")
-    missing = [f for f in wanted if f not in have]
-    if missing:
-        return [status.bad("spec.ipFamilies[0]", missing[0], "not configured on this cluster")]
-    if policy == "RequireDualStack" and len(have) < 2:
-        return [status.bad("spec.ipFamilyPolicy", policy, "this cluster is not configured for dual-stack services")]
-    if policy != "SingleStack":
-        wanted = [*wanted, *(f for f in have if f not in wanted)]
-    spec["ipFamilies"] = list(wanted)
-    return []
 
 
 def _may_have(asked: list[str], ip: str, cidr: str, taken: dict[str, str], mine: set[str]) -> list[str]:

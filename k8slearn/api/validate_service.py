@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from k8slearn.api import names
+from k8slearn.api.families import changed, mismatched
 from k8slearn.api.status import bad, banned, duplicate, required, unsupported
 from k8slearn.api.validate_pod import port_or_name
 
@@ -84,6 +85,8 @@ def _addresses(spec: Obj, headless: bool) -> list[str]:
     if not headless:
         asked = several or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
         wrong += [bad(f"spec.clusterIPs[{i}]", a, why) for i, a in enumerate(asked) if a for why in names.ip(a)]
+    if several and not spec.get("clusterIP"):
+        wrong.append(bad("spec.clusterIPs", several, "must be empty when `clusterIP` is not specified"))
     if len(several) > 2:
         wrong.append(bad("spec.clusterIPs", several, "may only hold up to 2 values"))
     for i, address in enumerate(spec.get("externalIPs") or ()):
@@ -96,7 +99,7 @@ def _addresses(spec: Obj, headless: bool) -> list[str]:
     families = spec.get("ipFamilies") or []
     if len(set(families)) < len(families):
         wrong.append(duplicate("spec.ipFamilies[1]", families[-1]))
-    return wrong
+    return wrong or mismatched(spec)
 
 
 def _by_type(spec: Obj, headless: bool) -> list[str]:
@@ -127,8 +130,5 @@ def _by_type(spec: Obj, headless: bool) -> list[str]:
 
 
 def service_changed(new: Obj, old: Obj) -> list[str]:
-    """A Service keeps its ClusterIP; only one that turns into an ExternalName lets go of it."""
-    before, now = old["spec"].get("clusterIP", ""), new["spec"].get("clusterIP", "")
-    if "ExternalName" in (old["spec"]["type"], new["spec"]["type"]) or not before or now in ("", before):
-        return []
-    return [bad("spec.clusterIPs[0]", [now], "may not change once set")]
+    """A Service keeps its first ClusterIP; only one that turns into an ExternalName lets go of it."""
+    return changed(new["spec"], old["spec"])
