@@ -5,7 +5,7 @@ thing that happened ("no route to 10.107.69.185"). Here the address is looked up
 has such a port, which pods stand behind it and which of them are Ready. Where a line of YAML (or another question)
 would mend it, that is a `Proposal`; whether it really does is tried by the caller.
 
-Left out: IPv6, EndpointSlices that a person wrote, traffic policies.
+Left out: EndpointSlices that a person wrote, traffic policies.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from k8slearn.api import conditions, selectors
-from k8slearn.components import Settings
+from k8slearn.components import Settings, ranges
 from k8slearn.journal import World
 from k8slearn.linux import ip
+from k8slearn.linux.listen import place as place_of
 from k8slearn.linux.rows import Socket
 from k8slearn.trace import Step
 
@@ -67,9 +68,10 @@ def look_up(world: World, asked: Asked) -> Finding:
     both = _of_two_ranges(settings, asked.address)
     if both:
         return Finding((both,))
-    for name, cidr in (("cluster", settings.service_cidr), ("pod", settings.pod_cidr), ("node", settings.node_cidr)):
-        if ip.within(asked.address, cidr):
-            return _IN[name](world, asked, cidr)
+    for name, both in (("cluster", settings.service_cidr), ("pod", settings.pod_cidr), ("node", settings.node_cidr)):
+        for cidr in ranges(both):
+            if ip.within(asked.address, cidr):
+                return _IN[name](world, asked, cidr)
     return Finding() if _has(world, asked.address) else Finding((f"No machine here has {asked.address}.",))
 
 
@@ -77,12 +79,14 @@ def _of_two_ranges(settings: Settings, address: str) -> str:
     """Ranges that overlap have one address mean two machines."""
     subnet = settings.subnet_of(address) if settings.topology.allow_overlap else None
     cidrs = {"pod network": settings.pod_cidr, "cluster network": settings.service_cidr}
-    name = next((name for name, cidr in cidrs.items() if subnet and ip.within(address, cidr)), "")
+    found = ((n, cidr) for n, both in cidrs.items() for cidr in ranges(both) if subnet and ip.within(address, cidr))
+    name, cidr = next(found, ("", ""))
     if subnet is None or not name:
         return ""
-    where = f"the network {subnet.name} {subnet.cidr}" if subnet.name else f"the node network {subnet.cidr}"
+    own = subnet.cidr6 if ":" in address else subnet.cidr
+    where = f"the network {subnet.name} {own}" if subnet.name else f"the node network {own}"
     return (
-        f"The ranges overlap: {address} lies in the {name} {cidrs[name]} and in {where} as well, so each machine sends "
+        f"The ranges overlap: {address} lies in the {name} {cidr} and in {where} as well, so each machine sends "
         "the packet to the one that its own routing table knows."
     )
 
@@ -100,17 +104,25 @@ def _in_pod_network(world: World, asked: Asked, cidr: str) -> Finding:
     if _has(world, asked.address):
         return Finding()
     owner = next(
-        (n for n, o in world.table("api", "pods").items() if o.get("status", {}).get("podIP") == asked.address), ""
+        (n for n, o in world.table("api", "pods").items() if asked.address in _ips(o)),
+        "",
     )
     if owner:
-        return Finding((f"{asked.address} is the address of Pod {owner} (status.podIP), but no interface has it.",))
+        field = "status.podIPs" if ":" in asked.address else "status.podIP"
+        return Finding((f"{asked.address} is the address of Pod {owner} ({field}), but no interface has it.",))
     node = next((n for n, o in world.table("api", "nodes").items() if _within(asked.address, o)), None)
     whose = f"that is free on {node}" if node else "in no node's part of it"
     return Finding((f"No pod has {asked.address}: it is an address of the pod network {cidr} {whose}.",))
 
 
+def _ips(pod: Obj) -> list[str]:
+    status = pod.get("status") or {}
+    return [status.get("podIP", ""), *(each["ip"] for each in status.get("podIPs") or ())]
+
+
 def _within(address: str, node: Obj) -> bool:
-    return ip.within(address, node["spec"].get("podCIDR") or "0.0.0.0/32")
+    spec = node.get("spec") or {}
+    return any(ip.within(address, cidr) for cidr in spec.get("podCIDRs") or [spec.get("podCIDR") or "0.0.0.0/32"])
 
 
 def _in_node_network(world: World, asked: Asked, cidr: str) -> Finding:
@@ -157,7 +169,7 @@ def _of_service(world: World, asked: Asked, service: Obj) -> Finding:
     name, ports = _name(service), service["spec"].get("ports") or []
     found = [n for n, p in enumerate(ports) if (p["port"], p["protocol"]) == (asked.port, asked.protocol)]
     if not asked.inside:
-        return _from_outside(world, service)
+        return _from_outside(world, asked, service)
     if not found:
         return _other_port(asked, name, ports)
     place, port = found[0], ports[found[0]]
@@ -173,17 +185,18 @@ def _of_service(world: World, asked: Asked, service: Obj) -> Finding:
     return _nobody_listens(world, asked, service, place, port)
 
 
-def _from_outside(world: World, service: Obj) -> Finding:
+def _from_outside(world: World, asked: Asked, service: Obj) -> Finding:
     said = (
-        f"{service['spec']['clusterIP']} is the cluster IP of Service {_name(service)}: it exists in the rules of the "
+        f"{asked.address} is the cluster IP of Service {_name(service)}: it exists in the rules of the "
         "cluster's nodes only, and no machine outside has a way to it."
     )
     door = next((p for p in service["spec"].get("ports") or () if p.get("nodePort")), None)
     if door is None:
         return Finding((said, "From outside, a Service is reached through a node port (spec.type: NodePort)."))
     settings: Settings = world.get(("cluster", "settings", ""))
-    address = settings.nodes[0][1]
-    says = f"ask for its node port, {address}:{door['nodePort']}"
+    own = settings.node_addresses(settings.nodes[0][0])
+    address = own[-1] if ":" in asked.address else own[0]
+    says = f"ask for its node port, {place_of(address, door['nodePort'])}"
     return Finding((said,), Proposal(says, "", address, door["nodePort"], door["protocol"]))
 
 

@@ -1,12 +1,12 @@
 """A cluster like a real one, out of what ``kubectl get nodes,pods,services,… -A -o yaml`` printed.
 
-The nodes' names, addresses and pod ranges say how the cluster is built, and its network plugin is known by the marks
+The nodes' names, addresses and pod ranges say how the cluster is built (dual-stack, where both families are), and its network plugin is known by the marks
 that it leaves in the API: what its agents noted at the Nodes, and the images of its DaemonSet. Then every object that a
 person (and no controller) made is applied. What a real cluster knows and a dump does not say (rules, routes) is ours;
 the plugin's own objects are too, in its manifest.
 
 Left out: plugins that are not built here (``bridge`` stands in, with a warning) or that leave no mark (``bridge`` and
-``ptp`` look alike), several subnets, addresses of pods and Services other than those that the objects ask for, objects
+``ptp`` look alike), several subnets, nodes' IPv6 addresses (they are made of their IPv4 addresses here), addresses of pods and Services other than those that the objects ask for, objects
 of ``kube-system``.
 """
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k8slearn import api, manifests
 from k8slearn.errors import Refused
-from k8slearn.settings import LAST_WITH_KUBENET, WIRINGS
+from k8slearn.ranges import EXAMPLES
+from k8slearn.settings import FOUR_ONLY, LAST_WITH_KUBENET, WIRINGS
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
@@ -87,12 +88,27 @@ def _ground(nodes: list[Obj], objects: list[Obj], network: str | None) -> dict[s
     pools = [obj["spec"]["cidr"] for obj in objects if obj["kind"] == "IPPool" and ":" not in obj["spec"]["cidr"]]
     pods = str(_around([cidr.partition("/")[0] for cidr in ranges], 16)) if ranges else ""
     pods = pools[0] if pools and network == "calico" else pods
-    return {
+    found = {
         "nodes": addresses,
         "network": network,
         "node_cidr": str(_around([str(address) for address in addresses.values()])),
         **({"pod_cidr": pods} if pods else {}),
     }
+    return found if network in FOUR_ONLY else found | _second(nodes, objects, found)
+
+
+def _second(nodes: list[Obj], objects: list[Obj], found: Obj) -> dict[str, str]:
+    """The ranges of both families, where every node has an address and pods of the second one."""
+    own = [str(address) for node in nodes if (address := _address(node, "IPv6"))]
+    specs = [node.get("spec") or {} for node in nodes]
+    pods = [cidr.partition("/")[0] for spec in specs for cidr in spec.get("podCIDRs") or () if ":" in cidr]
+    if not own or len(own) < len(nodes) or not pods:
+        return {}
+    services = [ip for obj in objects if obj["kind"] == "Service" for ip in obj["spec"].get("clusterIPs") or ()]
+    third = [ip for ip in services if ":" in ip]
+    both = {"node_cidr": _around(own, 64), "pod_cidr": _around(pods, 56)}
+    ranges = {**both, "service_cidr": _around(third, 112) if third else EXAMPLES["service_cidr"].partition(",")[2]}
+    return {name: f"{found.get(name) or EXAMPLES[name].partition(',')[0]},{cidr}" for name, cidr in ranges.items()}
 
 
 def _network(objects: list[Obj], nodes: list[Obj]) -> str | None:
@@ -151,16 +167,17 @@ def _minor(node: Obj) -> int:
     return int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 99
 
 
-def _address(node: Obj) -> str | None:
+def _address(node: Obj, family: str = "IPv4") -> str | None:
     addresses = (node.get("status") or {}).get("addresses") or ()
-    return next((a["address"] for a in addresses if a.get("type") == "InternalIP"), None)
+    internal = (a["address"] for a in addresses if a.get("type") == "InternalIP")
+    return next((address for address in internal if (":" in address) == (family == "IPv6")), None)
 
 
-def _around(addresses: list[str], longest: int = 24) -> IPv4Network:
+def _around(addresses: list[str], longest: int = 24) -> IPv4Network | IPv6Network:
     """The smallest network (at most a /`longest`) that holds all of these."""
     for prefix in range(longest, 7, -1):
-        network = IPv4Network(f"{addresses[0]}/{prefix}", strict=False)
-        if all(IPv4Address(address) in network for address in addresses):
+        network = ip_network(f"{addresses[0]}/{prefix}", strict=False)
+        if all(ip_address(address) in network for address in addresses):
             return network
     raise Refused(f"the addresses {', '.join(addresses)} are not of one network")
 

@@ -112,5 +112,5 @@ def test_a_service_that_prefers_both_stays_as_it_is() -> None:
     world = world_of(FOUR)
     assert families(world, ipFamilyPolicy="PreferDualStack")[1] == ["IPv4"]
     world.apply(Put(("cluster", "settings", ""), Settings(BOTH)))
-    assert families(world, ipFamilyPolicy="PreferDualStack", sessionAffinity="ClientIP")[1] == ["IPv4"]
+    assert families(world, ipFamilyPolicy="PreferDualStack", publishNotReadyAddresses=True)[1] == ["IPv4"]
     assert families(world, ipFamilyPolicy="RequireDualStack")[1] == ["IPv4", "IPv6"]

@@ -122,6 +122,54 @@ def test_a_cluster_of_ipv4_has_kernels_without_ipv6() -> None:
     assert cluster.trace("node:node-1", "2001:db8:113::7").outcome == "unreachable"
 
 
+def test_a_dump_of_a_dual_stack_cluster_makes_one(tmp_path: Path) -> None:
+    cluster = pods()
+    (tmp_path / "dump.yaml").write_text(cluster.kubectl("get nodes,pods,services -A -o yaml"))
+    again = Cluster.from_manifests(tmp_path / "dump.yaml")
+    assert [node["spec"]["podCIDRs"] for node in again.get("nodes")] == [
+        node["spec"]["podCIDRs"] for node in cluster.get("nodes")
+    ]
+    assert again.trace("default/a", six(again, "b")).outcome == "connected"
+
+
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: NodePort, ipFamilyPolicy: PreferDualStack, selector: {app: web}, ports: [{port: 80, nodePort: 30080}]}
+"""
+
+
+@EACH
+def test_a_service_of_both_families_is_reached_at_both_addresses_and_from_outside(network: str) -> None:
+    cluster = pods(network)
+    cluster.kubectl("label pod b app=web")
+    cluster.apply(SERVICE)
+    four, other = cluster.get("service", "web")["spec"]["clusterIPs"]
+    assert [cluster.trace("default/a", ip).answered_by for ip in (four, other)] == ["default/b"] * 2
+    assert cluster.trace("default/a", other).source_seen == six(cluster, "a")
+    assert cluster.trace("default/b", other).answered_by == "default/b"
+    assert cluster.trace("2001:db8:113::7", "fd00:64::11", 30080).answered_by == "default/b"
+    assert cluster.trace("outside", "192.168.64.11", 30080).answered_by == "default/b"
+    assert cluster.trace("node:node-1", other).answered_by == "default/b"
+
+
+def test_an_address_of_the_second_family_is_explained() -> None:
+    cluster = pods()
+    cluster.apply(SERVICE)
+    other = cluster.get("service", "web")["spec"]["clusterIPs"][1]
+    cases = {
+        "fd00:10:96::99": "lies in the cluster network fd00:10:96::/112, but no Service has it",
+        "fd00:10:244:1::99": "that is free on node-2",
+        "fd00:64::99": "No machine on the node network fd00:64::/64 has fd00:64::99",
+        other: "Service default/web selects pods with app=web, and no pod of namespace default is one",
+    }
+    for address, says in cases.items():
+        assert says in cluster.trace("default/a", address).explain()
+    cluster.kubectl("label pod b app=web")
+    assert "ask for its node port, [fd00:64::11]:30080" in cluster.trace("2001:db8:113::7", other).explain()
+
+
 def test_a_dual_stack_cluster_is_saved_and_loaded(tmp_path: Path) -> None:
     cluster = pods()
     cluster.save(tmp_path / "cluster")

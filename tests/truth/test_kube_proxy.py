@@ -42,7 +42,7 @@ def cluster(config: dict[str, Any]) -> World:
     }
     world.apply(Put(("api", "nodes", config["nodeName"]), node))
     scope = f"node:{config['nodeName']}"
-    world.apply(Put((scope, "netns", ""), Netns(config["nodeName"], scope)))
+    world.apply(Put((scope, "netns", ""), Netns(config["nodeName"], scope, ipv6=True)))
     iptables_section = {"masqueradeAll": config["masqueradeAll"], "localhostNodePorts": config["localhostNodePorts"]}
     conf = {
         "clusterCIDR": config["podCIDR"],

@@ -29,7 +29,7 @@ from k8slearn.components.kube_proxy.rules import Line, PortRules
 from k8slearn.components.kube_proxy.topology import Place
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import ip
+from k8slearn.linux import inet6, ip
 from k8slearn.linux.iptables import parse_rule
 from k8slearn.linux.rules import Chain
 
@@ -37,7 +37,7 @@ FULL_SYNC = 3600.0
 """Seconds between full syncs when nothing asks for one."""
 OWN_CHAINS = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-")
 FAMILIES = ("ip", "ip6")
-"""The families that it runs in."""
+"""The families that it runs in: in the second one where the machine's kernel speaks it."""
 ZONE = "topology.kubernetes.io/zone"
 ROUTE_LOCALNET = "net.ipv4.conf.all.route_localnet"
 _WATCHES = {
@@ -135,8 +135,13 @@ def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Con
 
 
 def _canary_is_gone(world: World, node: str) -> bool:
-    chains = world.table(f"node:{node}", "chain")
-    return any((family, table, rules.CANARY) not in chains for family in FAMILIES for table in rules.CANARY_TABLES)
+    chains, families = world.table(f"node:{node}", "chain"), _families(world, node)
+    return any((family, table, rules.CANARY) not in chains for family in families for table in rules.CANARY_TABLES)
+
+
+def _families(world: World, node: str) -> tuple[str, ...]:
+    """A family that the kernel does not speak is left alone (server_linux.go: platformCheckSupported)."""
+    return FAMILIES if inet6.speaks(world, f"node:{node}") else FAMILIES[:1]
 
 
 # --- syncing -----------------------------------------------------------------------------------------
@@ -147,7 +152,7 @@ def _full_sync(world: World, node: str, config: Config) -> Commands:
     scope, cause = f"node:{node}", ("api", "nodes", node)
     if config.localhost_node_ports:
         yield Put((scope, "sysctl", ROUTE_LOCALNET), "1", cause)
-    for family in FAMILIES:
+    for family in _families(world, node):
         for table in rules.CANARY_TABLES:
             yield Put((scope, "chain", (family, table, rules.CANARY)), Chain(), cause)
         for table, source, target, matches in rules.JUMPS:
@@ -170,7 +175,7 @@ def _sync(world: World, node: str, changed: str = "") -> Commands:
     scope = f"node:{node}"
     cause = ("api", "services", changed) if changed and not changed.endswith("/") else ("api", "nodes", node)
     wanted = set()
-    for family in FAMILIES:
+    for family in _families(world, node):
         for written in everything(world, node, configuration.read(world, family)):
             wanted.add((family, written.table, written.chain))
             if not written.service or _is_about(changed, written.service):
@@ -181,7 +186,7 @@ def _sync(world: World, node: str, changed: str = "") -> Commands:
     for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[0] in FAMILIES]:
         if str(key[2]).startswith(OWN_CHAINS) and key not in wanted:
             yield Remove((scope, "chain", key), cause)
-    for family in FAMILIES:
+    for family in _families(world, node):
         served = world.table("api", "services").index(service.PORTS[family])
         behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
         yield from conntrack.clean(world, scope, served, behind)
