@@ -1,13 +1,13 @@
 """A cluster like a real one, out of what ``kubectl get nodes,pods,services,… -A -o yaml`` printed.
 
-The nodes' names, addresses and pod ranges say how the cluster is built (dual-stack, where both families are), and its network plugin is known by the marks
-that it leaves in the API: what its agents noted at the Nodes, and the images of its DaemonSet. Then every object that a
-person (and no controller) made is applied. What a real cluster knows and a dump does not say (rules, routes) is ours;
-the plugin's own objects are too, in its manifest.
+The nodes' names, addresses and pod ranges say how the cluster is built (dual-stack, where both families are), and its
+network plugin is known by the marks that it leaves in the API: what its agents noted at the Nodes, and the images of
+its DaemonSet. Then every object that a person (and no controller) made is applied. What a real cluster knows and a dump
+does not say (rules, routes) is ours; the plugin's own objects are too, in its manifest.
 
 Left out: plugins that are not built here (``bridge`` stands in, with a warning) or that leave no mark (``bridge`` and
-``ptp`` look alike), several subnets, nodes' IPv6 addresses (they are made of their IPv4 addresses here), addresses of pods and Services other than those that the objects ask for, objects
-of ``kube-system``.
+``ptp`` look alike), several subnets, nodes' IPv6 addresses (they are made of their IPv4 addresses here), addresses of
+pods and Services other than those that the objects ask for, objects of ``kube-system``.
 """
 
 from __future__ import annotations
