@@ -14,6 +14,7 @@ from typing import Any
 
 from k8slearn import endpoints, verbs
 from k8slearn.addressed import Proposal
+from k8slearn.api.policy.compiled import CLUSTER
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World, drive
@@ -31,6 +32,7 @@ KINDS = {
     "ciliumnodes.cilium.io": "CiliumNode",
     "ciliumendpoints.cilium.io": "CiliumEndpoint",
     "ciliumidentities.cilium.io": "CiliumIdentity",
+    CLUSTER: "ClusterNetworkPolicy",
 }
 
 

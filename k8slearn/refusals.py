@@ -5,7 +5,7 @@ allowed this". Here the text is asked about the same connection: in which direct
 nearest, and which label or port of it missed. One label, one port or one rule is then proposed; whether it mends is
 tried by the caller. Where the text refuses and the packet arrives all the same, it is said that nobody enforces it.
 
-Left out: proposals that change more than one object.
+Left out: proposals that change more than one object, or a ClusterNetworkPolicy.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _nearest(verdict: Verdict, miss: Miss | None) -> Iterator[str]:
 
 def _proposal(world: World, asked: Asked, verdict: Verdict, miss: Miss | None) -> Proposal | None:
     """One label, one port, or one rule more."""
-    if verdict.rule is not None or not verdict.policies:
+    if verdict.rule is not None or not verdict.policies or verdict.policies[0].kind != "NetworkPolicy":
         return None
     if miss is not None and len(miss.lacks) == 1:
         return _label(world, asked, verdict, miss) or _port(world, asked, verdict, miss) or _rule(world, asked, verdict)

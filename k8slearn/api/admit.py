@@ -14,7 +14,7 @@ import datetime
 from functools import lru_cache
 from typing import Any
 
-from k8slearn.api import allocate, defaults, kinds, merge, status, validate
+from k8slearn.api import allocate, defaults, kinds, merge, schema, status, validate
 from k8slearn.api.decode import decode
 from k8slearn.api.kinds import Kind
 from k8slearn.errors import Refused
@@ -105,7 +105,7 @@ def seconds(text: str) -> float:
 def _decoded(world: World, obj: Obj, namespace: str) -> tuple[Kind, Obj]:
     """A fresh, strictly decoded copy with its namespace settled."""
     kind = kinds.of(world, obj)
-    wanted = decode(kind, obj)
+    wanted = decode(kind, obj, custom=schema.of(world, kind))
     metadata = wanted.setdefault("metadata", {})
     wanted["apiVersion"] = kind.api_version if kind.table == kind.plural else obj["apiVersion"]
     if kind.namespaced:
@@ -141,7 +141,7 @@ def _created(world: World, kind: Kind, wanted: Obj) -> Obj:
     defaults.fill(wanted)
     _stamp(world, kind, metadata)
     _not_too_many(kind, wanted)
-    causes = validate.created(kind, wanted)
+    causes = validate.created(kind, wanted) + list(schema.wrong(schema.of(world, kind), wanted))
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, wanted, None)
     if causes:
@@ -215,7 +215,7 @@ def _updated(world: World, kind: Kind, wanted: Obj, live: Obj) -> Obj:
     if kind.kind == "Service":
         allocate.release(new, live)
     _not_too_many(kind, new)
-    causes = validate.updated(kind, new, live)
+    causes = validate.updated(kind, new, live) + list(schema.wrong(schema.of(world, kind), new))
     if kind.kind == "Service" and not causes:
         causes = allocate.service(world, new, live)
     if causes:

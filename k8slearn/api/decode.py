@@ -4,7 +4,9 @@ The API server unmarshals JSON into Go structs. A wrong type stops it (``json: c
 field …``); with strict field validation, kubectl's default, so does a field that no struct has. ``fields.txt``
 has one line per struct: the field's names, and their types where they are not text.
 
-Left out: the schemas of CustomResourceDefinitions: a custom object is taken as it is.
+A custom object has the fields that its definition's schema has (`schema`).
+
+Left out: types of a custom object's fields: they are bounds here (`schema.wrong`), and stop it later.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NoReturn
 
-from k8slearn.api import quantity
+from k8slearn.api import quantity, schema
 from k8slearn.api.kinds import Kind
 from k8slearn.api.status import ApiError
 
@@ -31,13 +33,17 @@ class _Mismatch(Exception):
     """A value of another type: `why` is what Go's JSON decoder says."""
 
 
-def decode(kind: Kind, obj: dict[str, Any], strict: bool = True) -> dict[str, Any]:
-    """A fresh copy of the object without its nulls; raises BadRequest for wrong types and (`strict`) unknown fields."""
+def decode(kind: Kind, obj: dict[str, Any], strict: bool = True, custom: schema.Schema | None = None) -> dict[str, Any]:
+    """A fresh copy of the object without its nulls; raises BadRequest for wrong types and (`strict`) unknown fields.
+
+    `custom`: the schema of a custom object.
+    """
     unknown: list[str] = []
     try:
         found: dict[str, Any] = _of(_struct_of(kind))(obj, "", unknown)
     except _Mismatch as mismatch:
         raise _cannot(kind, str(mismatch)) from None
+    unknown += schema.unknown(custom, found) if custom else ()
     if unknown and strict:
         said = ", ".join(f'unknown field "{path}"' for path in sorted(unknown))
         raise _cannot(kind, f"strict decoding error: {said}")

@@ -73,6 +73,40 @@ def network_policies(draw: st.DrawFn, most: int = 4) -> list[Obj]:
     return found
 
 
+PAIRS = st.fixed_dictionaries({"namespaceSelector": TEAMS, "podSelector": PODS})
+MEANT = st.one_of(st.fixed_dictionaries({"namespaces": TEAMS}), st.fixed_dictionaries({"pods": PAIRS}))
+NETWORKS = st.lists(st.sampled_from(("10.244.1.0/28", "10.244.2.0/30", "10.0.0.0/8")), min_size=1, unique=True)
+SPANS = st.sampled_from(({}, {"number": 80}, {"range": {"start": 80, "end": 81}}))
+CARRIED = st.one_of(
+    st.builds(
+        lambda word, span: {word: {"destinationPort": span}} if span else {}, st.sampled_from(("tcp", "udp")), SPANS
+    ).filter(bool),
+    st.just({"destinationNamedPort": "web"}),
+)
+
+
+@st.composite
+def cluster_policies(draw: st.DrawFn, most: int = 3) -> list[Obj]:
+    """ClusterNetworkPolicies of both tiers, each of a priority of its own."""
+    found = []
+    for number in range(draw(st.integers(0, most))):
+        spec: Obj = {"tier": draw(st.sampled_from(("Admin", "Baseline"))), "priority": number, "subject": draw(MEANT)}
+        for direction, word in (("ingress", "from"), ("egress", "to")):
+            rule = {
+                "action": st.sampled_from(("Accept", "Deny", "Pass")),
+                word: st.lists(
+                    MEANT if word == "from" else st.one_of(MEANT, st.fixed_dictionaries({"networks": NETWORKS})),
+                    min_size=1,
+                    max_size=2,
+                ),
+            }
+            protocols = {"protocols": st.lists(CARRIED, min_size=1, max_size=2)}
+            spec[direction] = draw(st.lists(st.fixed_dictionaries(rule, optional=protocols), max_size=2))
+        kind = {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy"}
+        found.append({**kind, "metadata": {"name": f"c{number}"}, "spec": spec})
+    return found
+
+
 @st.composite
 def pods(draw: st.DrawFn, least: int = 3, most: int = 5) -> list[Obj]:
     """Pods on two nodes in three namespaces, with the ports that policies ask for."""

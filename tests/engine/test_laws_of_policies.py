@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from k8slearn import Cluster
 
-from .policies_at_random import namespaces, network_policies, pods
+from .policies_at_random import cluster_policies, namespaces, network_policies, pods
 
 Obj = dict[str, Any]
 LISTENING = {("TCP", 80), ("TCP", 81), ("UDP", 80)}
@@ -45,13 +45,15 @@ def _tunnelled(cluster: Cluster, to: str) -> bool:
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=QUIET)
-@given(pods(), network_policies())
-def test_the_text_and_the_packets_agree(some: list[Obj], policies: list[Obj]) -> None:
-    assert disagreement(grown(some, policies)) == []
+@given(pods(), network_policies(), cluster_policies())
+def test_the_text_and_the_packets_agree(some: list[Obj], policies: list[Obj], first: list[Obj]) -> None:
+    assert disagreement(grown(some, [*policies, *first])) == []
 
 
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
-@given(pods(), network_policies())
-def test_the_text_and_the_packets_agree_in_many_clusters(some: list[Obj], policies: list[Obj]) -> None:
-    assert disagreement(grown(some, policies)) == []
+@given(pods(), network_policies(), cluster_policies())
+def test_the_text_and_the_packets_agree_in_many_clusters(
+    some: list[Obj], policies: list[Obj], first: list[Obj]
+) -> None:
+    assert disagreement(grown(some, [*policies, *first])) == []

@@ -28,7 +28,7 @@ from typing import Any
 from k8slearn.api.policy.selected import Selector, derived, requirements
 from k8slearn.journal import Table, World
 
-NETWORK, CLUSTER = "networkpolicies", "clusternetworkpolicies"
+NETWORK, CLUSTER = "networkpolicies", "clusternetworkpolicies.policy.networking.k8s.io"
 """The tables where NetworkPolicies and ClusterNetworkPolicies live."""
 ADMIN, MIDDLE, BASELINE = "Admin", "NetworkPolicy", "Baseline"
 TIERS = (ADMIN, MIDDLE, BASELINE)
