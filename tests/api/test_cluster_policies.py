@@ -105,8 +105,8 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("spec", "why"), REFUSALS, ids=[why.partition(":")[0] for _, why in REFUSALS])
 def test_what_the_definition_does_not_allow_is_refused_with_its_path(served: World, spec: Obj, why: str) -> None:
+    said = {"tier": "Admin", "priority": 1, **spec}
     with pytest.raises(ApiError) as refused:
-        said = {"tier": "Admin", "priority": 1, **spec}
         cluster_policy(served, "wrong", said.pop("tier"), said.pop("priority"), **said)
     assert f'The ClusterNetworkPolicy "wrong" is invalid: {why}' in str(refused.value)
 
