@@ -22,6 +22,8 @@ from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
 from k8slearn.components.flannel import Flannel
 from k8slearn.components.kube_proxy import KubeProxy
 from k8slearn.components.kubelet import Kubelet, RuntimeStatus
+from k8slearn.components.metallb import MetalLbController
+from k8slearn.components.metallb.speaker import MetalLbSpeakers
 from k8slearn.components.node_ipam import NodeIpam
 from k8slearn.components.node_lifecycle import NodeLifecycle
 from k8slearn.components.node_routes import NodeRoutes
@@ -43,6 +45,8 @@ WIRING: dict[str | None, tuple[Make, ...]] = {"kubenet": (CloudRoutes,), None: (
 """Who connects the nodes' pod ranges where no agent on the nodes does; where nobody is named a person does."""
 DAEMONS: tuple[Make, ...] = (Flannel, CalicoNode, AwsNode, CiliumOperator, Cilium)
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
+LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers)
+"""They work once somebody has installed them."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
 
@@ -61,7 +65,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     ranges: tuple[Make, ...] = () if settings.network == "vpc" else (NodeIpam,)
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
-    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *PROXY[settings.proxy])
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 

@@ -14,6 +14,7 @@ table                 name                                        value
 ``route``             ``("main", "10.244.1.0/24", metric)``       `rows.Route`
 ``rule``              ``("ip", 100, "from all lookup 7")``        `rows.Rule`
 ``neigh``, ``proxy``  ``("eth0", "192.168.64.12")``               `rows.Neighbour`
+``arpd``              the same: a *program* answers for it        `arp.Answered`
 ``pmtu``              ``"10.244.2.7"``                            `rows.PathMtu`
 ``fdb``               ``("cni0", "aa:bb:…")``                     `rows.Fdb`
 ``vxfdb``             ``("flannel.1", "aa:bb:…")``                `rows.VxlanFdb`

@@ -5,16 +5,23 @@ for any of its addresses on any of its links (``arp_ignore``), and for others' a
 ``proxy_arp`` is on or a proxy entry says so. Where two machines have one address, the first answer counts: another one
 within a second is ignored (`arp_process`: ``locktime``).
 
+A program may answer too, for addresses that its machine has not (MetalLB's speaker: a packet socket on the link). Then
+the kernel knows nothing of it: the frames that follow are only taken because their MAC is right. Who takes such an
+address over says so to everybody by a **gratuitous** question, for its own address: whoever remembers the address
+remembers the new MAC from then on, and nobody else learns anything (``arp_accept`` 0).
+
 An entry is believed, wrong or right (`neigh.STATES`): a STALE one is used at once and looked into only after 5 seconds
 (``delay_first_probe_time``), which is longer than our clients wait.
 
-Left out: gratuitous ARP (``arp_notify``, ``arp_accept``), that later look, ``arp_filter``, ``proxy_arp_pvlan``, asking
-the known MAC before everybody.
+Left out: gratuitous ARP by the kernel (``arp_notify``), ``arp_accept`` 1, that later look, ``arp_filter``,
+``proxy_arp_pvlan``, asking the known MAC before everybody.
 """
 
 from __future__ import annotations
 
-from k8slearn.journal import Put
+from typing import NamedTuple
+
+from k8slearn.journal import Commands, Put, World
 from k8slearn.linux import fib, ip, ndp, neigh, path, sysctl
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
@@ -24,7 +31,17 @@ from k8slearn.trace import Because, Step, Walk
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NOBODY = "0.0.0.0"
 """The sender of a question from a machine without an address."""
+ARPD = "arpd"
+"""The table of addresses that a program answers for: (device, address) -> `Answered`."""
 USABLE = tuple(state for state, (used, _) in neigh.STATES.items() if used)
+
+
+class Answered(NamedTuple):
+    """An address that a program answers ARP for on a device, as if it were the machine's."""
+
+    dev: str
+    address: str
+    program: str
 
 
 def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
@@ -86,14 +103,36 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
             yield from learn(net, netns, link, frame.src, frame.eth_src, "REACHABLE")
             yield from path.neighbour_found(net, netns, link.name, frame.src, frame.eth_src)
         return
+    if frame.src == frame.dst and not fib.local_address(net.world, netns, frame.dst):
+        if net.world.get((netns, "neigh", (link.name, frame.src))) is not None:
+            yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
+        return
+    told: Answered | None = net.world.rows[netns, ARPD].get((link.name, frame.dst))
+    if told is not None:
+        why = Because((netns, ARPD, (link.name, frame.dst)), f"{told.program} answers ARP for {told.address}")
+        yield from _answer(net, netns, link, frame, why)
+        return
     if not _answers(net, netns, link, frame):
         return
     if frame.src != NOBODY:
         yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
+    yield from _answer(net, netns, link, frame, fib.lookup(net.world, netns, frame.dst).because)
+
+
+def _answer(net: Net, netns: str, link: Link, frame: Packet, because: Because | None) -> Walk[None]:
     answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=link.mac, eth_dst=frame.eth_src, size=28)
-    because = fib.lookup(net.world, netns, frame.dst).because
     yield Step(netns, "arp", f"{frame.dst} is at {link.mac}", frame, answer, because, link.name)
     yield from path.hand_over(net, netns, link, answer)
+
+
+def announce(world: World, netns: str, dev: str, address: str) -> Commands:
+    """Tell everybody on a link where an address is now: a gratuitous question."""
+    link, net = fib.link(world, netns, dev), Net(world)
+    if link is None:
+        return
+    frame = Packet("arp", address, address, flags="who-has", eth_src=link.mac, eth_dst=BROADCAST, size=28)
+    for walk in (path.hand_over(net, netns, link, frame), path.run(net)):
+        yield from (said for said in walk if not isinstance(said, Step))
 
 
 def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
@@ -124,6 +163,11 @@ def _ignores(net: Net, netns: str, dev: str, frame: Packet) -> bool:
 
 def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     """Can this machine have anything to say to the question? Lets a flood skip the silent ones."""
+    rows = net.world.rows
+    if frame.src == frame.dst and any(row.address == frame.src for row in rows[netns, "neigh"].values()):
+        return True
+    if any(row.address == frame.dst for row in rows[netns, ARPD].values()):
+        return True
     return fib.local_address(net.world, netns, frame.dst) is not None or bool(
         net.world.rows[netns, "proxy"]
         or [n for n, v in net.world.rows[netns, "sysctl"].items() if str(n).endswith(".proxy_arp") and v != "0"]

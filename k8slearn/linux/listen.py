@@ -251,6 +251,19 @@ def _back(packet: Packet, flags: str, payload: str = "") -> Packet:
     return Packet(packet.proto, packet.dst, packet.src, packet.dport, packet.sport, flags, payload, size=size)
 
 
+HTTP = "HTTP/1.1 "
+
+
+def status(answer: str) -> str:
+    """The status of an HTTP answer: ``503 Service Unavailable``."""
+    return answer.removeprefix(HTTP).partition("\r\n")[0] if answer.startswith(HTTP) else "200 OK"
+
+
+def page(told: str, body: str) -> str:
+    """A page of a socket's own: status and text."""
+    return f"{HTTP}{told}\r\n\r\n{body}"
+
+
 BYTES = re.compile(r"/bytes/(\d{1,7})")
 
 
@@ -261,6 +274,8 @@ def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
     many = BYTES.fullmatch(page)
     if many is not None:
         net.answer = ("0123456789" * (int(many[1]) // 10 + 1))[: int(many[1])]
+    elif found.page:
+        net.answer = found.page
     else:
         pages = {"/clientip": place(packet.src, packet.sport), "/hostname": name}
         net.answer = pages.get(page, f"Hello from {name}!")

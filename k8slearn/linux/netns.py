@@ -24,6 +24,7 @@ TABLES: tuple[str, ...] = (
         "rule",
         "neigh",
         "proxy",
+        "arpd",
         "pmtu",
         "fdb",
         "vxfdb",

@@ -320,6 +320,8 @@ class Socket:
     """What ``/hostname`` answers."""
     v6only: bool = False
     """On ``::``: leave IPv4 to others (IPV6_V6ONLY)."""
+    page: str = ""
+    """What it answers whoever asks, an HTTP response from its status line on; empty: 200 and a greeting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The manifests by which network plugins are installed: one YAML file for each, in the shape of the plugin's own.
+"""The manifests by which network plugins and load balancers are installed, each in the shape of the project's own.
 
 ``kubectl apply -f kube-flannel.yml`` is how a person installs flannel, and `text` is that file as this cluster's
 administrator would have edited it: with the cluster's own pod range, and the backend that was asked for.
@@ -32,6 +32,16 @@ DUAL = {
 """What is edited for a dual-stack cluster, as the plugins' own documentation says."""
 ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.yaml", ())}
 """What is applied on top of a wiring: ``cluster.apply(manifests.text("multus"))``."""
+
+ADDONS = {"metallb": "metallb.yaml", "cloud": "cloud.yaml"}
+"""What a person installs on top: a load balancer in the cluster, and one that the cloud has outside of it."""
+URLS = {"metallb-native.yaml": "metallb"}
+"""The last part of the address that a project's own pages name -> the add-on."""
+
+
+def addon(name: str) -> str:
+    """The manifest of an add-on as YAML."""
+    return resources.files("k8slearn.manifests").joinpath(ADDONS[name]).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=64)

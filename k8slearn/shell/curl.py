@@ -146,7 +146,7 @@ def _failed(asked: Asked, code: int, words: str) -> Output:
 
 
 def _body(asked: Asked, fetched: Fetched) -> str:
-    body = "" if asked.has("head") else fetched.ending.payload
+    body = "" if asked.has("head") else fetched.body
     headers = fetched.headers if asked.has("head") or asked.has("include") else ""
     return headers + body if asked.told.get("output", "-") == "-" else ""
 
@@ -204,10 +204,10 @@ def _why(asked: Asked, fetched: Fetched) -> list[str]:
 def _write_out(form: str, fetched: Fetched, code: int, words: str) -> tuple[str, str]:
     """``-w '%{http_code}'``: the form filled in, and a complaint for each name that curl does not know."""
     connected = fetched.ending.outcome == "connected"
-    status = "200" if connected else "000"
+    status = fetched.status[:3] if connected else "000"
     values: Mapping[str, str] = {
         **{"http_code": status, "response_code": status, "exitcode": str(code), "errormsg": words},
-        **{"size_download": str(len(fetched.ending.payload)), "num_connects": str(int(connected))},
+        **{"size_download": str(len(fetched.body)), "num_connects": str(int(connected))},
         **{"remote_ip": (fetched.address or "") if connected else "", "local_ip": fetched.source if connected else ""},
         **{"remote_port": str(fetched.url.port if connected else 0), "scheme": "HTTP" if connected else ""},
         **{"url": f"http://{fetched.url.authority}{fetched.url.path}", "time_total": f"{fetched.seconds:.6f}"},

@@ -1,9 +1,10 @@
 """One HTTP request, for ``curl`` and ``wget``: what the URL says, what came back, and when.
 
-Only the network is modelled. A listener answers any request with 200 and the text that `linux/socket.py` gives it.
+Only the network is modelled. A listener answers any request with 200 and the text that `linux/socket.py` gives it,
+unless it has a page of its own (a health check's 503).
 Seconds are the conversation's own (SYNs at 0, 1, 2, 3 and 4 seconds); below a second nothing is measured.
 
-Left out: TLS, request bodies, redirects, other status codes than 200.
+Left out: TLS, request bodies, redirects.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from k8slearn.journal import Command
-from k8slearn.linux import socket
+from k8slearn.linux import listen, socket
 from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Ending
@@ -22,7 +23,7 @@ URL = re.compile(
     r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>[^/:?#@\s]+)(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?"
 )
 PORTS = {"http": 80, "https": 443}
-SERVER_HEADERS = "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
+SERVER_HEADERS = "HTTP/1.1 {status}\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
 SERVER_HEADERS += "Content-Type: text/plain; charset=utf-8\r\n\r\n"
 
 
@@ -70,7 +71,17 @@ class Fetched:
 
     @property
     def headers(self) -> str:
-        return SERVER_HEADERS.format(length=len(self.ending.payload.encode()))
+        return SERVER_HEADERS.format(status=self.status, length=len(self.body.encode()))
+
+    @property
+    def status(self) -> str:
+        """``200 OK``"""
+        return listen.status(self.ending.payload)
+
+    @property
+    def body(self) -> str:
+        payload = self.ending.payload
+        return payload.partition("\r\n\r\n")[2] if payload.startswith(listen.HTTP) else payload
 
 
 def fetch(

@@ -55,7 +55,7 @@ def _run(process: Process, asked: Asked) -> Generator[Command, None, Result]:
     fetched = yield from fetch(process, url, patience)
     if process.limit <= patience and fetched.ending.outcome == "timeout":
         return Result(exit_code=124)
-    stdout = fetched.ending.payload if asked.told.get("output") == "-" and "spider" not in asked.told else ""
+    stdout = fetched.body if asked.told.get("output") == "-" and "spider" not in asked.told else ""
     code, story = _gnu(asked, fetched) if process.on_machine else _busybox(fetched)
     return Result(stdout if code == 0 else "", "" if "quiet" in asked.told and process.on_machine else story, code)
 
@@ -108,8 +108,11 @@ def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
     if ending.outcome != "connected":
         again = "Giving up.\n\n" if ending.outcome == "timeout" else ""
         return 4, f"{head}failed: {ending.error or 'Connection timed out'}.\n{again}"
-    size = len(ending.payload.encode())
-    head += f"connected.\nHTTP request sent, awaiting response... 200 OK\nLength: {size} [text/plain]\n"
+    size = len(fetched.body.encode())
+    head += f"connected.\nHTTP request sent, awaiting response... {fetched.status}\n"
+    if fetched.status[0] in "45":
+        return 8, f"{head}{WHEN} ERROR {fetched.status.replace(' ', ': ', 1)}.\n\n"
+    head += f"Length: {size} [text/plain]\n"
     if "spider" in asked.told:
         return 0, head + "Remote file exists.\n\n"
     return 0, f"{head}Saving to: \u2018STDOUT\u2019\n\n{WHEN} (1.00 MB/s) - written to stdout [{size}/{size}]\n\n"
@@ -119,6 +122,8 @@ def _busybox(fetched: Fetched) -> tuple[int, str]:
     url, outcome = fetched.url, fetched.ending.outcome
     if fetched.address is None:
         return 1, f"wget: bad address '{url.authority}'\n"
+    if outcome == "connected" and fetched.status[0] in "45":
+        return 1, f"wget: server returned error: HTTP/1.1 {fetched.status}\n"
     if outcome == "connected":
         return 0, ""
     if outcome == "timeout":

@@ -11,7 +11,7 @@ single rule that you delete by hand stays deleted until then, or until its Servi
 Read `rules.py` for the rules, `topology.py` for who may be sent to, `service.py` for what both are made of.
 
 Left out: ``minSyncPeriod`` (syncs are not put off), that in a large cluster the chains of a Service that is gone may
-stay for one more ``syncPeriod``, the health check server of ``healthCheckNodePort``; the modes nftables and ipvs.
+stay for one more ``syncPeriod``; the modes nftables and ipvs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.components import runs
 from k8slearn.components.kube_proxy import config as configuration
-from k8slearn.components.kube_proxy import conntrack, rules, service, topology
+from k8slearn.components.kube_proxy import conntrack, health, rules, service, topology
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.components.kube_proxy.rules import Line, PortRules
 from k8slearn.components.kube_proxy.topology import Place
@@ -190,6 +190,8 @@ def _sync(world: World, node: str, changed: str = "") -> Commands:
         served = world.table("api", "services").index(service.PORTS[family])
         behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
         yield from conntrack.clean(world, scope, served, behind)
+        if family == FAMILIES[0]:
+            yield from health.answer(world, _place(world, node), served, behind)
 
 
 class Written(NamedTuple):

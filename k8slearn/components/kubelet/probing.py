@@ -7,7 +7,7 @@ agents on a node reach its pods. The sentences are Go's, as events show them (pk
 An answer is remembered together with the tables that its packets looked at, and holds until a row of one of them
 changes: who asks again before that would hear the same. Where chance had a say nothing is remembered.
 
-Left out: what a try leaves in the kernels (connection tracking, neighbours, counters), HTTP answers other than 200,
+Left out: what a try leaves in the kernels (connection tracking, neighbours, counters),
 TLS, and gRPC's own words: whoever listens on a gRPC probe's port is taken to serve.
 """
 
@@ -20,7 +20,7 @@ from k8slearn.components.kubelet import commands
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Table, World, digest, drive
 from k8slearn.linux import socket
-from k8slearn.linux.listen import place
+from k8slearn.linux.listen import place, status
 from k8slearn.trace import Attempt
 
 TIMED_OUT = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
@@ -149,7 +149,8 @@ def _http(attempt: Attempt, asked: Obj, host: str, port: int, timeout: float) ->
     if attempt.ending.outcome != "connected":
         why = refusal(attempt, timeout)
         return Answer(False, f'Get "{url}": ' + (f"dial tcp {there}: {why}" if why else TIMED_OUT))
-    return Answer(True)
+    code = int(status(attempt.ending.payload)[:3])
+    return Answer(code < 400, f"HTTP probe failed with statuscode: {code}" if code >= 400 else "")
 
 
 def _tcp(attempt: Attempt, asked: Obj, host: str, port: int, timeout: float) -> Answer:

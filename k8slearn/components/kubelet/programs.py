@@ -62,8 +62,13 @@ IMAGES: Mapping[str, Image] = {
     "coredns": Image("coredns", (("udp", 53), ("tcp", 53))),
     "pause": Image("pause"),
 }
-AGENTS: Mapping[str, str] = {"calico/node": "calico-node", "/amazon-k8s-cni": "aws-k8s-agent"}
-"""Agents of network plugins: the end of the image's path, and the process."""
+AGENTS: Mapping[str, str] = {
+    "calico/node": "calico-node",
+    "/amazon-k8s-cni": "aws-k8s-agent",
+    "metallb/controller": "metallb-controller",
+    "metallb/speaker": "metallb-speaker",
+}
+"""Agents of networks: the end of the image's path, and the process."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
 """Images whose default program is a shell: without a terminal it has nothing to do, and ends."""
 ONE_SHOT = ("hello-world",)

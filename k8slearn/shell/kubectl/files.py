@@ -4,7 +4,9 @@ A person in a notebook writes ``kubectl apply -f web.yaml`` and means a file of 
 must not depend on it, so the facade puts the text into the command's input with `inline`: ``-f -``, and a comment
 ``# Source: web.yaml`` above the text, from which kubectl takes the name for its messages.
 
-Left out: directories, URLs, ``-k``.
+An add-on's own address (``https://…/metallb-native.yaml``) gives the manifest that we have of it.
+
+Left out: directories, other URLs, ``-k``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 import shlex
 from collections.abc import Callable
 
+from k8slearn import manifests
 from k8slearn.shell.kubectl.command import Request, fail
 
 _TAKES_FILES = {"apply", "create", "delete", "replace", "get", "describe", "label", "annotate", "scale", "expose",
@@ -42,6 +45,8 @@ def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[s
             out.append(value)
         elif value == "-":
             texts.append(stdin)
+        elif value.startswith(("http://", "https://")):
+            out += ["-f", value]
         else:
             texts += [f"# Source: {path}\n{read(path)}" for path in value.split(",")]
     if not texts:
@@ -71,6 +76,8 @@ def _text(request: Request, path: str) -> str:
     if path == "-":
         return _SOURCE.sub("", request.process.stdin)
     if path.startswith(("http://", "https://")):
+        if (named := manifests.URLS.get(path.rpartition("/")[2])) is not None:
+            return manifests.addon(named)
         fail(f'error: unable to read URL "{path}": this cluster has no way to the Internet; apply the text instead')
     found = request.world.get((request.process.files, "file", path))
     if found is None:
