@@ -15,23 +15,8 @@ from k8slearn.linux.rows import Netns
 
 PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
-    *(
-        "link",
-        "addr",
-        "inet6",
-        "fib",
-        "route",
-        "rule",
-        "neigh",
-        "proxy",
-        "arpd",
-        "pmtu",
-        "fdb",
-        "vxfdb",
-        "sysctl",
-        "chain",
-        "ipset",
-    ),
+    *("link", "addr", "inet6", "fib", "route", "rule", "neigh", "proxy", "arpd", "pmtu", "fdb", "vxfdb", "sysctl"),
+    *("chain", "ipset"),
     *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "bpf"),
     *("counter", "nstat", "drops"),
 )
