@@ -6,8 +6,7 @@ facts.
 
 Reading order: scene -> layout -> picture -> journey (a packet's way over it) -> trace_view -> topology, player.
 
-Left out: rule walker, CNI call viewer, address map, policy matrix and timeline; lines for tunnels; more than 40 nodes
-(counted).
+Left out: rule walker, CNI call viewer, address map, policy matrix and timeline; more than 40 nodes (counted).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from k8slearn.widgets.marks import Line, Mark, Rect, Sheet, Thing, Words
 from k8slearn.widgets.scene import Machine, Scene
 from k8slearn.widgets.segments import draw_segments
 from k8slearn.widgets.service_row import draw_services
+from k8slearn.widgets.tunnels import LABELS
 
 
 def sheet(scene: Scene) -> Sheet:
@@ -47,6 +48,7 @@ def sheet(scene: Scene) -> Sheet:
         bottom, height = draw_ground(board, scene, span, foot, width)
     backdrop.append(_band("node", turn + 28, bottom - turn - 28, width, "", _node_title(scene)))
     _wire(board)
+    _tunnels(board)
     things = (*backdrop, *_layers(board))
     return Sheet(
         width,
@@ -136,3 +138,21 @@ def _wire(board: Board) -> None:
             marks.append(Words("veth", x - 5, y - 6, other[1], "end"))
         says = f"veth pair: {end[0]} {end[1]} and {other[0]} {other[1]}, {'up' if up else 'down'}"
         board.wiring.append(Thing(f"wire {end[0]} {end[1]}", says, tuple(marks)))
+
+
+def _tunnels(board: Board) -> None:
+    """A dotted line between the two ends of each tunnel: no wire of its own, it goes over the node network."""
+    known = {(p.key, t.far) for p in board.drawn.values() for t in p.tunnels}
+    for here, far in sorted(known, key=str):
+        ends = [(key[0], str(key[2])) for key in (here, far)]
+        both = (far, here) in known
+        if (both and far < here) or not all(end in board.ports for end in ends):
+            continue
+        (x, y), (end, level) = (board.ports[one] for one in ends)
+        middle = (x + end) / 2
+        points = ((x, y), (end, level)) if y == level else ((x, y), (middle, y), (middle, level), (end, level))
+        label = LABELS[board.drawn[ends[0]].kind]
+        way = "and back" if both else "and not back"
+        says = f"tunnel, {label}: {ends[0][0]} {ends[0][1]} to {ends[1][0]} {ends[1][1]}, {way}"
+        marks = (Line("tunnel-way" if both else "wire-cut", points),)
+        board.wiring.append(Thing(f"tunnel {ends[0][0]} {ends[1][0]}", says, marks))

@@ -1,7 +1,8 @@
 """A node's box: its pods, the bridge or bridges under them, its routing, its eth0.
 
-From top to bottom a packet that leaves passes: eth0 in the pod, the veth's host end, the bridge, the machine's
-routing, eth0. The rows stand in that order in every box, so that the eye can compare two machines.
+From top to bottom a packet that leaves passes: eth0 in the pod, the veth's host end, the bridge, a tunnel's device if
+there is one, the machine's routing, eth0. The rows stand in that order in every box, so that the eye can compare two
+machines.
 
 Left out: a machine's second network card.
 """
@@ -12,6 +13,7 @@ from k8slearn.widgets.board import BAR, GAP, HEADER, NIC, PAD, PILL, TRACK, Boar
 from k8slearn.widgets.cards import space_thing
 from k8slearn.widgets.marks import Line, Mark, Point, Rect, Thing, Words, cut
 from k8slearn.widgets.scene import Machine, Port, Space
+from k8slearn.widgets.tunnels import LABELS
 
 
 def draw_node(board: Board, machine: Machine, frame: Frame, x: float, top: float, turn: float) -> None:
@@ -23,7 +25,11 @@ def draw_node(board: Board, machine: Machine, frame: Frame, x: float, top: float
     rails = rails_of(machine)
     first = top + HEADER + frame.pods_height
     for i, name in enumerate(rails):
-        _rail(board, machine, name, (x + PAD, first + i * (BAR + 8)), frame.width - 2 * PAD)
+        port, at = root.port(name), (x + PAD, first + i * (BAR + 8))
+        if port is not None and port.kind in LABELS:
+            _tunnel(board, port, at, frame.width - 2 * PAD)
+        else:
+            _rail(board, machine, name, at, frame.width - 2 * PAD)
     _pods(board, machine, frame, x, top + HEADER)
     _routing(board, machine, middle, turn + 14, first + (len(rails) - 1) * (BAR + 8) + BAR)
 
@@ -140,6 +146,25 @@ def _rail(board: Board, machine: Machine, name: str, at: Point, width: float) ->
     board.things.append(Thing(f"{root.scope} {name}", says, marks, root.scope))
 
 
+def _tunnel(board: Board, port: Port, at: Point, width: float) -> None:
+    """A tunnel's device as a bar that says what it puts around packets, and which machines they then go to."""
+    (x, y), scope = at, port.key[0]
+    board.rails[scope, port.name] = y + BAR / 2
+    board.place(port, (x + width / 2, y + BAR / 2))
+    far = ", ".join(tunnel.far[0].partition(":")[2] for tunnel in port.tunnels) or "nobody"
+    label = LABELS[port.kind]
+    name, address = port.name + ("" if port.up else "  ✕ down"), port.addresses[0] if port.addresses else ""
+    marks = (
+        Rect("tunnel" if port.up else "tunnel-down", x, y, width, BAR, 5),
+        Words("name", x + 10, y + 15, name),
+        Words("address-dim", x + width - 10, y + 15, address, "end"),
+        Words("note", x + 10, y + 29, cut(f"{label} to {far}", width - 20, 5.6)),
+    )
+    state = "up" if port.up else "down"
+    says = f"{port.name} on {scope.partition(':')[2]}, {state}: a tunnel's device, {label} to {far}"
+    board.things.append(Thing(f"{scope} {port.name}", says, marks, scope))
+
+
 def _routing(board: Board, machine: Machine, x: float, y: float, rail: float) -> None:
     """A machine's routing (between its bridge and its eth0), and the eth0 itself."""
     root = machine.root
@@ -172,11 +197,14 @@ def _routing(board: Board, machine: Machine, x: float, y: float, rail: float) ->
 
 
 def rails_of(machine: Machine) -> list[str]:
-    """The rows under a machine's pods: one for each bridge, one for host ends that are on no bridge ('')."""
+    """The rows under a machine's pods: one for each bridge, one for host ends that are on no bridge (''), one for each
+    tunnel's device that is on no bridge itself."""
     bridges = [p.name for p in machine.root.ports if p.kind == "bridge"]
     loose = [p for p in machine.root.ports if _is_host_end(p) and p.master not in bridges]
-    return bridges + ([""] if loose or not bridges else [])
+    tunnels = [p.name for p in machine.root.ports if p.kind in LABELS and not p.master]
+    return bridges + ([""] if loose or not bridges else []) + tunnels
 
 
 def _is_host_end(port: Port) -> bool:
-    return port.kind not in ("loopback", "bridge") and port.name != "eth0"
+    tunnel = port.kind in LABELS and not port.master
+    return port.kind not in ("loopback", "bridge") and port.name != "eth0" and not tunnel

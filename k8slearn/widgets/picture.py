@@ -52,8 +52,8 @@ def graph(world: World) -> networkx.MultiDiGraph[Any]:
     """The topology as a networkx MultiDiGraph. Its nodes are the engine's keys: ``(scope, "link", "eth0")``.
 
     A node is a namespace (``(scope, "netns", "")``) or a link. An edge is ``has`` (a namespace and its link),
-    ``port`` (a link and the bridge it belongs to), ``veth`` (the two ends of a pair) or ``tunnel`` (a VXLAN device and
-    one that its table names). Each stands in both directions, as frames go; a tunnel in those that the tables know.
+    ``port`` (a link and the bridge it belongs to), ``veth`` (the two ends of a pair) or ``tunnel`` (a tunnel's device
+    and one that its table names). Each stands in both directions, as frames go; a tunnel in those that the tables know.
     ``graph.graph`` holds the three networks and the Services.
     """
     import networkx

@@ -12,6 +12,7 @@ from typing import Any
 
 from k8slearn.journal import Key
 from k8slearn.widgets.scene import Machine, Port, Scene, Space
+from k8slearn.widgets.tunnels import LABELS
 
 NETWORKS = (
     ("cluster", "Cluster network", "Services; no wire carries it, it lives in rules"),
@@ -92,7 +93,8 @@ def _link(port: Port, root: Space, inside: Mapping[Any, tuple[Space, Port]], ind
     state = "" if port.up else "  DOWN"
     far = inside.get(port.key)
     end = f"  ── {_far(port)}" if far is None and port.peer else f"  ── {_space(far[0], far[1])}" if far else ""
-    end = end or (f"  ── VXLAN to {', '.join(_machine_of(t.far) for t in port.tunnels)}" if port.tunnels else "")
+    far_ends = ", ".join(_machine_of(tunnel.far) for tunnel in port.tunnels)
+    end = end or (f"  ── {LABELS[port.kind]} to {far_ends}" if far_ends else "")
     yield f"{indent}{port.name}  {kind}{' '.join(port.addresses) or '-'}  {port.mac}{state}{end}"
     for member in root.ports:
         if port.kind == "bridge" and member.master == port.name:

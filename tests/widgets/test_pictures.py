@@ -244,3 +244,31 @@ def test_a_tunnel_is_an_edge_from_device_to_device_and_a_line_of_the_text() -> N
     assert all(cluster.world.get(data["key"]) is not None for *_, data in graph.edges(data=True))
     (line,) = (line for line in cluster.text().splitlines() if "VXLAN to node-1" in line and "node-2" in line)
     assert line.strip().startswith("flannel.1  10.244.2.0/32  ")
+
+
+TUNNELS = [("flannel", "flannel.1", "VXLAN"), ("calico", "tunl0", "IP-in-IP")]
+
+
+@pytest.mark.parametrize(("network", "device", "label"), TUNNELS)
+def test_a_tunnel_is_a_bar_that_says_its_kind_and_a_dotted_line_to_each_end(
+    network: str, device: str, label: str
+) -> None:
+    cluster = Cluster(nodes=3, network=network)
+    svg, text = cluster.svg(), cluster.text()
+    for number, others in ((1, "node-2, node-3"), (2, "node-1, node-3"), (3, "node-1, node-2")):
+        assert f"{device} on node-{number}, up: a tunnel&#x27;s device, {label} to {others}" in svg
+        assert f"{label} to {others}" in text
+    assert svg.count('class="ks-tunnel-way"') == 3
+    assert f"tunnel, {label}: node:node-1 {device} to node:node-2 {device}, and back" in svg
+    assert "routed to each veth" not in svg
+    found = {(a[0], b[0]) for a, b, data in cluster.graph().edges(data=True) if data["kind"] == "tunnel"}
+    assert len(found) == 6
+
+
+def test_a_tunnel_that_one_end_has_forgotten_is_drawn_as_cut() -> None:
+    cluster = Cluster(nodes=2, network="flannel")
+    mac = cluster.node("node-1").run("bridge fdb show dev flannel.1").stdout.split()[0]
+    cluster.node("node-1").run(f"bridge fdb del {mac} dev flannel.1")
+    svg = cluster.svg()
+    assert "VXLAN to nobody" in svg
+    assert "tunnel, VXLAN: node:node-2 flannel.1 to node:node-1 flannel.1, and not back" in svg
