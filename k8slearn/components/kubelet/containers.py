@@ -18,6 +18,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
+from k8slearn.api import environment
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.components.kubelet import commands, dial, programs, retry, tools
@@ -40,13 +41,20 @@ def newest(pod: Pod, name: str) -> Container | None:
     return next((c for c in reversed(cri.containers(pod.world, pod.node, pod.key)) if c.name == name), None)
 
 
-def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generator[Command, None, Container]:
-    """CreateContainer and StartContainer; returns how the container stands then."""
+def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generator[Command, None, Container | None]:
+    """CreateContainer and StartContainer; returns how the container stands then, or None where it cannot be made."""
     world, name = pod.world, spec["name"]
+    if retry.waits(world, pod.node, pod.key, configuring(name)):
+        return None
     before = newest(pod, name)
     yield from retry.forget(world, pod.node, pod.key, name)
     made = _made(pod, sandbox, spec, before, init)
     yield from _pulled(pod, spec, init)
+    if why := environment.missing(world, pod.obj, spec):
+        yield pod.say("Failed", f"Error: {why}", "Warning", name, init)
+        yield from retry.later(world, pod.node, pod.key, configuring(name), world.clock + retry.SANDBOX_DELAY)
+        return None
+    yield from retry.forget(world, pod.node, pod.key, configuring(name))
     yield pod.call("CreateContainer", sandbox=sandbox.id[:13], name=name, image=made.image, attempt=made.attempt)
     yield Put(cri.container_key(pod.node, made), made)
     yield pod.say("Created", pod.dial.created.format(name=name), container=name, init=init)
@@ -57,6 +65,17 @@ def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generato
     if before is not None:
         yield from _collect(pod, name)
     return running
+
+
+def configuring(name: str) -> str:
+    """The timer of a container that cannot be made because its configuration is not complete."""
+    return f"{name} configuration"
+
+
+def unconfigured(pod: Pod, spec: Obj) -> str:
+    """What a container that waits for its configuration lacks (CreateContainerConfigError), or nothing."""
+    waits = pod.world.get(retry.key(pod.node, pod.key, configuring(spec["name"]))) is not None
+    return environment.missing(pod.world, pod.obj, spec) if waits else ""
 
 
 def _made(pod: Pod, sandbox: Sandbox, spec: Obj, before: Container | None, init: bool) -> Container:

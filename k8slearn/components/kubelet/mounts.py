@@ -9,22 +9,35 @@
 A mount covers everything below its path; of two the longer path wins. So what a network plugin's install container
 copies to ``/opt/cni/bin`` lies on its node afterwards, and stays there when the pod goes.
 
+A volume whose ConfigMap or Secret is not there (and is not optional) cannot be set up, and the pod waits without a
+sandbox: `missing` has the words of the event FailedMount. The kubelet tries again, at first soon, then every two
+minutes (`next_try`); that somebody makes the ConfigMap meanwhile wakes nobody.
+
 Left out: emptyDir and other volumes (nothing is in them, and what is written there is lost), ``subPathExpr``, modes
-and owners. An image has the few files of `FILES` and no others.
+and owners, the second event FailedMount that sums up after two minutes. An image has the few files of `FILES` and no
+others. The ConfigMap ``kube-root-ca.crt``, which every namespace has in life, is taken to be there.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from k8slearn.api import environment
 from k8slearn.cni.skel import binary
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.components.kubelet.programs import short_name
 from k8slearn.journal import Commands, Key, Put
 
 Obj = dict[str, Any]
+ROOT_CA = "kube-root-ca.crt"
+NO_KEY = {
+    "configmaps": "configmap references non-existent config key: {key}",
+    "secrets": "references non-existent secret key: {key}",
+}
+FIRST_WAIT, LONGEST_WAIT = 0.5, 122.0
+"""Seconds (pkg/util/goroutinemap/exponentialbackoff)."""
 FILES: Mapping[str, Mapping[str, str]] = {
     "cni": {f"/opt/cni/bin/{name}": binary(name) for name in ("calico", "calico-ipam")},
     "cilium": {"/opt/cni/bin/cilium-cni": binary("cilium-cni")},
@@ -57,9 +70,7 @@ def read(pod: Pod, spec: Obj, path: str) -> Found | None:
     if "hostPath" in volume:
         text = pod.world.get((pod.node, "file", on_node(volume, rest)))
         return Found(text, pod.row) if text is not None else None
-    if "configMap" in volume:
-        return _of_config_map(pod, volume["configMap"], rest)
-    return None
+    return next((file for source in _sources(volume) if (file := _of(pod, source, rest)) is not None), None)
 
 
 def folder(pod: Pod, spec: Obj, path: str) -> dict[str, str]:
@@ -97,9 +108,55 @@ def on_node(volume: Obj, rest: str) -> str:
     return posixpath.normpath(posixpath.join(volume["hostPath"]["path"], rest))
 
 
-def _of_config_map(pod: Pod, source: Obj, rest: str) -> Found | None:
-    key = ("api", "configmaps", f"{pod.namespace}/{source.get('name', '')}")
-    data = (pod.world.get(key) or {}).get("data") or {}
-    items = source.get("items")
-    name = rest if items is None else next((item["key"] for item in items if item["path"] == rest), "")
-    return Found(data[name], key) if name in data else None
+class Source(NamedTuple):
+    """One ConfigMap or Secret in a volume. `items`: (key, path) of what is wanted; None: every key under its name."""
+
+    table: str
+    name: str
+    items: tuple[tuple[str, str], ...] | None
+    optional: bool
+
+
+def _sources(volume: Obj) -> Iterator[Source]:
+    """What is laid into a volume: one object, or where it is projected several."""
+    for part in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+        for field, table in (("configMap", "configmaps"), ("secret", "secrets")):
+            if part.get(field):
+                given = part[field]
+                items = given.get("items")
+                pairs = None if items is None else tuple((item["key"], item["path"]) for item in items)
+                name = given.get("secretName") or given.get("name", "")
+                yield Source(table, name, pairs, bool(given.get("optional")))
+
+
+def _of(pod: Pod, source: Source, rest: str) -> Found | None:
+    there = environment.data(pod.world, pod.obj, source.table, source.name) or {}
+    name = rest if source.items is None else next((key for key, path in source.items if path == rest), "")
+    cause: Key = ("api", source.table, f"{pod.namespace}/{source.name}")
+    return Found(there[name], cause) if name in there else None
+
+
+def missing(pod: Pod) -> str:
+    """Why a volume of the pod cannot be set up, in the words of FailedMount; empty: all can."""
+    for volume in pod.spec.get("volumes") or ():
+        for source in _sources(volume):
+            why = "" if source.optional or source.name == ROOT_CA else _lacks(pod, source)
+            if why:
+                return f'MountVolume.SetUp failed for volume "{volume["name"]}" : {why}'
+    return ""
+
+
+def _lacks(pod: Pod, source: Source) -> str:
+    there = environment.data(pod.world, pod.obj, source.table, source.name)
+    if there is None:
+        return f'{source.table[:-1]} "{source.name}" not found'
+    key = next((key for key, _ in source.items or () if key not in there), "")
+    return key and NO_KEY[source.table].format(key=key)
+
+
+def next_try(first: float, now: float) -> float:
+    """When a volume is tried again: half a second after the `first` try, then each time after twice as long."""
+    when = first + (wait := FIRST_WAIT)
+    while when <= now:
+        when += (wait := min(2 * wait, LONGEST_WAIT))
+    return when

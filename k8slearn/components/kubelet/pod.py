@@ -92,13 +92,16 @@ class Pod:
         return node_addresses(self.world, self.node)
 
     @property
+    def started(self) -> float:
+        """The second at which the kubelet first looked at it."""
+        start = (self.obj.get("status") or {}).get("startTime")
+        return seconds(start) if start else self.world.clock
+
+    @property
     def expires(self) -> float:
         """The second at which ``activeDeadlineSeconds`` are over; without them, never."""
         limit = self.spec.get("activeDeadlineSeconds")
-        start = (self.obj.get("status") or {}).get("startTime")
-        if limit is None:
-            return float("inf")
-        return float(limit) + (seconds(start) if start else self.world.clock)
+        return float("inf") if limit is None else float(limit) + self.started
 
     @property
     def expired(self) -> bool:

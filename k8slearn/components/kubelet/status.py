@@ -70,8 +70,9 @@ def _container(pod: Pod, spec: Obj, sandbox: Sandbox | None, initialized: bool) 
         reason = "ContainerCreating" if initialized else "PodInitializing"
         if sandbox is None and pod.spec.get("initContainers"):
             reason = "PodInitializing"
-        return {**base, "ready": False, "started": False, "state": {"waiting": {"reason": reason}}}
-    waiting = _waiting(pod, last)
+        why = _unconfigured(pod, spec) or {"reason": reason}
+        return {**base, "ready": False, "started": False, "state": {"waiting": why}}
+    waiting = _unconfigured(pod, spec) or _waiting(pod, last)
     dead = [c for c in rows if c.state == cri.EXITED and (waiting or c is not last)]
     init_done = last.init and last.state == cri.EXITED and last.exit_code == 0 and not containers.is_sidecar(spec)
     running = last.state == cri.RUNNING
@@ -86,6 +87,11 @@ def _container(pod: Pod, spec: Obj, sandbox: Sandbox | None, initialized: bool) 
         "started": running and probes.started(pod, spec, last),
         "state": {"waiting": waiting} if waiting else _state(pod, last),
     }
+
+
+def _unconfigured(pod: Pod, spec: Obj) -> Obj | None:
+    why = containers.unconfigured(pod, spec)
+    return {"reason": "CreateContainerConfigError", "message": why} if why else None
 
 
 def _waiting(pod: Pod, last: Container) -> Obj | None:

@@ -4,6 +4,7 @@
 
     not admitted      ── the pod is Failed, and nothing of it is started
     network not ready ── wait         (hostNetwork pods do not)
+    volumes missing   ── wait         (a ConfigMap, a Secret)
     no sandbox        ── make one     netns, CNI ADD, pause
     sandbox broken    ── kill every container, break it down, make another: usually a new address
     init containers   ── one after the other, each to its end
@@ -23,7 +24,18 @@ from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.cni.spec import CniError
 from k8slearn.components import is_silent
-from k8slearn.components.kubelet import admission, containers, dial, network, probes, retry, sandbox, static, status
+from k8slearn.components.kubelet import (
+    admission,
+    containers,
+    dial,
+    mounts,
+    network,
+    probes,
+    retry,
+    sandbox,
+    static,
+    status,
+)
 from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
@@ -106,6 +118,11 @@ def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
     if reason:
         yield from pod.warn_once("NetworkNotReady", f"network is not ready: {reason}")
         return None
+    if live is None and (why := mounts.missing(pod)):
+        yield pod.say("FailedMount", why, "Warning")
+        again = mounts.next_try(pod.started, pod.world.clock)
+        yield from retry.later(pod.world, pod.node, pod.key, retry.SANDBOX, again)
+        return None
     new = yield from sandbox.run(pod, live.attempt + 1 if live is not None else 0)
     if new is not None and live is not None:
         yield pod.call("RemovePodSandbox", id=live.id[:13])
@@ -146,6 +163,8 @@ def _init(pod: Pod, live: Sandbox) -> Generator[Command, None, bool]:
         last = containers.newest(pod, spec["name"])
         if last is None or last.sandbox != live.id:
             last = yield from containers.start(pod, live, spec, init=True)
+        if last is None:
+            return False
         if last.exit_code:
             last = yield from _retried(pod, live, spec, last)
         if last.exit_code:
@@ -159,7 +178,10 @@ def _retried(pod: Pod, live: Sandbox, spec: Obj, last: Container) -> Generator[C
         if containers.waits_until(last) > pod.world.clock:
             yield from containers.back_off(pod, last)
             break
-        last = yield from containers.start(pod, live, spec, init=True)
+        started = yield from containers.start(pod, live, spec, init=True)
+        if started is None:
+            break
+        last = started
     return last
 
 
@@ -167,12 +189,12 @@ def _keep_running(pod: Pod, live: Sandbox, spec: Obj, init: bool = False) -> Com
     last = containers.newest(pod, spec["name"])
     if last is None or last.sandbox != live.id:
         last = yield from containers.start(pod, live, spec, init)
-    while last.state == cri.EXITED and (init or _again(pod, last)):
+    while last is not None and last.state == cri.EXITED and (init or _again(pod, last)):
         if containers.waits_until(last) > pod.world.clock:
             yield from containers.back_off(pod, last)
             return
         last = yield from containers.start(pod, live, spec, init)
-    if last.state == cri.RUNNING:
+    if last is not None and last.state == cri.RUNNING:
         yield from probes.attend(pod, live, spec, last)
 
 
