@@ -266,7 +266,7 @@ IP PREFIX/ADDRESS   IDENTITY
         ("node", "cilium-dbg bpf endpoint list"): """
 IP ADDRESS        LOCAL ENDPOINT INFO
 10.244.0.111:0    (localhost)
-10.244.0.143:0    id=1570  sec_id=53182 flags=0x0000 ifindex=7   mac=M nodemac=M parent_ifindex=0
+10.244.0.143:0    id=903   sec_id=53182 flags=0x0000 ifindex=7   mac=M nodemac=M parent_ifindex=0
 192.168.64.11:0   (localhost)
 """,
         ("pod", "ip addr"): """
