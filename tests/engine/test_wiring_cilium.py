@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from k8slearn import Cluster, manifests
-from k8slearn.cni.cilium import maps
+from k8slearn.cni.cilium import lb, maps
+from k8slearn.linux.skb import Net
 
 from .given import events, pod
 
@@ -509,3 +511,38 @@ def test_a_socket_does_not_choose_again_when_its_packet_is_lost() -> None:
     cluster.pod("web-2").run("iptables -A INPUT -p tcp --dport 80 -j DROP")
     fates = cluster.trace("default/c", "svc:default/web", 8080).fates()
     assert {fate.outcome: fate.probability for fate in fates} == dict.fromkeys(("connected", "timeout"), Fraction(1, 2))
+
+
+def test_a_look_up_takes_as_long_with_many_services_as_with_one() -> None:
+    """Counted in calls, once the kernel's tables are there."""
+
+    def calls(cluster: Cluster) -> int:
+        net, netns = Net(cluster.world.fork()), "node:node-1"
+        vip = cluster.get("service", "web")["spec"]["clusterIP"]
+        for _ in range(2):
+            count = [0]
+            sys.setprofile(lambda frame, event, argument, count=count: count.__setitem__(0, count[0] + 1))
+            lb.CONNECT.run(net, netns, vip, 8080, "tcp")
+            sys.setprofile(None)
+        return count[0]
+
+    cluster = grown(1)
+    cluster.apply(pod("web", "node-1", "{app: web}"))
+    cluster.apply(service())
+    alone = calls(cluster)
+    cluster.apply([service(app=f"other-{number}") for number in range(60)])
+    assert calls(cluster) == alone
+
+
+def test_two_services_share_a_backend_and_it_goes_with_the_last() -> None:
+    cluster = with_service()
+    second = service()
+    second["metadata"] = {"name": "second"}
+    cluster.apply(second)
+    table = cluster.world.table("node:node-3", maps.BACKENDS)
+    assert len(table) == 3, "the API server, and the two pods once"
+    cluster.delete("service", "web")
+    assert len(cluster.world.table("node:node-3", maps.BACKENDS)) == 3
+    assert cluster.trace("default/c", "svc:default/second", 8080).outcome == "connected"
+    cluster.delete("service", "second")
+    assert len(cluster.world.table("node:node-3", maps.BACKENDS)) == 1

@@ -49,7 +49,7 @@ def _connect(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead |
 def choose(net: Net, node: str, front: Frontend, client: str) -> Instead | Refusal:
     """One backend of a frontend, each as likely as the other; or the one that this client has had lately."""
     service: Service = net.world.rows[node, maps.SERVICES][front]
-    why = maps.why(node, maps.SERVICES, front, f"[{service.kind}] {service.count} backends (Service {service.of})")
+    why = maps.why(node, maps.SERVICES, front, f"[{service.kind}] {service.count} backends ({owner(service)})")
     if not service.count:
         return Refusal(NO_BACKEND, why)
     kept = _kept(net, node, front, service, client)
@@ -58,13 +58,19 @@ def choose(net: Net, node: str, front: Frontend, client: str) -> Instead | Refus
     found: Backend | None = net.world.rows[node, maps.BACKENDS].get(str(chosen.backend)) if chosen else None
     if chosen is None or found is None:
         return Refusal(NO_BACKEND, why)
-    said = f"{found.address}:{found.port} (Service {service.of}, EndpointSlice {found.of})"
+    said = f"{found.address}:{found.port} ({owner(chosen)})"
     learned: tuple[Put, ...] = ()
     if service.affinity:
         session = maps.Affinity(chosen.backend, net.world.clock)
         learned = (Put((node, maps.AFFINITY, (client, service.rev_nat)), session),)
     why = maps.why(node, maps.SERVICES, slot, f"-> backend {chosen.backend} {said}")
     return Instead(found.address, found.port, why, learned)
+
+
+def owner(row: Service) -> str:
+    """Who has the frontend: a Service, and the EndpointSlice that names the backend; or a pod by its hostPort."""
+    whose = f"Pod {row.of}" if row.kind == "HostPort" else f"Service {row.of}"
+    return f"{whose}, EndpointSlice {row.piece}" if row.piece else whose
 
 
 def _kept(net: Net, node: str, front: Frontend, service: Service, client: str) -> int:

@@ -136,6 +136,8 @@ class Service:
     """The Service."""
     affinity: int = 0
     """For how many seconds a client stays with its backend, in slot 0; 0: each connection chooses."""
+    piece: str = ""
+    """The EndpointSlice that names the backend, in the other slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,6 @@ class Backend:
     port: int
     proto: str
     state: str = "active"
-    of: str = ""
-    """The EndpointSlice that names it."""
 
 
 @dataclass(frozen=True, slots=True)

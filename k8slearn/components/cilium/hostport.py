@@ -15,8 +15,8 @@ from typing import Any
 
 from k8slearn.cni.cilium import agent, lb, maps
 from k8slearn.cni.cilium.maps import Frontend
-from k8slearn.components.cilium import services
-from k8slearn.components.cilium.services import Place, Wanted
+from k8slearn.components.cilium import frontends
+from k8slearn.components.cilium.frontends import Place, Wanted
 from k8slearn.journal import Commands, World
 
 MARK = ":host-port:"
@@ -40,7 +40,7 @@ def ensure(world: World, node: str, pod: str) -> Commands:
         for port, front, row in _ports(obj, known.address, here):
             wanted.setdefault(f"{pod}{MARK}{port}", {})[front] = row
     for owner in sorted({*wanted, *(name for name in _owners(world, node) if name.partition(MARK)[0] == pod)}):
-        yield from services.write(world, node, owner, wanted.get(owner, {}), ("api", "pods", pod))
+        yield from frontends.write(world, node, owner, wanted.get(owner, {}), ("api", "pods", pod))
 
 
 def _ports(pod: Obj, address: str, here: maps.Config) -> Iterator[tuple[int, Frontend, Wanted]]:
@@ -58,4 +58,4 @@ def _ports(pod: Obj, address: str, here: maps.Config) -> Iterator[tuple[int, Fro
 
 
 def _owners(world: World, node: str) -> list[str]:
-    return sorted({row.of for row in world.table(node, maps.SERVICES).values() if MARK in row.of})
+    return [name for name in frontends.owners(world, node) if MARK in name]

@@ -15,32 +15,23 @@ those that are terminating but still serve.
 
 Sources: pkg/loadbalancer (reconciler, maps), bpf/lib/lb.h.
 
-Left out: topology hints, ``loadBalancerSourceRanges``, headless Services (no address to translate),
-numbers that are used again.
+Left out: topology hints, ``loadBalancerSourceRanges``, headless Services (no address to translate).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from k8slearn.cni.cilium import lb, maps
-from k8slearn.cni.cilium.maps import EXTERNAL, INTERNAL, Backend, Frontend, Service
-from k8slearn.journal import Commands, Key, Put, Remove, Table, World
+from k8slearn.cni.cilium.maps import EXTERNAL, INTERNAL, Frontend
+from k8slearn.components.cilium import frontends
+from k8slearn.components.cilium.frontends import Place, Wanted
+from k8slearn.journal import Commands, Table, World
 
 SERVICE_NAME, HEADLESS = "kubernetes.io/service-name", "service.kubernetes.io/headless"
 OTHER_PROXY = "service.kubernetes.io/service-proxy-name"
 Obj = Mapping[str, Any]
-
-
-class Place(NamedTuple):
-    """A backend of a port, and the EndpointSlice that names it."""
-
-    address: str
-    port: int
-    node: str
-    state: str
-    of: str
 
 
 def owner(name: str, table: str, row: Any) -> str:
@@ -59,7 +50,7 @@ def every(world: World, node: str) -> Commands:
 
 def _known(world: World, node: str) -> list[str]:
     """Services that there are, and those that still have rows (what has a colon is a pod's: `hostport`)."""
-    rows = (name for name in world.table(node, maps.SERVICES).index(_by_service) if ":" not in name)
+    rows = (name for name in frontends.owners(world, node) if ":" not in name)
     return sorted({*map(str, world.table("api", "services")), *rows})
 
 
@@ -77,29 +68,8 @@ def _one(world: World, node: str, name: str) -> Commands:
     here = maps.config(world, node)
     assert here is not None
     service = world.get(("api", "services", name))
-    wanted = dict(_frontends(world, name, service, here, node)) if service is not None else {}
-    yield from write(world, node, name, wanted, ("api", "services", name), _affinity(service))
-
-
-def write(
-    world: World, node: str, name: str, wanted: Mapping[Frontend, Wanted], cause: Key, seconds: int = 0
-) -> Commands:
-    """The rows of one owner are these, and no others."""
-    held = world.table(node, maps.SERVICES).index(_by_service).get(name, ())
-    for front, (kind, flags, places) in wanted.items():
-        revnat = _number(world, node, f"{front.address}:{front.port}/{front.proto}")
-        row = Service(0, len(places), revnat, kind, flags, name, seconds)
-        yield from _put(world, (node, maps.SERVICES, front), row, cause)
-        for slot, place in enumerate(places, 1):
-            number = yield from _backend(world, node, place, front.proto)
-            by: Key = ("api", "endpointslices", place.of) if place.of else cause
-            slotted = Service(int(number), 0, revnat, kind, flags, name)
-            yield from _put(world, (node, maps.SERVICES, front._replace(slot=slot)), slotted, by)
-    for front in list(held):
-        base = front._replace(slot=0)
-        if base not in wanted or front.slot > len(wanted[base][2]):
-            yield Remove((node, maps.SERVICES, front))
-    yield from _unused(world, node)
+    wanted = dict(_wanted(world, name, service, here, node)) if service is not None else {}
+    yield from frontends.write(world, node, name, wanted, ("api", "services", name), _affinity(service))
 
 
 def _affinity(service: Obj | None) -> int:
@@ -111,44 +81,10 @@ def _affinity(service: Obj | None) -> int:
     return int(client.get("timeoutSeconds") or 10800)
 
 
-def _unused(world: World, node: str) -> Commands:
-    """Backends that no slot names."""
-    named = world.table(node, maps.SERVICES).index(_backends_named)
-    for number in [n for n in world.table(node, maps.BACKENDS) if n not in named]:
-        yield Remove((node, maps.BACKENDS, number))
-
-
-def _backend(world: World, node: str, place: Place, proto: str) -> Any:
-    """The number of a backend; a new one gets the next."""
-    row = Backend(place.address, place.port, proto, place.state, place.of)
-    known = world.table(node, maps.BACKENDS).index(_by_address).get((place.address, place.port, proto))
-    number = known or str(max((int(str(n)) for n in world.table(node, maps.BACKENDS)), default=0) + 1)
-    cause = ("api", "endpointslices", place.of) if place.of else None
-    yield from _put(world, (node, maps.BACKENDS, number), row, cause)
-    return number
-
-
-def _number(world: World, node: str, words: str) -> int:
-    """The number of a frontend: ``rev_nat``."""
-    rows = world.table(node, maps.SERVICES)
-    numbers: dict[str, int] = rows.index(_revnats)
-    return numbers.get(words) or max(numbers.values(), default=0) + 1
-
-
-def _put(world: World, key: Key, row: object, cause: Key | None) -> Commands:
-    if world.get(key) != row:
-        yield Put(key, row, cause)
-
-
 # --- what is read ------------------------------------------------------------------------------
 
-Wanted = tuple[str, tuple[str, ...], list[Place]]
-"""(kind, flags, backends)"""
 
-
-def _frontends(
-    world: World, name: str, service: Obj, here: maps.Config, node: str
-) -> Iterator[tuple[Frontend, Wanted]]:
+def _wanted(world: World, name: str, service: Obj, here: maps.Config, node: str) -> Iterator[tuple[Frontend, Wanted]]:
     spec = service.get("spec") or {}
     address = str(spec.get("clusterIP") or "None")
     labels = (service.get("metadata") or {}).get("labels") or {}
@@ -217,24 +153,3 @@ def _of(name: str, piece: Obj, port: int) -> Iterator[Place]:
         serving = said.get("serving") is not False and said.get("terminating") is True
         state = "active" if said.get("ready") is not False else "terminating" if serving else "quarantined"
         yield Place(endpoint["addresses"][0], port, endpoint.get("nodeName") or "", state, name)
-
-
-def _by_service(rows: Table) -> dict[str, list[Frontend]]:
-    found: dict[str, list[Frontend]] = {}
-    for front, row in rows.items():
-        assert isinstance(front, Frontend)
-        found.setdefault(row.of, []).append(front)
-    return found
-
-
-def _backends_named(rows: Table) -> set[str]:
-    return {str(row.backend) for row in rows.values() if row.backend}
-
-
-def _by_address(rows: Table) -> dict[tuple[str, int, str], str]:
-    return {(row.address, row.port, row.proto): str(number) for number, row in rows.items()}
-
-
-def _revnats(rows: Table) -> dict[str, int]:
-    fronts = ((front, row) for front, row in rows.items() if isinstance(front, Frontend) and not front.slot)
-    return {f"{front.address}:{front.port}/{front.proto}": row.rev_nat for front, row in fronts}
