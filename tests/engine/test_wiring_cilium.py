@@ -546,3 +546,12 @@ def test_two_services_share_a_backend_and_it_goes_with_the_last() -> None:
     assert cluster.trace("default/c", "svc:default/second", 8080).outcome == "connected"
     cluster.delete("service", "second")
     assert len(cluster.world.table("node:node-3", maps.BACKENDS)) == 1
+
+
+def test_a_route_that_somebody_deletes_comes_back_when_the_agent_looks() -> None:
+    cluster = grown()
+    cluster.node("node-1").run("ip route del 10.244.1.0/24")
+    assert cluster.trace("node:node-1", "default/b").outcome != "connected"
+    assert cluster.trace("default/a", "default/b").outcome == "connected", "pods' packets ask no route for pods"
+    cluster.advance(66)
+    assert cluster.trace("node:node-1", "default/b").outcome == "connected"

@@ -1,8 +1,8 @@
 # ruff: noqa: E501
 """Each wiring's page: what a person finds on such a node and in its pods, line by line.
 
-The lines are those of the facts (flannel's as its own documentation and source have them); MACs and the digits of veth
-names are random in life, and are M and veth… here. Cilium's are those of published captures (routes, CILIUM_POST_nat, the lists of
+The lines are those of the facts (flannel's as its own documentation and source have them); MACs, the digits of veth
+names and the numbers of endpoints are random in life, and are M, veth… and N here. Cilium's are those of published captures (routes, CILIUM_POST_nat, the lists of
 cilium-dbg), with this cluster's addresses; ``ip -d link`` of an external VXLAN is what the kernel prints.
 """
 
@@ -266,7 +266,7 @@ IP PREFIX/ADDRESS   IDENTITY
         ("node", "cilium-dbg bpf endpoint list"): """
 IP ADDRESS        LOCAL ENDPOINT INFO
 10.244.0.111:0    (localhost)
-10.244.0.143:0    id=903   sec_id=53182 flags=0x0000 ifindex=7   mac=M nodemac=M parent_ifindex=0
+10.244.0.143:0    id=N sec_id=53182 flags=0x0000 ifindex=7   mac=M nodemac=M parent_ifindex=0
 192.168.64.11:0   (localhost)
 """,
         ("pod", "ip addr"): """
@@ -307,6 +307,7 @@ def _found(cluster: Cluster, where: str, command: str) -> str:
     done = place.run(command.replace("/ID", f"/{sandbox.id}"))
     assert done.exit_code == 0, done.stderr
     text = VETH.sub(r"\1…", MAC.sub("M", done.stdout))
+    text = re.sub(r"\bid=\d+ +sec_id", "id=N sec_id", text)
     lines = [line.rstrip() for line in re.sub(r"@if\d+", "@if…", text).splitlines()]
     return "\n".join(line for line in lines if line).strip("\n")
 

@@ -12,12 +12,16 @@ cluster meanwhile is not learned, and no new pod gets a network (the plugin asks
 Here a changed ``cilium-config`` is acted upon at once, as if the pods had been restarted; in life they must be. Pods
 that run keep the MTU that they began with.
 
-Left out: putting back what somebody takes away by hand, Hubble, the health checks between nodes, taints for nodes
-without an agent, Envoy, CiliumNetworkPolicy, CiliumNodeConfig, and what `k8slearn.cni.cilium` leaves out.
+A route that somebody deletes comes back when the node manager looks the next time (two nodes: after 66 s).
+
+Left out: putting back programs, map rows and iptables rules that somebody takes away by hand, Hubble, the health checks
+between nodes, taints for nodes without an agent, Envoy, CiliumNetworkPolicy, CiliumNodeConfig, and what
+`k8slearn.cni.cilium` leaves out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from k8slearn.api.events import event
@@ -36,12 +40,15 @@ def _of_pod(world: World, node: str, pod: str) -> Commands:
     yield from hostport.ensure(world, node, pod)
 
 
+VALIDATION = 60.0
+"""Seconds, times the logarithm of the number of nodes (pkg/backoff: ClusterSizeDependantInterval)."""
 PARTS: Mapping[str, Callable[[World, str, str], Commands]] = {
     "endpoint": endpoints.ensure,
     "pod": _of_pod,
     "ciliumendpoint": peers.endpoint,
     "ciliumnode": peers.node,
     "service": services.ensure,
+    "routes": peers.validate,
 }
 """What a key may be about, after the node: ``node-1 service default/web``."""
 
@@ -90,7 +97,13 @@ class Cilium:
             yield command if command.cause is not None else command._replace(cause=cause)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
-        return ()
+        """The node manager looks at its routes ever so often, the less often the more nodes there are."""
+        names = agents(world)
+        period = VALIDATION * math.log1p(len(names))
+        for name in names:
+            node = f"node:{name}"
+            if maps.config(world, node) is not None and any(True for _ in peers.validate(world, node)):
+                yield (math.floor(world.clock / period) + 1) * period, f"{name} routes"
 
 
 def _everything(world: World, node: str) -> Commands:

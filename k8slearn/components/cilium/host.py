@@ -66,7 +66,7 @@ def ensure(world: World, node: str) -> Ready:
     yield from _pair(world, node, wanted)
     yield from _overlay(world, node, wanted)
     yield from encryption.device(world, node, wanted)
-    yield from _own_routes(world, node, wanted)
+    yield from own_routes(world, node, wanted)
     yield from _programs(world, node, wanted)
     yield from _itself(world, node, wanted)
     yield from masquerade.ensure(world, node, wanted)
@@ -133,7 +133,7 @@ def _overlay(world: World, node: str, wanted: maps.Config) -> Commands:
         yield from link.delete(world, node, maps.OVERLAY)
 
 
-def _own_routes(world: World, node: str, wanted: maps.Config) -> Commands:
+def own_routes(world: World, node: str, wanted: maps.Config) -> Commands:
     router, dev = wanted.router, maps.HOST_DEV
     rows = (
         Route(f"{router}/32", dev=dev, scope="link", proto="kernel"),

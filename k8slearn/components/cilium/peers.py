@@ -28,7 +28,7 @@ from k8slearn.api.admit import stamped, timestamp, uid
 from k8slearn.api.events import event
 from k8slearn.cni.cilium import agent, identity, maps
 from k8slearn.cni.cilium.encryption import KEY
-from k8slearn.components.cilium import config, encryption, masquerade
+from k8slearn.components.cilium import config, encryption, host, masquerade
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
 from k8slearn.linux import ip, route
@@ -106,6 +106,16 @@ def endpoint(world: World, node: str, name: str) -> Commands:
         yield from _peer(world, node, other)
 
 
+def validate(world: World, node: str, _: str = "") -> Commands:
+    """The routes to the own pods and to the other nodes' are there (``NodeValidateImplementation``)."""
+    here = maps.config(world, node)
+    assert here is not None
+    yield from host.own_routes(world, node, here)
+    for name, row in sorted(world.table("api", agent.CILIUM_NODES).items(), key=str):
+        if name != node.removeprefix("node:"):
+            yield from _route(world, node, row, here)
+
+
 def _node(world: World, node: str, name: str) -> Commands:
     here, row = maps.config(world, node), world.get(("api", agent.CILIUM_NODES, name))
     assert here is not None
@@ -123,7 +133,7 @@ def _node(world: World, node: str, name: str) -> Commands:
     for cidr, remote in wanted.items():
         yield from _put(world, node, cidr, remote)
     if row is not None:
-        yield from _route(world, node, name, row, here)
+        yield from _route(world, node, row, here)
     if not here.tunnel:
         yield from masquerade.nodes(world, node)
 
@@ -152,7 +162,7 @@ def _has_api_server(world: World, address: str) -> bool:
     return any(address in e.get("addresses", ()) for e in piece.get("endpoints") or ())
 
 
-def _route(world: World, node: str, name: str, row: Obj, here: maps.Config) -> Commands:
+def _route(world: World, node: str, row: Obj, here: maps.Config) -> Commands:
     """The node's own stack finds the other node's pods."""
     for cidr in row["spec"].get("ipam", {}).get("podCIDRs") or ():
         if here.tunnel:
