@@ -187,9 +187,13 @@ def datagram(ready: selectors.BaseSelector, sock: socket.socket, who: str, name:
 
 def answer(page: str, who: str, name: str, here: tuple[str, int], there: tuple[str, int]) -> str:
     """What the page says: like agnhost's netexec, and one page more for probes."""
-    seen = {"answered_by": who, "source_seen": bare(there[0]), "destination_seen": f"{bare(here[0])}:{here[1]}"}
+    seen = {"answered_by": who, "source_seen": bare(there[0]), "destination_seen": place(bare(here[0]), here[1])}
     pages = {"/clientip": f"{there[0]}:{there[1]}", "/hostname": name, PAGE: json.dumps(seen)}
     return pages.get(page, f"Hello from {name}!")
+
+
+def place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def bare(address: str) -> str:

@@ -24,7 +24,7 @@ from k8slearn.errors import Refused
 from k8slearn.export import rules, vxlan
 from k8slearn.export.script import CANNOT, SCRIPT
 from k8slearn.journal import World, digest
-from k8slearn.linux import ip, nft, route, rule, sysctl
+from k8slearn.linux import inet6, ip, nft, route, rule, sysctl
 from k8slearn.linux.rows import Address, Link, Route, Rule
 
 KINDS = ("loopback", "veth", "bridge", "vxlan")
@@ -48,9 +48,23 @@ CALM = {
     "net.bridge.bridge-nf-call-arptables": "0",
     "net.bridge.bridge-nf-call-ip6tables": "0",
     "net.netfilter.nf_conntrack_tcp_be_liberal": "0",
-    "net.ipv6.conf.*.disable_ipv6": "1",
 }
 """What the engine takes for granted and a machine may have otherwise: written first, where the kernel has it."""
+MUTE = {"net.ipv6.conf.*.disable_ipv6": "1"}
+"""The same where the machine's kernel speaks no IPv6."""
+CALM6 = {
+    "net.ipv6.conf.*.disable_ipv6": "0",
+    "net.ipv6.conf.*.forwarding": "0",
+    "net.ipv6.conf.*.accept_dad": "0",
+    "net.ipv6.conf.*.accept_ra": "0",
+    "net.ipv6.conf.*.accept_redirects": "0",
+    "net.ipv6.conf.*.router_solicitations": "0",
+    "net.ipv6.conf.*.addr_gen_mode": "1",
+    "net.ipv6.icmp.ratelimit": "0",
+    "net.ipv6.neigh.default.mcast_solicit": "3",
+    "net.ipv6.neigh.default.retrans_time_ms": "1000",
+}
+"""The same where it does. No link makes an address of its MAC: the script writes those that there are."""
 
 
 class Place(NamedTuple):
@@ -156,7 +170,8 @@ def _settings(world: World, places: Iterable[Place], of_links: bool) -> str:
         usual = {name: value for name, value in sysctl.DEFAULTS.items() if name not in sysctl.CONNTRACK}
         written = {**usual, **{str(k): str(v) for k, v in world.table(scope, "sysctl").items()}}
         bridges = any(link.kind == "bridge" for link in world.table(scope, "link").values())
-        rows = [] if of_links else ["net.ipv4.ip_forward = 0", *(f"-{name} = {value}" for name, value in CALM.items())]
+        calm = {**CALM, **(CALM6 if inet6.speaks(world, scope) else MUTE)}
+        rows = [] if of_links else ["net.ipv4.ip_forward = 0", *(f"-{name} = {value}" for name, value in calm.items())]
         for name, value in written.items():
             if _is_of_link(name) == of_links:
                 optional = "-" if name.startswith("net.bridge.") and not bridges else ""
@@ -168,7 +183,12 @@ def _settings(world: World, places: Iterable[Place], of_links: bool) -> str:
 
 def _is_of_link(name: str) -> bool:
     words = name.split(".")
-    return words[:2] == ["net", "ipv4"] and words[2] in ("conf", "neigh") and words[3] not in ("all", "default", "lo")
+    return (
+        words[0] == "net"
+        and words[1] in ("ipv4", "ipv6")
+        and words[2] in ("conf", "neigh")
+        and words[3] not in ("all", "default", "lo")
+    )
 
 
 def _links(world: World, names: Mapping[str, str]) -> Iterator[str]:
@@ -235,8 +255,9 @@ def _ports(world: World, scope: str) -> Iterator[str]:
 
 def _addresses(world: World, scope: str) -> Iterator[str]:
     for row in world.table(scope, "addr").values():
-        broadcast = f" broadcast {row.broadcast}" if row.broadcast else ""
-        yield f"addr add {row.address}/{row.prefix}{broadcast} dev {row.dev} scope {row.scope}"
+        more = " nodad" if ":" in row.address else f" broadcast {row.broadcast}" if row.broadcast else ""
+        if row.address != "::1":
+            yield f"addr add {row.address}/{row.prefix}{more} dev {row.dev} scope {row.scope}"
 
 
 def _ups(world: World, scope: str) -> Iterator[str]:
@@ -253,12 +274,13 @@ def _routes(world: World, scope: str) -> Iterator[str]:
     links = world.table(scope, "link")
     every: Iterable[Address] = world.table(scope, "addr").values()
     by_itself = [r for a in every if links[a.dev].up and (r := route.connected(a)) is not None]
-    rows: list[Route] = list(world.table(scope, "route").values())
+    rows: list[Route] = [row for row in world.table(scope, "route").values() if row.kind != "multicast"]
     for row in sorted(rows, key=lambda r: bool(r.via)):
         if row not in by_itself:
             near = [r for r in (*by_itself, *rows) if not r.via and r.dev == row.dev and r.kind == "unicast"]
             lost = bool(row.via) and not any(ip.within(row.via, r.dst) for r in near)
-            yield f"route append {_route(row, onlink=row.onlink or lost)}"
+            how = "add" if ":" in row.dst else "append"
+            yield f"route {how} {_route(row, onlink=row.onlink or lost)}"
     for gone in by_itself:
         if gone not in rows:
             yield f"route del {_route(gone, onlink=False)}"
@@ -270,8 +292,9 @@ def _route(row: Route, onlink: bool) -> str:
         return f"{row.kind} {row.dst} proto {row.proto} metric {row.metric} table {row.table}"
     words = {"via": row.via, "dev": row.dev, "src": row.src, "metric": str(row.metric or "")}
     given = " ".join(f"{word} {value}" for word, value in words.items() if value)
+    scope = "" if ":" in row.dst else f" scope {row.scope}"
     end = " onlink" if onlink else ""
-    return f"{row.dst} {given} proto {row.proto} scope {row.scope} table {row.table}{end}"
+    return f"{row.dst} {given} proto {row.proto}{scope} table {row.table}{end}"
 
 
 def _neighbours(world: World, scope: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A namespace's netfilter rules as the texts that put them back: ``ipset restore``, ``iptables-restore``, ``nft -f``.
+"""A namespace's netfilter rules as the texts that put them back: ``iptables-restore``, ``nft -f`` …
 
 Every tool prints what it reads, so a whole firewall is a few texts. Sets come first, because rules name them; of two
 base chains with one priority the kernel asks the younger one first, so the tool whose chains are older goes first.
@@ -15,7 +15,7 @@ from k8slearn.linux import iptables
 from k8slearn.linux.nft import Store, listing
 from k8slearn.shell import run
 
-READERS = {"ip": "iptables-restore", "nft": "nft -f -"}
+READERS = {"ip": "iptables-restore", "ip6": "ip6tables-restore", "nft": "nft -f -"}
 """What a chain's name begins with -> the tool that reads its rules."""
 
 
@@ -24,7 +24,8 @@ def texts(world: World, scope: str) -> Iterator[tuple[str, str]]:
     sets = drive(run(world, scope, "ipset save"), lambda command: None).stdout
     if sets:
         yield "ipset restore", sets
-    saved = {"ip": iptables.save(world, scope), "nft": listing.ruleset(Store(_forgetful(world, scope), scope), False)}
+    saved = {family: iptables.save(world, scope, family=family) for family in ("ip", "ip6")}
+    saved["nft"] = listing.ruleset(Store(_forgetful(world, scope), scope), False)
     older = next((key[0] for key in world.table(scope, "chain") if isinstance(key, tuple)), "ip")
     for tool in sorted(READERS, key=lambda tool: tool != older):
         if saved[tool]:

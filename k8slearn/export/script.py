@@ -68,7 +68,7 @@ locate() {{
 question() {{
   local protocol=${{4:-TCP}}
   locate "$1"
-  [[ $2 =~ ^[0-9.]+$ ]] || fail "'$2' is not an IPv4 address"
+  [[ $2 =~ ^([0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$ ]] || fail "'$2' is not an IP address"
   [[ $3 =~ ^[0-9]{{1,5}}$ ]] && (( 10#$3 < 65536 )) || fail "'$3' is not a port"
   [[ ${{protocol,,}} =~ ^(tcp|udp)$ ]] || fail "'$protocol' is neither TCP nor UDP"
   echo "$FOUND $2 $3 ${{protocol,,}}"

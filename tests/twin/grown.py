@@ -20,6 +20,26 @@ def grown(random: Random, networks: tuple[str, ...] = NETWORKS) -> Cluster:
     return filled(_standing(nodes, network, random.randrange(1 << 30)), random)
 
 
+DUAL = {
+    "node_cidr": "192.168.64.0/24,fd00:64::/64",
+    "pod_cidr": "10.244.0.0/16,fd00:10:244::/56",
+    "service_cidr": "10.96.0.0/12,fd00:10:96::/112",
+}
+DUAL_NETWORKS = ("bridge", "ptp", "flannel", "flannel-host-gw")
+
+
+def dual_stack(random: Random, networks: tuple[str, ...] = DUAL_NETWORKS) -> Cluster:
+    """A cluster of both families; half of its Services have both, some only the second."""
+    network, seed = random.choice(networks), random.randrange(1 << 30)
+    cluster = filled(Cluster(random.randint(2, 3), network, seed=seed, **DUAL), random)  # type: ignore[arg-type]
+    for n in range(4):
+        families = random.choice(({"ipFamilyPolicy": "PreferDualStack"}, {"ipFamilies": ["IPv6"]}, {}))
+        app, (protocol, port, target) = random.choice((*APPS, "nobody")), random.choice(SERVICES)
+        service = _service(f"both-{n}", random.choice(("ClusterIP", "NodePort")), app, protocol, port, target)
+        cluster.apply({**service, "spec": {**service["spec"], **families}})
+    return cluster
+
+
 def _standing(nodes: int, network: str, seed: int) -> Cluster:
     if network != "calico":
         return Cluster(nodes=nodes, network=network, seed=seed)

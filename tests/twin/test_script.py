@@ -151,7 +151,7 @@ class TestOnARealKernel:
             (["probe", "outside", "10.0.0.1", "80"], "the cluster is not up"),
             (["probe", "outside"], "use:"),
             (["probe", "outside", "10.0.0.1", "99999"], "'99999' is not a port"),
-            (["probe", "outside", "web", "80"], "'web' is not an IPv4 address"),
+            (["probe", "outside", "web", "80"], "'web' is not an IP address"),
             (["sideways"], "use:"),
         ],
     )

@@ -17,9 +17,9 @@ import pytest
 from k8slearn.journal import World
 
 from .faults import inject
-from .grown import NETWORKS, grown
+from .grown import NETWORKS, dual_stack, grown
 from .topologies import beyond, on_any_ground
-from .twin import disagreements, probes
+from .twin import disagreements, probes, probes6
 from .wired import wired
 
 TOOLS = ("ip", "iptables-restore", "bash", "python3")
@@ -50,6 +50,10 @@ def under(network: str) -> Callable[[Random], World]:
     return made
 
 
+def of_both_families(random: Random) -> World:
+    return dual_stack(random).world.fork()
+
+
 def by_hand(random: Random) -> World:
     return wired(random, random.randint(2, 4), random.randint(1, 3), random.choice(("bridge", "kubenet")))
 
@@ -62,6 +66,8 @@ def compare(make: Callable[[Random], World], seed: int, directory: Path) -> list
     questions = probes(world, random, PROBES)
     if make is on_any_ground:
         questions = list(dict.fromkeys([*questions, *beyond(world, random, PROBES)]))
+    if make is of_both_families:
+        questions = list(dict.fromkeys([*questions[: PROBES // 3], *probes6(world, random, PROBES)]))
     directory.mkdir()
     heading = f"{make.__name__}, seed {seed}: {'; '.join(broken) or 'nothing broken'}"
     return [f"{heading}\n{found}" for found in disagreements(world, questions, directory)]
@@ -76,6 +82,16 @@ def assert_twins(make: Callable[[Random], World], seeds: range, tmp_path: Path) 
 
 def test_the_engine_says_what_the_kernel_does_in_a_few_clusters(tmp_path: Path) -> None:
     assert_twins(by_components, range(SIDE_BY_SIDE), tmp_path)
+
+
+def test_the_engine_says_what_the_kernel_does_in_a_cluster_of_both_families(tmp_path: Path) -> None:
+    assert_twins(of_both_families, range(2), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 32, 8))
+def test_the_engine_says_what_the_kernel_does_in_clusters_of_both_families(start: int, tmp_path: Path) -> None:
+    assert_twins(of_both_families, range(start, start + 8), tmp_path)
 
 
 def test_the_engine_says_what_the_kernel_does_on_a_few_grounds(tmp_path: Path) -> None:

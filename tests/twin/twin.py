@@ -139,6 +139,25 @@ def probes(world: World, random: Random, count: int) -> list[Probe]:
     return list(dict.fromkeys(found))
 
 
+def probes6(world: World, random: Random, count: int) -> list[Probe]:
+    """The same of the second family's addresses."""
+    pods = [name for name in running(world) if name.startswith("default/")]
+    status = {name: world.get(("api", "pods", name))["status"] for name in pods}
+    machines = world.table("api", "nodes").values()
+    nodes = [a["address"] for node in machines for a in node["status"]["addresses"] if ":" in a["address"]]
+    services = sorted(door for door in _services(world, nodes) if ":" in door[0])
+    sources = [*pods, *pods, *(f"node:{name}" for name in world.table("api", "nodes")), "outside"]
+    own = [each["ip"] for told in status.values() for each in told["podIPs"] if ":" in each["ip"]]
+    found: list[Probe] = []
+    for _ in range(count):
+        if services and random.random() < 0.45:
+            found.append(Probe(random.choice(sources), *random.choice(services)))
+        else:
+            address = random.choice([*own, *own, *nodes, "2001:db8:113::7", "2001:db8:113::99", "fd00:10:96::33"])
+            found.append(Probe(random.choice(sources), address, *random.choice(PORTS)))
+    return list(dict.fromkeys(found))
+
+
 def running(world: World) -> dict[str, str]:
     """The pods that have a network, with their addresses (a node that was never heard of runs none)."""
     pods = sorted(world.table("api", "pods").items())
@@ -150,6 +169,10 @@ def _services(world: World, nodes: list[str]) -> Iterator[tuple[str, int, str]]:
     for service in world.table("api", "services").values():
         for port in service["spec"]["ports"]:
             protocol = port.get("protocol", "TCP")
-            yield service["spec"]["clusterIP"], port["port"], protocol
+            yield from ((ip, port["port"], protocol) for ip in _ips(service))
             if port.get("nodePort"):
                 yield from ((node, port["nodePort"], protocol) for node in nodes)
+
+
+def _ips(service: Any) -> list[str]:
+    return service["spec"].get("clusterIPs") or [service["spec"]["clusterIP"]]
