@@ -32,7 +32,7 @@ def is_open(world: World, home: str, port: int, six: bool = False) -> bool:
     near = world.table(home, "link").index(_ports)
     far = (fib.link(world, *place) for place in world.table(home, "upper").index(_moved))
     return (port, six) in near or any(
-        link is not None and link.up and isinstance(link.spec, Vxlan) and (link.spec.port, six) in _ends(link.spec)
+        link is not None and link.up and isinstance(link.spec, Vxlan) and (port, six) in _ends(link.spec)
         for link in far
     )
 

@@ -176,3 +176,10 @@ def test_a_dual_stack_cluster_is_saved_and_loaded(tmp_path: Path) -> None:
     again = Cluster.load(tmp_path / "cluster")
     assert six(again, "b") == six(cluster, "b")
     assert again.trace("default/a", six(again, "b")).outcome == "connected"
+
+
+def test_beside_vxlan_a_closed_port_still_refuses() -> None:
+    cluster = pods("flannel")
+    for address in ("192.168.64.11", "fd00:64::11"):
+        assert cluster.trace("node:node-2", address, 54, "UDP").outcome == "refused"
+        assert cluster.trace("node:node-2", address, 8472, "UDP").outcome == "timeout"
