@@ -16,6 +16,7 @@ from k8slearn.components import Component, Settings
 from k8slearn.components.aws_node import AwsNode
 from k8slearn.components.calico_node import CalicoNode
 from k8slearn.components.cilium import Cilium, CiliumOperator
+from k8slearn.components.cloud_balancer import CloudBalancer
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
@@ -45,7 +46,7 @@ WIRING: dict[str | None, tuple[Make, ...]] = {"kubenet": (CloudRoutes,), None: (
 """Who connects the nodes' pod ranges where no agent on the nodes does; where nobody is named a person does."""
 DAEMONS: tuple[Make, ...] = (Flannel, CalicoNode, AwsNode, CiliumOperator, Cilium)
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
-LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers)
+LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers, CloudBalancer)
 """They work once somebody has installed them."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 

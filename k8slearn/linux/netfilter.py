@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping
 from k8slearn.journal import Key, Table
 from k8slearn.linux import conntrack, nft
 from k8slearn.linux.ruleindex import Line, lines
-from k8slearn.linux.rules import Chain
+from k8slearn.linux.rules import Chain, Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.linux.targets import ACCEPT, CONTINUE, DROP, RETURN
 from k8slearn.trace import Because, Step, Walk
@@ -94,17 +94,17 @@ def _plan(chains: Table) -> Plan:
         tracking = (
             (mixed and nft.tracks(chains, family))
             or any(k[1] == "nat" for k in mine)
-            or any(
-                m.module in ("conntrack", "state", "connmark")
-                for c in mine.values()
-                for r in c.rules
-                for m in r.matches
-            )
+            or any(_needs_conntrack(rule) for chain in mine.values() for rule in chain.rules)
         )
         always = {"conntrack", "confirm", "nat"} if tracking else set()
         own = {(family, h): tuple(s for s in st if s in always or (s, h) in busy) for h, st in HOOKS.items()}
         found |= nft.joined(chains, family, own) if mixed else own
     return found
+
+
+def _needs_conntrack(rule: Rule) -> bool:
+    """Such a match or target calls conntrack to work when its rule is made (`nf_ct_netns_get`)."""
+    return rule.target == "CONNMARK" or any(m.module in ("conntrack", "state", "connmark") for m in rule.matches)
 
 
 def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:

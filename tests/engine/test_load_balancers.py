@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from k8slearn import Cluster
+from k8slearn import Cluster, manifests
 
 URL = "https://raw.githubusercontent.com/metallb/metallb/v0.15.2/config/manifests/metallb-native.yaml"
 POOL = """
@@ -139,3 +139,67 @@ def test_a_health_check_node_port_says_whether_somebody_serves_here() -> None:
     away = cluster.node("node-1").run(f"curl -s -o /dev/null -w '%{{http_code}}' localhost:{port}/healthz").stdout
     assert away == "503"
     assert cluster.node("node-1").run("curl -s localhost:10256/healthz").stdout == '{"nodeEligible": true}'
+
+
+def cloud(*manifests_of: str, mode: str = "passthrough") -> Cluster:
+    cluster = Cluster(nodes=3)
+    cluster.apply(manifests.addon("cloud").replace("mode=passthrough", f"mode={mode}"))
+    for manifest in manifests_of:
+        cluster.apply(manifest)
+    return cluster
+
+
+def seen(cluster: Cluster, source: str = "outside", port: int = 80) -> set[tuple[str | None, str | None]]:
+    fates = cluster.trace(source, external_ip(cluster), port).fates()
+    return {(f.answered_by if f.outcome == "connected" else f.outcome, f.source_seen) for f in fates}
+
+
+def test_a_load_balancer_that_passes_packets_through_needs_no_node_port() -> None:
+    cluster = cloud(web(", allocateLoadBalancerNodePorts: false"), pod("a", "node-2"))
+    assert external_ip(cluster) == "198.51.100.1"
+    assert "nodePort" not in cluster.get("service", "web")["spec"]["ports"][0]
+    assert seen(cluster) == {("default/a", "10.244.1.1"), ("default/a", "192.168.64.13")}
+    assert cluster.trace("outside", "198.51.100.1", 81).outcome == "timeout"
+    assert cluster.send("outside", "198.51.100.1").outcome == "connected"
+
+
+def test_with_a_local_policy_only_nodes_that_serve_are_sent_to_and_the_source_stays() -> None:
+    cluster = cloud(web(", externalTrafficPolicy: Local"), pod("a", "node-2"))
+    assert seen(cluster) == {("default/a", "203.0.113.7")}
+    cluster.apply(pod("b", "node-3"))
+    cluster.delete("pod", "a")
+    assert seen(cluster) == {("default/b", "203.0.113.7")}
+    cluster.delete("pod", "b")
+    assert seen(cluster) == {("timeout", None)}
+
+
+def test_a_load_balancer_that_is_a_proxy_hides_the_client() -> None:
+    cluster = cloud(web(", externalTrafficPolicy: Local"), pod("a", "node-2"), mode="proxy")
+    ingress = cluster.get("service", "web")["status"]["loadBalancer"]["ingress"]
+    assert ingress == [{"ip": "198.51.100.1", "ipMode": "Proxy"}]
+    assert seen(cluster) == {("default/a", "192.168.64.1")}
+    assert "198.51.100.1" not in cluster.node("node-1").run("iptables-save").stdout
+
+
+def test_a_pod_goes_past_a_load_balancer_that_its_kube_proxy_knows_and_through_one_that_it_does_not() -> None:
+    client = pod("client", "node-3").replace("app: web", "app: client")
+    for mode, source in (("passthrough", "10.244.2.2"), ("proxy", "192.168.64.1")):
+        cluster = cloud(web(", externalTrafficPolicy: Local"), pod("a", "node-2"), client, mode=mode)
+        assert seen(cluster, "default/client") == {("default/a", source)}
+
+
+def test_a_node_that_is_off_gets_nothing_and_a_control_plane_never() -> None:
+    cluster = cloud(web(), pod("a", "node-2"))
+    rules = "".join(str(chain) for chain in cluster.world.table("router", "chain").values())
+    assert "CLB-TO-node-2" in rules
+    assert "CLB-TO-node-1" not in rules
+    cluster.node("node-3").run("poweroff")
+    assert seen(cluster) == {("default/a", "10.244.1.1")}
+
+
+def test_a_service_that_is_gone_leaves_nothing_in_the_cloud() -> None:
+    cluster = cloud(web(), pod("a", "node-2"))
+    address = external_ip(cluster)
+    cluster.delete("service", "web")
+    assert cluster.trace("outside", address).outcome == "unreachable"
+    assert not [row for row in cluster.world.table("router", "rule").values() if row.proto == "cloud"]
