@@ -175,6 +175,13 @@ class Cluster:
         endpoints.resolve_source(self.world, found)
         return Place(self, found)
 
+    def switch(self, subnet: str = "") -> Place:
+        """The switch that the nodes hang on, or that of a subnet: ``cluster.switch().run("bridge vlan show")``."""
+        _must_be_text(subnet=subnet)
+        found = f"switch:{subnet}" if subnet else "switch"
+        endpoints.resolve_source(self.world, found)
+        return Place(self, found)
+
     # -- packets ---------------------------------------------------------------------------------------------------
 
     def trace(self, source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP") -> Trace:

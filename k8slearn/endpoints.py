@@ -108,8 +108,8 @@ def _read(
     form, _, rest = endpoint.partition(":")
     if endpoint == "outside" or form == "outside":
         return forms["outside"](world, address_of(world, outside_of(endpoint) or ""))
-    if form == "router":
-        return forms["router"](world, endpoint)
+    if form in ("router", "switch") and form in forms:
+        return forms[form](world, endpoint)
     if form in forms:
         return forms[form](world, rest)
     if ":" not in endpoint and "/" in endpoint:
@@ -143,7 +143,7 @@ def _source_outside(world: World, address: str) -> str:
     return _machine(world, ground.outside(address))
 
 
-def _source_router(world: World, scope: str) -> str:
+def _source_machine(world: World, scope: str) -> str:
     return _machine(world, scope)
 
 
@@ -169,7 +169,8 @@ _SOURCES: dict[str, Callable[[World, str], str]] = {
     "node": _source_node,
     "svc": _no_source_service,
     "outside": _source_outside,
-    "router": _source_router,
+    "router": _source_machine,
+    "switch": _source_machine,
     "name": _no_source_name,
 }
 

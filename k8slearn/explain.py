@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from k8slearn import addressed, refusals, repair
 from k8slearn.addressed import Finding, Proposal
+from k8slearn.apart import apart
 from k8slearn.journal import Change, Entry, Journal, World
 from k8slearn.linux import fib, ip
 from k8slearn.repair import Question
@@ -205,7 +206,13 @@ def _decided(trace: Trace, step: Step, world: World, entries: Sequence[Entry]) -
         lines += _rule_reason(step, world)
     else:
         lines += _missing(trace, step, world, entries)
-    return [*lines, *_unheard(trace, step, world)]
+    return [*lines, *_unheard(trace, step, world), *_by_vlan(trace, world)]
+
+
+def _by_vlan(trace: Trace, world: World) -> list[str]:
+    """A VLAN says no without a word."""
+    said = apart(trace, world)
+    return [f"On {trace.faces.place(said[0])}, {said[1]}{_author(trace, said[2])}."] if said is not None else []
 
 
 def _unheard(trace: Trace, step: Step, world: World) -> list[str]:

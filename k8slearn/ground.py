@@ -114,12 +114,13 @@ def outside(address: str) -> str:
 
 
 def endpoint(settings: Settings, name: str) -> str:
-    """The endpoint of a machine that a topology names: a node, a router, a peer's router, a server."""
+    """The endpoint of a machine that a topology names: a node, a router, a peer's router, a server, a switch."""
     topology = settings.topology
     servers = {host.name: f"outside:{host.addresses[0]}" for host in topology.machines}
     peers = {peer.name: peer.router for peer in topology.peers}
     routers = {router.name: f"{ROUTER}:{router.name}" for router in topology.routers}
-    return {ROUTER: ROUTER, **peers, **routers, **servers}.get(name, f"node:{name}")
+    switches = {switch_of(subnet): switch_of(subnet) for subnet in (*settings.subnets, *topology.peers)}
+    return {ROUTER: ROUTER, **peers, **routers, **servers, **switches}.get(name, f"node:{name}")
 
 
 def switch_of(subnet: Subnet) -> str:

@@ -16,9 +16,11 @@ A cluster is put into a network that somebody else built. Where that is more tha
     cloud_routes: 50                               # the most that a cloud's controller may put there (kubenet)
     allow_overlap: false                           # true: a fault that real networks have
 
-Nodes that no list names are dealt out to the subnets in turn, if there is no list at all. Node N has the address
-.10+N of its subnet. A firewall, a static route, a kernel setting are commands, in their own tools' words. In a
-dual-stack cluster everybody in a subnet has an IPv6 address too, with the digits of its place in it: the 11th is ::11.
+Nodes that no list names are dealt out to the subnets in turn, if there is no list at all. Node N has the address .10+N
+of its subnet. A firewall, a static route, a kernel setting are commands, in their own tools' words; ``switch`` (or
+``switch:a``, that of subnet ``a``) is a machine too, with a bridge ``br0`` and a port for each cable, and so can be
+told of VLANs. In a dual-stack cluster everybody in a subnet has an IPv6 address too, with the digits of its place in
+it: the 11th is ::11.
 
 Left out: a router other than the first one as a node subnet's gateway (a node's own default route says that), subnets
 outside node_cidr, IPv6 behind a peer's router.
@@ -32,6 +34,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from itertools import combinations, islice, repeat
 from typing import Any
 
+from k8slearn import ground
 from k8slearn.api import yamltext
 from k8slearn.components import CLOUD_ROUTES, Host, Subnet, Topology
 from k8slearn.errors import Refused
@@ -196,7 +199,8 @@ def topology(given: Given, found: tuple[Subnet, ...], nodes: Nodes, networks: Ma
     twice = next((name for name in known if known.count(name) > 1), None)
     if twice is not None:
         raise Refused(f"topology: two machines are called {twice!r}")
-    commands = tuple(_commands(given.get("commands") or {}, ["router", *known]))
+    switches = [ground.switch_of(s) for s in (*ours, *peers)]
+    commands = tuple(_commands(given.get("commands") or {}, ["router", *known, *switches]))
     return Topology(found, peers, routers, machines, commands, overlap, given.get(LIMIT, CLOUD_ROUTES))
 
 

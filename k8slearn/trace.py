@@ -181,8 +181,10 @@ class Attempt(NamedTuple):
 
 
 def _was_not_meant(step: Step) -> bool:
-    """Did a machine of the link hear a question for a neighbour that was another's to answer?"""
-    return step.before.is_errand and step.reason in ("NOT_SPECIFIED", "IPV6_NDISC_NS_OTHERHOST")
+    """Did a machine of the link hear a question for a neighbour that was another's to answer (or of another VLAN)?"""
+    to_all = step.before.eth_dst[:5] in ("ff:ff", "33:33")
+    reasons = ("NOT_SPECIFIED", "IPV6_NDISC_NS_OTHERHOST", *(("OTHERHOST",) if to_all else ()))
+    return step.before.is_errand and step.reason in reasons
 
 
 class Cause(NamedTuple):

@@ -271,7 +271,8 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]
         if port.up and (free or getattr(port.port, flag)) and not port.port.proxy_arp
         if not _may_not(device, came_by, port, frame)
     ]
-    says = f"{device.name}: floods {frame.eth_dst} to {len(targets)} ports"
+    inside = f" in VLAN {frame.tag}" if switch.settings(device).vlan_filtering else ""
+    says = f"{device.name}: floods {frame.eth_dst}{inside} to {len(targets)} ports"
     yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
     for port in sorted(
         targets, key=lambda port: -port.port.number
