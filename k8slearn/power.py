@@ -25,7 +25,7 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import link, netns
 
-DISK = ("file", "binary", "sandbox", "container", "boot", "call", "log", "own")
+DISK = ("file", "binary", "sandbox", "container", "boot", "call", "log", "own", "config")
 """Tables of a machine that are on its disk. (A kubelet reads its manifests before it does anything else: `own`.)"""
 TMPFS = ("/run/", "/var/run/")
 UNKNOWN_EXIT, UNKNOWN = 255, "Unknown"

@@ -42,6 +42,10 @@ class Sandbox:
     pid: int = 0
     """The pause container's process on the node."""
     host_network: bool = False
+    pids: str = "CONTAINER"
+    """Whose processes a container sees: only its own (CONTAINER), the whole pod's (POD), all of the node (NODE)."""
+    hand: bool = False
+    """Was it made by hand (``crictl runp``)? No kubelet asked for it."""
 
     @property
     def ips(self) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """``crictl``: what the container runtime of a node holds (cri-tools 1.32).
 
 The runtime is where a pod is made of a sandbox and containers. Stopping one here is what a crash is to the kubelet:
-it finds the dead container (or the dead pause container) when it next looks, and acts.
+it finds the dead container (or the sandbox that is not ready) when it next looks, and acts. `crictl_make` has the
+commands that make a pod by hand.
 
-Left out: creating anything (the kubelet does), images' sizes (shown as 0B), statistics, attach, port-forward.
+Left out: images' sizes (shown as 0B), statistics, attach, port-forward, images that are not there.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
+from k8slearn.cni.spec import CniError
+from k8slearn.components.kubelet import containers, sandbox
 from k8slearn.errors import CommandError
-from k8slearn.journal import Command, Put, Remove, digest
+from k8slearn.journal import Command, Remove, digest
 from k8slearn.linux.program import Result, Running
+from k8slearn.shell import crictl_make
 from k8slearn.shell.crictl_inspect import container_object, sandbox_object
+from k8slearn.shell.crictl_make import fatal
 from k8slearn.shell.process import Process, execute
 
 VERSION = "crictl version v1.32.0\n"
@@ -70,11 +76,6 @@ class Asked:
         return self.names
 
 
-def fatal(words: str) -> CommandError:
-    """How crictl ends when it cannot go on."""
-    return CommandError(f"FATA[0000] {words}\n", 1)
-
-
 def _one(rows: Sequence[Any], name: str, doing: str, what: str) -> Any:
     found = next((row for row in rows if row.id.startswith(name)), None)
     if found is None:
@@ -119,7 +120,7 @@ def _read(process: Process, words: list[str], command: str) -> Asked:
     return asked
 
 
-Doing = Generator[Command, None, str]
+Doing = Generator[Command, None, str | Result]
 
 
 def pods(asked: Asked) -> Doing:
@@ -228,18 +229,26 @@ def stop(asked: Asked) -> Doing:
     rows = asked.container("stopping")
     for row in rows:
         if row.state == cri.RUNNING:
-            clock = asked.process.world.clock
-            ended = replace(row, state=cri.EXITED, exit_code=KILLED, finished=clock, reason="Error")
-            yield Put(cri.container_key(asked.node, row), ended)
+            yield from containers.die(asked.process.world, asked.node, row, KILLED)
     return "".join(f"{name}\n" for name in asked.names)
 
 
 def stopp(asked: Asked) -> Doing:
-    """``crictl stopp ID``: the pause container ends, and with it the sandbox."""
+    """``crictl stopp ID``: StopPodSandbox. Its containers end, CNI DEL, the namespace, the pause container."""
     for row in asked.sandbox("stopping"):
-        if row.state == cri.READY:
-            yield Put(cri.sandbox_key(asked.node, row), replace(row, state=cri.NOTREADY))
+        yield from _stop_sandbox(asked, row)
     return "".join(f"Stopped sandbox {name}\n" for name in asked.names)
+
+
+def _stop_sandbox(asked: Asked, row: Sandbox) -> Generator[Command, None, None]:
+    world = asked.process.world
+    for container in [c for c in asked.containers() if c.sandbox == row.id and c.state == cri.RUNNING]:
+        yield from containers.die(world, asked.node, container, KILLED)
+    try:
+        yield from sandbox.stop(world, asked.node, row, "crictl")
+    except CniError as error:
+        why = f'failed to destroy network for sandbox "{row.id}": {error}'
+        raise fatal(f'stopping the pod sandbox "{row.id}": rpc error: code = Unknown desc = {why}') from None
 
 
 def rm(asked: Asked) -> Doing:
@@ -248,21 +257,22 @@ def rm(asked: Asked) -> Doing:
         if row.state == cri.RUNNING and "force" not in asked.told:
             raise fatal(f'container "{row.id}" is running, please stop it first')
         if row.state == cri.RUNNING:
-            yield from stop(Asked(asked.process, {}, [row.id]))
-        yield Remove(cri.container_key(asked.node, row))
+            yield from containers.die(asked.process.world, asked.node, row, KILLED)
+        yield from crictl_make.forget(asked.process, row)
     return "".join(f"{name}\n" for name in asked.names)
 
 
 def rmp(asked: Asked) -> Doing:
-    """``crictl rmp [-f] ID``: forget a dead sandbox."""
+    """``crictl rmp [-f] ID``: forget a dead sandbox and what is left in it. (A kubelet's containers stay listed: it
+    counts restarts by them.)"""
     for row in asked.sandbox("removing"):
         if row.state == cri.READY and "force" not in asked.told:
             wrong = f'sandbox container "{row.id}" is not fully stopped'
             raise fatal(f'removing the pod sandbox "{row.id}": rpc error: code = Unknown desc = {wrong}')
-        if row.state == cri.READY:
-            yield Put(cri.sandbox_key(asked.node, row), replace(row, state=cri.NOTREADY))
-        else:
-            yield Remove(cri.sandbox_key(asked.node, row))
+        yield from _stop_sandbox(asked, row)
+        for container in [c for c in asked.containers() if c.sandbox == row.id and row.hand]:
+            yield from crictl_make.forget(asked.process, container)
+        yield Remove(cri.sandbox_key(asked.node, row))
     return "".join(f"Removed sandbox {name}\n" for name in asked.names)
 
 
@@ -275,6 +285,23 @@ def run_in(asked: Asked) -> Generator[Command, None, Result]:
     box: Sandbox | None = asked.process.world.get((asked.node, "sandbox", row.sandbox))
     scope = box.netns if box is not None else asked.node
     return (yield from execute(replace(asked.process, netns=scope, files=scope), words))
+
+
+def runp(asked: Asked) -> Doing:
+    return (yield from crictl_make.runp(asked.process, asked.names))
+
+
+def create(asked: Asked) -> Doing:
+    find = partial(_one, asked.sandboxes(), doing="creating container: finding", what="pod sandbox")
+    return (yield from crictl_make.create(asked.process, asked.names, find))
+
+
+def start(asked: Asked) -> Doing:
+    return (yield from crictl_make.start(asked.process, asked.container("starting")))
+
+
+def run(asked: Asked) -> Doing:
+    return (yield from crictl_make.run(asked.process, asked.names))
 
 
 def _json(value: Mapping[str, Any]) -> str:
@@ -314,4 +341,5 @@ def _ago(asked: Asked, then: float) -> str:
 COMMANDS: Mapping[str, Callable[[Asked], Generator[Command, None, str | Result]]] = {
     **{"pods": pods, "ps": ps, "images": images, "inspect": inspect, "inspectp": inspectp, "logs": logs},
     **{"stop": stop, "stopp": stopp, "rm": rm, "rmp": rmp, "exec": run_in},
+    **{"runp": runp, "create": create, "start": start, "run": run},
 }

@@ -21,11 +21,12 @@ def _time(seconds: float) -> str:
     return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _namespaces(scope: str, pid: int, host: bool) -> list[Obj]:
-    """The OCI runtime's list: which network namespace it is, by the file that stands for it."""
-    return [{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}] + (
-        [] if host else [{"type": "network", "path": netns.path(scope) if "/" in scope else f"/proc/{pid}/ns/net"}]
-    )
+def _namespaces(box: Sandbox, container: bool = False) -> list[Obj]:
+    """The OCI runtime's list: which namespaces are its own, and which it joins by the file that stands for them."""
+    shared = [] if box.host_network else [{"type": "network", "path": netns.path(box.netns)}]
+    pids = {"type": "pid", "path": f"/proc/{box.pid}/ns/pid"} if container and box.pids == "POD" else {"type": "pid"}
+    kinds = [{"type": kind} | ({"path": f"/proc/{box.pid}/ns/{kind}"} if container else {}) for kind in ("ipc", "uts")]
+    return [*([] if box.pids == "NODE" else [pids]), *kinds, {"type": "mount"}, *shared]
 
 
 def _labels(pod: str, uid: str) -> Obj:
@@ -42,14 +43,14 @@ def sandbox_object(row: Sandbox, whole: bool = False) -> Obj:
         "metadata": {"attempt": row.attempt, "name": name, "namespace": namespace, "uid": row.uid},
         "state": f"SANDBOX_{row.state}",
         "createdAt": _time(row.created),
-        "labels": _labels(row.pod, row.uid),
+        "labels": {} if row.hand else _labels(row.pod, row.uid),
     }
     if not whole:
         return status
     where = "NODE" if row.host_network else "POD"
     status["network"] = {"additionalIps": [{"ip": ip} for ip in row.additional_ips], "ip": row.ip}
-    status["linux"] = {"namespaces": {"options": {"ipc": "POD", "network": where, "pid": "CONTAINER"}}}
-    spec = {"linux": {"namespaces": _namespaces(row.netns, row.pid, row.host_network)}}
+    status["linux"] = {"namespaces": {"options": {"ipc": "POD", "network": where, "pid": row.pids}}}
+    spec = {"linux": {"namespaces": _namespaces(row)}}
     return {"status": status, "info": {"image": row.image, "pid": row.pid, "runtimeSpec": spec}}
 
 
@@ -70,5 +71,5 @@ def container_object(row: Container, box: Sandbox | None = None) -> Obj:
     status |= {"startedAt": _time(row.started), "exitCode": row.exit_code, "reason": row.reason}
     status |= {"finishedAt": _time(row.finished)} if row.state == cri.EXITED else {}
     pid = cri.process_id(row.id) if row.state == cri.RUNNING else 0
-    spec = {"linux": {"namespaces": _namespaces(box.netns, box.pid, box.host_network)}}
+    spec = {"linux": {"namespaces": _namespaces(box, True)}}
     return {"status": status, "info": {"sandboxID": box.id, "pid": pid, "runtimeSpec": spec}}

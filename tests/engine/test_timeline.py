@@ -59,8 +59,19 @@ def test_a_crashed_container_is_made_anew_in_the_same_sandbox() -> None:
 def test_a_dead_pause_container_costs_the_pod_its_network() -> None:
     cluster = Cluster(nodes=2)
     cluster.apply(pod("web", "node-1"))
-    cluster.node("node-1").run(f"crictl stopp {cluster.node('node-1').run('crictl pods -q').stdout}")
+    node = cluster.node("node-1")
+    pause = json.loads(node.run(f"crictl inspectp {node.run('crictl pods -q').stdout}").stdout)["info"]["pid"]
+    node.run(f"kill {pause}")
     down = ["StopContainer", "StopPodSandbox", "CNI: DEL"]
+    anew = ["RunPodSandbox", "CNI: ADD", "RemovePodSandbox", "PullImage", "CreateContainer", "StartContainer"]
+    assert methods(cluster)[len(BORN) :] == [*down, *anew]
+
+
+def test_a_sandbox_that_is_stopped_by_hand_has_lost_its_network_before_the_kubelet_looks() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.apply(pod("web", "node-1"))
+    cluster.node("node-1").run(f"crictl stopp {cluster.node('node-1').run('crictl pods -q').stdout}")
+    down = ["crictl -> containerd: StopPodSandbox", "CNI: DEL"]
     anew = ["RunPodSandbox", "CNI: ADD", "RemovePodSandbox", "PullImage", "CreateContainer", "StartContainer"]
     assert methods(cluster)[len(BORN) :] == [*down, *anew]
 

@@ -60,7 +60,7 @@ def start(pod: Pod, sandbox: Sandbox, spec: Obj, init: bool = False) -> Generato
     yield pod.say("Created", pod.dial.created.format(name=name), container=name, init=init)
     yield pod.call("StartContainer", id=made.id[:13])
     yield pod.say("Started", pod.dial.started.format(name=name), container=name, init=init)
-    running = yield from _listen(pod, sandbox, spec, replace(made, state=cri.RUNNING, started=world.clock))
+    running = yield from listen(pod, sandbox, spec, replace(made, state=cri.RUNNING, started=world.clock))
     yield Put(cri.container_key(pod.node, running), running)
     if before is not None:
         yield from _collect(pod, name)
@@ -115,7 +115,7 @@ def _pulled(pod: Pod, spec: Obj, init: bool) -> Commands:
         yield pod.say("Pulled", pod.dial.present.format(image=image), container=name, init=init)
 
 
-def _listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generator[Command, None, Container]:
+def listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generator[Command, None, Container]:
     """The program runs: it ends at once, fails to bind, or holds its sockets."""
     done = yield from tools.run(pod, spec)
     if isinstance(done, Result):
@@ -193,9 +193,7 @@ def stop(pod: Pod, container: Container, message: str, grace: float) -> Generato
     if container.ends > pod.world.clock:
         return False
     yield from retry.forget(pod.world, pod.node, pod.key, f"{container.name} stops")
-    yield from _close(pod.world, pod.node, container)
-    dead = replace(ended(pod.world, container, container.ends_with), sockets=())
-    yield Put(cri.container_key(pod.node, container), dead)
+    yield from die(pod.world, pod.node, container, container.ends_with)
     return True
 
 
@@ -208,6 +206,13 @@ def _stopping(pod: Pod, container: Container, grace: float) -> tuple[float, int]
     if code is not None:
         return waited, code
     return max(grace, waited + LEAST if waited >= grace and grace else grace), KILLED
+
+
+def die(world: World, node: str, container: Container, code: int) -> Commands:
+    """The container's process ends, whoever brought that about; the kubelet finds it so when it looks."""
+    yield from _close(world, node, container)
+    dead = replace(ended(world, container, code), sockets=())
+    yield Put(cri.container_key(node, container), dead)
 
 
 def _close(world: World, node: str, container: Container) -> Commands:

@@ -4,7 +4,7 @@ containerd (1.24 and newer) makes the namespace first, has CNI wire it, then sta
 dockershim (1.23 and older) starts the pause container, whose namespace is then wired. Stopping goes the other way
 round: CNI DEL, the namespace, pause.
 
-Left out: shared process namespaces, user namespaces, runtime classes.
+Left out: user namespaces, runtime classes.
 """
 
 from __future__ import annotations
@@ -23,17 +23,26 @@ from k8slearn.linux import netns
 
 def run(pod: Pod, attempt: int) -> Generator[Command, None, Sandbox | None]:
     """RunPodSandbox: returns the sandbox, or None when its network could not be set up (then there is a timer)."""
-    new = _described(pod, attempt)
     yield pod.call("RunPodSandbox", attempt=attempt, image=pod.dial.pause, hostNetwork="true" * pod.host_network)
-    if pod.host_network:
-        new = _addressed(new, pod.host_ips)
-    else:
-        try:
-            new = _addressed(new, (yield from _with_network(pod, new)))
-        except CniError as error:
-            yield from _failed(pod, new, error)
-            return None
+    try:
+        new = yield from make(pod, described(pod, attempt))
+    except CniError as error:
+        yield pod.say("FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}", "Warning")
+        until = pod.world.clock + retry.SANDBOX_DELAY
+        yield from retry.later(pod.world, pod.node, pod.key, retry.SANDBOX, until)
+        return None
     yield from retry.forget(pod.world, pod.node, pod.key, retry.SANDBOX)
+    return new
+
+
+def make(pod: Pod, new: Sandbox) -> Generator[Command, None, Sandbox]:
+    """What the runtime does for it. Raises CniError with the runtime's answer; nothing of the sandbox stays then."""
+    try:
+        new = _addressed(new, pod.host_ips if pod.host_network else (yield from _with_network(pod, new)))
+    except CniError as error:
+        yield Remove(cri.sandbox_key(pod.node, new))
+        yield from netns.delete(pod.world, pod.node, new.netns.partition("/")[2])
+        raise CniError(_refusal(pod, new, error)) from None
     yield Put(cri.sandbox_key(pod.node, new), new)
     return new
 
@@ -42,7 +51,7 @@ def _addressed(new: Sandbox, ips: tuple[str, ...]) -> Sandbox:
     return replace(new, ip=ips[0] if ips else "", additional_ips=ips[1:])
 
 
-def _described(pod: Pod, attempt: int) -> Sandbox:
+def described(pod: Pod, attempt: int) -> Sandbox:
     """The sandbox that will be; its id is random in life and derived here."""
     identity = digest("sandbox", pod.uid, attempt, pod.world.clock, length=64)
     scope = pod.node if pod.host_network else netns.scope(pod.node, _netns_name(pod, identity))
@@ -57,6 +66,7 @@ def _described(pod: Pod, attempt: int) -> Sandbox:
         image=pod.dial.pause,
         pid=process,
         host_network=pod.host_network,
+        pids="NODE" if pod.spec.get("hostPID") else "POD" if pod.spec.get("shareProcessNamespace") else "CONTAINER",
     )
 
 
@@ -76,28 +86,21 @@ def _with_network(pod: Pod, new: Sandbox) -> Generator[Command, None, tuple[str,
     return (yield from network.wire(pod, new))
 
 
-def _failed(pod: Pod, new: Sandbox, error: CniError) -> Commands:
-    """Nothing of it stays; the kubelet says so and tries again later."""
-    yield Remove(cri.sandbox_key(pod.node, new))
-    yield from netns.delete(pod.world, pod.node, new.netns.partition("/")[2])
+def _refusal(pod: Pod, new: Sandbox, error: CniError) -> str:
+    """Why there is no sandbox, as containerd (or before it dockershim) says it."""
     if pod.dial.dockershim:
         plugin = "kubenet" if network.is_kubenet(pod.world, pod.node) else "cni"
         where = f'failed to set up sandbox container "{new.id}" network for pod "{pod.name}"'
         what = f'networkPlugin {plugin} failed to set up pod "{pod.name}_{pod.namespace}" network: {error}'
-        said = f"{where}: {what}"
-    else:
-        said = f'failed to setup network for sandbox "{new.id}": {error}'
-    message = f"Failed to create pod sandbox: rpc error: code = Unknown desc = {said}"
-    yield pod.say("FailedCreatePodSandBox", message, "Warning")
-    until = pod.world.clock + retry.SANDBOX_DELAY
-    yield from retry.later(pod.world, pod.node, pod.key, retry.SANDBOX, until)
+        return f"rpc error: code = Unknown desc = {where}: {what}"
+    return f'rpc error: code = Unknown desc = failed to setup network for sandbox "{new.id}": {error}'
 
 
-def stop(world: World, node: str, old: Sandbox) -> Commands:
+def stop(world: World, node: str, old: Sandbox, caller: str = "kubelet") -> Commands:
     """StopPodSandbox: CNI DEL, the namespace, the pause container. Raises CniError when DEL fails."""
     inner = old.netns.partition("/")[2]
     if old.state == cri.READY or old.ip:
-        yield dial.of(world).call(world, node, old.pod, "StopPodSandbox", id=old.id[:13])
+        yield cri.call(world, node, old.pod, caller, dial.of(world).scheme, "StopPodSandbox", id=old.id[:13])
     if inner:
         if old.ip:
             yield from network.unwire(world, node, old)

@@ -40,6 +40,8 @@ from k8slearn.components.kubelet.pod import Pod, find, machines
 from k8slearn.journal import Command, Commands, Remove, World
 
 Obj = dict[str, Any]
+HOUSEKEEPING = 2.0
+"""Seconds after which the kubelet has seen what somebody made behind its back."""
 CHANGED = "Pod sandbox changed, it will be killed and re-created."
 
 
@@ -112,11 +114,11 @@ def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
         return live
     if retry.waits(pod.world, pod.node, pod.key, retry.SANDBOX):
         return None
-    if live is not None and not (yield from _break_down(pod, live)):
-        return None
     reason = "" if pod.host_network else network.not_ready(pod.world, pod.node)
     if reason:
         yield from pod.warn_once("NetworkNotReady", f"network is not ready: {reason}")
+        return None
+    if live is not None and not (yield from _break_down(pod, live)):
         return None
     if live is None and (why := mounts.missing(pod)):
         yield pod.say("FailedMount", why, "Warning")
@@ -131,9 +133,8 @@ def _sandbox(pod: Pod) -> Generator[Command, None, Sandbox | None]:
 
 
 def _break_down(pod: Pod, live: Sandbox) -> Generator[Command, None, bool]:
-    """Kill all containers and stop the sandbox; did that work?"""
-    if live.ip:
-        yield pod.say("SandboxChanged", CHANGED)
+    """Kill all containers and stop the sandbox; did that work? (Said at every attempt to have a new one.)"""
+    yield pod.say("SandboxChanged", CHANGED)
     yield from containers.kill_all(pod.world, pod.node, pod.key, pod)
     return (yield from _stopped(pod, live))
 
@@ -261,6 +262,9 @@ def _orphans(world: World, key: str, known: list[str]) -> Commands:
         old = [row for row in cri.sandboxes(world, node, key) if row.uid not in known]
         if is_silent(world, node.removeprefix("node:")):
             continue
+        for row in [row for row in old if row.hand and world.clock < row.created + HOUSEKEEPING]:
+            yield from retry.later(world, node, key, retry.SANDBOX, row.created + HOUSEKEEPING)
+            old.remove(row)
         if not old:
             continue
         yield from containers.kill_all(world, node, key, None)
