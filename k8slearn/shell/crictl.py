@@ -284,7 +284,7 @@ def run_in(asked: Asked) -> Generator[Command, None, Result]:
         raise fatal(f'execing command in container "{name}": container is not running')
     box: Sandbox | None = asked.process.world.get((asked.node, "sandbox", row.sandbox))
     scope = box.netns if box is not None else asked.node
-    return (yield from execute(replace(asked.process, netns=scope, files=scope), words))
+    return (yield from execute(replace(asked.process, netns=scope, files=scope, container=row.id), words))
 
 
 def runp(asked: Asked) -> Doing:

@@ -31,6 +31,8 @@ class Process(Call):
     """The scope whose files it sees: a machine's, or a container's own."""
     limit: float = math.inf
     """Seconds until ``timeout`` ends it."""
+    container: str = ""
+    """The id of the container that it runs in, where somebody said so (``kubectl exec``)."""
 
     @property
     def machine(self) -> str:
@@ -69,7 +71,7 @@ PROGRAMS: Mapping[str, str] = {
     **{f"ip6tables{nft}-save": "iptables_save:program6" for nft in ("", "-nft")},
     "ipset": "ipset:program",
     "journalctl": "power:journalctl",
-    "kill": "kill:program",
+    "kill": "processes:kill",
     "kubectl": "kubectl:program",
     "kubelet": "power:kubelet",
     "ls": "files:ls",
@@ -82,6 +84,7 @@ PROGRAMS: Mapping[str, str] = {
     "ping": "ping:program",
     "poweroff": "power:poweroff",
     "printenv": "small:env",
+    "ps": "processes:ps",
     "reboot": "power:reboot",
     "rm": "files:rm",
     "sh": "wrappers:sh",
@@ -101,7 +104,7 @@ PROGRAMS: Mapping[str, str] = {
     "wget": "wget:program",
 }
 """Every program -> the module of this room and its function; loaded when first called."""
-NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "journalctl", "kill", "kubectl", "nomad"}
+NODE_ONLY = {"birdcl", "calicoctl", "cnitool", "crictl", "journalctl", "kubectl", "nomad"}
 NODE_ONLY |= {"kubelet", "poweroff", "reboot", "shutdown", "systemctl"}
 HOMES = re.compile(r"(/usr)?(/local)?/s?bin/(?=[^/]+$)")
 QUOTED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
@@ -114,10 +117,15 @@ ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
 def run(
-    world: World, scope: str, command: str | Sequence[str], stdin: str = "", env: Mapping[str, str] | None = None
+    world: World,
+    scope: str,
+    command: str | Sequence[str],
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    container: str = "",
 ) -> Running:
     """Run one command line (or its words) in a scope; yields what it writes, returns the `Result`."""
-    process = Process(world, scope, (), stdin, env or {}, scope)
+    process = Process(world, scope, (), stdin, env or {}, scope, container=container)
     try:
         words = split(command) if isinstance(command, str) else tuple(map(str, command))
     except CommandError as error:

@@ -80,7 +80,7 @@ def test_entering_a_namespace_changes_the_network_and_not_the_files(wired: Any) 
 
 
 def test_a_node_s_own_tools_are_not_in_a_container(wired: Any) -> None:
-    for name in ("kubectl", "crictl", "kill", "/opt/cni/bin/bridge"):
+    for name in ("kubectl", "crictl", "journalctl", "/opt/cni/bin/bridge"):
         assert wired.run(name, scope=NETNS) == ("", f"sh: 1: {name}: not found\n", 127)
     assert wired.run("ip netns", scope=NETNS).stdout == ""
 
@@ -160,7 +160,8 @@ WORDS = {
     "ls": "/etc / -l /var/run/netns /proc/sys/net ..",
     "timeout": "1 2s x ip link curl 10.0.0.1 -k",
     "nsenter": "--net=/var/run/netns/x -n --net=x ip link",
-    "kill": "-9 1 2 x -KILL",
+    "kill": "-9 1 2 x -KILL -s HUP",
+    "ps": "-e -ef ax aux -x",
     "hostname": "-I -i x",
     "env": "-i A=b ip link C=",
 }

@@ -29,7 +29,7 @@ from k8slearn.linux.program import Result
 from k8slearn.linux.rows import Socket
 
 FIRST_BACKOFF, LONGEST_BACKOFF, FORGIVEN = 10.0, 300.0, 600.0
-KILLED = 137
+KILLED, TERMINATED = 137, 143
 LEAST = 2.0
 """Seconds that a container has after its preStop hook, whatever its grace period was."""
 ANY, BOTH = "0.0.0.0", "::"
@@ -203,6 +203,8 @@ def _stopping(pod: Pod, container: Container, grace: float) -> tuple[float, int]
     asked = commands.seconds((hook.get("exec") or {}).get("command") or ())
     asked = float((hook.get("sleep") or {}).get("seconds") or 0) or asked
     waited, code = min(asked, grace), programs.on_sigterm(container.program)
+    if code is None and (pod.spec.get("shareProcessNamespace") or pod.spec.get("hostPID")):
+        code = TERMINATED  # it is not process 1 of its namespace: the kernel shields it no more
     if code is not None:
         return waited, code
     return max(grace, waited + LEAST if waited >= grace and grace else grace), KILLED

@@ -35,22 +35,23 @@ def key(node: str) -> Key:
     return (node, LOG, "kubelet")
 
 
+def process(node: str) -> int:
+    """The number of the kubelet's process."""
+    return cri.process_id(f"{node}/kubelet") % 4000 + 600
+
+
 def error(world: World, node: str, where: str, says: str, **values: str) -> Put:
     """The command that writes an error: `where` is the line of the kubelet's source that says it."""
     when = EPOCH + timedelta(seconds=world.clock)
-    head = f"E{when:%m%d %H:%M:%S.%f} {_process(node):7d} {where}]"
+    head = f"E{when:%m%d %H:%M:%S.%f} {process(node):7d} {where}]"
     told = "".join(f" {name}={json.dumps(value)}" for name, value in values.items())
     return said(world, node, f"{head} {json.dumps(says)}{told}")
 
 
 def said(world: World, node: str, text: str) -> Put:
     """The command that writes a line as it is: what a program says before it has a logger."""
-    line, before = Line(world.clock, _process(node), text), world.get(key(node)) or ()
+    line, before = Line(world.clock, process(node), text), world.get(key(node)) or ()
     return Put(key(node), before if line in before[-9:] else (*before[1 - LONGEST :], line))
-
-
-def _process(node: str) -> int:
-    return cri.process_id(f"{node}/kubelet") % 4000 + 600
 
 
 def unsent(world: World, node: str, pod: str, reason: str, message: str) -> Put:

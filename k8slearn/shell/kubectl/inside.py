@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from k8slearn.cni import cri
-from k8slearn.errors import CommandError
-from k8slearn.linux.program import Result, Running
-from k8slearn.shell import kill, process
+from k8slearn.linux.program import Result
+from k8slearn.shell import process
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, invalid, switch, usage
 from k8slearn.shell.kubectl.resources import chosen, found, wanted
 
@@ -42,11 +41,8 @@ def execute(request: Request) -> Doing:
     container, notice = _container(request, pod)
     scope = _scope(request, pod, container)
     stdin = request.process.stdin if request.flags["stdin"] else ""
-    words = _unwrapped(request.after)
-    if words[:1] == ["kill"]:
-        result = yield from _kill(request, pod, container, words[1:])
-    else:
-        result = yield from process.run(request.world, scope, list(request.after), stdin)
+    inside = _running(request, pod, container)
+    result = yield from process.run(request.world, scope, list(request.after), stdin, container=inside)
     missing = f"sh: 1: {request.after[0]}: not found\n"
     if result.exit_code == 127 and result.stderr == missing:
         why = (
@@ -58,20 +54,11 @@ def execute(request: Request) -> Doing:
     return Result(result.stdout, notice + result.stderr + ended, result.exit_code)
 
 
-def _unwrapped(words: Sequence[str]) -> list[str]:
-    """``sh -c 'kill 1'`` is ``kill 1``."""
-    if len(words) == 3 and words[0] in ("sh", "bash", "/bin/sh", "/bin/bash") and words[1] == "-c":
-        return words[2].split()
-    return list(words)
-
-
-def _kill(request: Request, pod: Obj, container: str, words: list[str]) -> Running:
+def _running(request: Request, pod: Obj, container: str) -> str:
+    """The id of the container of this name that runs."""
     node, path = f"node:{pod['spec']['nodeName']}", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-    running = [c for c in cri.containers(request.world, node, path) if c.name == container and c.state == cri.RUNNING]
-    try:
-        return (yield from kill.within(request.world, node, running[-1], words))
-    except CommandError as error:
-        return Result("", error.stderr, error.exit_code)
+    rows = cri.containers(request.world, node, path)
+    return next((c.id for c in reversed(rows) if c.name == container and c.state == cri.RUNNING), "")
 
 
 def pod_of(request: Request, word: str) -> Obj:
