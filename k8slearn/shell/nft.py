@@ -3,26 +3,28 @@
 The words of a command line are one command; ``-f FILE`` (``-``: standard input) is a text of many, applied whole or
 not at all. What is read and printed is in `linux/nft/`.
 
-Left out: ``-i``, ``-j``, ``-I``, and the switches that change how things are printed, but ``-a``; each is refused.
-iptables' tables, which iptables-nft keeps in nftables, are not listed.
+``-j`` prints listings as JSON.
+
+Left out: JSON as input, ``-i``, ``-I``, and the switches that change how things are printed, but ``-a``; each is
+refused. iptables' tables, which iptables-nft keeps in nftables, are not listed.
 """
 
 from __future__ import annotations
 
 from k8slearn.errors import CommandError
-from k8slearn.linux.nft import Store, run
+from k8slearn.linux.nft import Store, as_json, listing, run
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.files import read
 from k8slearn.shell.process import Process
 
 VERSION = "nftables v1.0.6 (Lester Gooch #5)\n"
-FLAGS = {"-a": "a", "--handle": "a", "-c": "c", "--check": "c"}
+FLAGS = {"-a": "a", "--handle": "a", "-c": "c", "--check": "c", "-j": "j", "--json": "j"}
 USUAL = ("-n", "--numeric", "-nn", "-nnn")
 """What these ask for is how it is printed anyway."""
 
 
 def program(process: Process) -> Running:
-    """Run ``nft [-a] [-c] [-f FILE | COMMAND...]``."""
+    """Run ``nft [-a] [-c] [-j] [-f FILE | COMMAND...]``."""
     flags, path, words = _options(process.argv)
     if "v" in flags:
         return Result(VERSION)
@@ -30,7 +32,8 @@ def program(process: Process) -> Running:
         raise CommandError("nft: no command specified\n", 1)
     text, name = (f"{' '.join(words)}\n", "") if not path else (_file(process, path), _name(path))
     store = Store(process.world, process.netns)
-    printed = run(store, text if path else text.rstrip("\n"), name, "a" in flags)
+    form = as_json if "j" in flags else listing
+    printed = run(store, text if path else text.rstrip("\n"), name, "a" in flags, form=form)
     if "c" not in flags:
         yield from store.commit()
     return Result(printed)
@@ -49,8 +52,6 @@ def _options(argv: tuple[str, ...]) -> tuple[set[str], str, list[str]]:
             path = words.pop(0)
         elif option in FLAGS:
             flags.add(FLAGS[option])
-        elif option in ("-j", "--json"):
-            raise CommandError("nft -j: JSON is not modelled here; `nft list ruleset` prints the same as text\n", 1)
         elif option not in USUAL:
             raise CommandError(f"nft: {option}: not modelled here\n", 1)
     return flags, path, words

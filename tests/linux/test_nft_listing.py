@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import World
-from k8slearn.linux.nft import Store, run
+from k8slearn.linux.nft import Store, as_json, run
 from tests.linux import nft_rules
 
 RECORDED = json.loads((Path(__file__).parent / "nft_listings.json").read_text())
 """Rules and what nft 1.0.6 said on kernel 6.18: family -> [what was typed, what was listed or the first line of the
 complaint]."""
+
+
+AS_JSON = json.loads((Path(__file__).parent / "nft_json.json").read_text())
+"""Rules and what ``nft -j`` 1.0.6 listed for them: family -> [what was typed, the rule's ``expr``]."""
 
 
 def base(family: str) -> str:
@@ -43,6 +47,17 @@ def listed(text: str, handles: bool = False) -> str:
     store = Store(World(), "box")
     run(store, text, "/dev/stdin")
     return run(store, "list ruleset", handles=handles)
+
+
+def as_document(text: str) -> str:
+    store = Store(World(), "box")
+    run(store, text, "/dev/stdin")
+    return run(store, "list ruleset", form=as_json)
+
+
+def no_table_handles(document: str) -> str:
+    """A kernel counts its tables for ever."""
+    return re.sub(r'("table": \{[^}]*"handle": )\d+', r"\1N", document)
 
 
 def complaint(text: str) -> str:
@@ -71,6 +86,27 @@ def test_a_rule_is_listed_as_nft_lists_it(family: str) -> None:
     rows = RECORDED["rules"][family]
     differing = [(typed, want, got) for typed, want in rows if (got := said(family, typed)) != want]
     assert differing == []
+
+
+@pytest.mark.parametrize("family", sorted(AS_JSON))
+def test_a_rule_is_listed_as_json_as_nft_lists_it(family: str) -> None:
+    store = Store(World(), "box")
+    run(store, base(family) + "".join(f"add rule {family} t c {typed}\n" for typed, _ in AS_JSON[family]))
+    entries = json.loads(run(store, f"list chain {family} t c", form=as_json))["nftables"][2:]
+    got = [entry["rule"]["expr"] for entry in entries]
+    assert got == [want for _, want in AS_JSON[family]]
+
+
+def test_counters_are_reset_and_shown_as_they_were() -> None:
+    store = Store(World(), "box")
+    text = "table ip t {\n\tcounter c {\n\t\tpackets %s bytes %s\n\t}\n}\n"
+    run(store, text % (3, 4))
+    assert run(store, "reset counters") == text % (3, 4)
+    assert run(store, "reset counter ip t c") == text % (0, 0)
+    with pytest.raises(CommandError, match="unexpected string, expecting counter or counters or quotas or quota"):
+        run(store, "reset rules")
+    with pytest.raises(CommandError, match="`reset quotas` is not modelled here"):
+        run(store, "reset quotas")
 
 
 @pytest.mark.parametrize("name", sorted(RECORDED["files"]))
@@ -226,6 +262,7 @@ def test_random_rule_sets_are_listed_byte_for_byte_as_by_the_kernel(netns: str, 
     assert real(netns, "list", "ruleset")[0] == ours
     hidden = r"(table.*\{) # handle \d+"
     assert re.sub(hidden, r"\1", real(netns, "-a", "list", "ruleset")[0]) == re.sub(hidden, r"\1", listed(text, True))
+    assert no_table_handles(real(netns, "-j", "list", "ruleset")[0]) == no_table_handles(as_document(text))
     refused = real(netns, "-c", "-f", "-", stdin=ours)[1]
     assert not refused or "conflicting protocols" in refused or "cannot use tcp reset" in refused
 

@@ -8,18 +8,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
+from k8slearn.linux.nft import listing
 from k8slearn.linux.nft.expressions import Where
 from k8slearn.linux.nft.scan import Cursor, Token
 from k8slearn.linux.nft.store import Store
-from k8slearn.linux.nft.values import FAMILIES, Chain, Set
+from k8slearn.linux.nft.values import FAMILIES, Chain, Element, Object, Set
 
 NO_FILE, EXISTS, BUSY = "No such file or directory", "File exists", "Device or resource busy"
 UNSUPPORTED = "Operation not supported"
 KERNEL = "Could not process rule: "
 """What nft puts before the kernel's own words."""
 OTHER_FAMILIES = ("bridge", "arp", "netdev")
+
+
+class Form(Protocol):
+    """A module that prints: `listing`, `as_json`."""
+
+    def ruleset(self, store: Store, handles: bool, family: str = "") -> str: ...
+    def table(self, store: Store, family: str, name: str, handles: bool) -> str: ...
+    def table_line(self, store: Store, family: str, name: str, handles: bool) -> str: ...
+    def wrapped(self, name: str, inside: str, handle: int = 0) -> str: ...
+    def document(self, entries: str) -> str: ...
+    def chain(
+        self, store: Store, family: str, table_name: str, name: str, row: Chain, handles: bool, rules: bool = True
+    ) -> str: ...
+    def counter(self, store: Store, family: str, table_name: str, name: str, row: Object, handles: bool) -> str: ...
+    def set_block(
+        self,
+        store: Store,
+        family: str,
+        table_name: str,
+        name: str,
+        row: Set,
+        handles: bool,
+        elements: list[Element] | None = None,
+    ) -> str: ...
 
 
 @dataclass(slots=True)
@@ -30,6 +55,8 @@ class Batch:
     cursor: Cursor
     handles: bool
     because: str = ""
+    form: Form = listing
+    """How it is printed: as text, or as JSON."""
     printed: list[str] = field(default_factory=list)
     touched: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     """The tables whose rules changed, and the characters of the command that did it last."""

@@ -1,33 +1,35 @@
-"""nft's commands: ``add``, ``create``, ``insert``, ``replace``, ``delete``, ``flush``, ``rename``, ``list``, ``get``.
+"""nft's commands: ``add``, ``create``, ``insert``, ``replace``, ``delete``, ``flush``, ``rename``, ``list``, ``get``,
+``reset``.
 
 A text is a row of commands, each on its own line, or whole tables as ``nft list`` prints them. All of it is one
 transaction: `run` works on a `Store` and the caller writes it, or nothing.
 
-Left out: ``include``, ``monitor``, ``reset``, ``import``.
+Left out: ``include``, ``monitor``, ``import``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from k8slearn.linux.nft import validate
+from k8slearn.linux.nft import listing, validate
 from k8slearn.linux.nft.adding import OBJECTS, add
-from k8slearn.linux.nft.batch import KERNEL, OTHER_FAMILIES, Batch
+from k8slearn.linux.nft.batch import KERNEL, OTHER_FAMILIES, Batch, Form
 from k8slearn.linux.nft.placing import insert, replace_rule
 from k8slearn.linux.nft.removing import delete, flush, rename
 from k8slearn.linux.nft.scan import Cursor, Source, scan, substitute
-from k8slearn.linux.nft.showing import get, show
+from k8slearn.linux.nft.showing import get, reset, show
 from k8slearn.linux.nft.store import Store
 from k8slearn.linux.nft.values import FAMILIES
 
 
-def run(store: Store, text: str, name: str = "", handles: bool = False, because: str = "") -> str:
+def run(store: Store, text: str, name: str = "", handles: bool = False, because: str = "", form: Form = listing) -> str:
     """Do every command of a text on the draft; returns what ``list`` and ``get`` print. CommandError in nft's words.
 
-    `name` is the file's, which stands before complaints; `because` is kept with every rule that is made."""
+    `name` is the file's, which stands before complaints; `because` is kept with every rule that is made; `form` is
+    `listing` for text or `as_json`."""
     source = Source(substitute(text), name)
     cursor = Cursor(source, scan(source))
-    batch = Batch(store, cursor, handles, because)
+    batch = Batch(store, cursor, handles, because, form)
     cursor.skip_lines()
     while cursor.at < cursor.stop:
         command(batch)
@@ -57,7 +59,7 @@ def command(batch: Batch) -> None:
     VERBS[verb](batch, verb, start)
 
 
-NOT_HERE = ("include", "monitor", "reset", "import", "export", "describe")
+NOT_HERE = ("include", "monitor", "import", "export", "describe")
 VERBS: Mapping[str, Callable[[Batch, str, int], None]] = {
     "add": add,
     "create": add,
@@ -68,5 +70,6 @@ VERBS: Mapping[str, Callable[[Batch, str, int], None]] = {
     "rename": rename,
     "list": show,
     "get": get,
+    "reset": reset,
 }
 """A command's first word -> what does it."""

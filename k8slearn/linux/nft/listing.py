@@ -1,6 +1,6 @@
 """Printing tables, chains and sets exactly as ``nft list`` does.
 
-Left out: ``-j`` and the switches of the output but ``-a``.
+Left out: the switches of the output but ``-a`` (``-j`` is `as_json.py`'s).
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ def ruleset(store: Store, handles: bool, family: str = "") -> str:
     return "".join(table(store, *name, handles) for name in store.tables(family))
 
 
+def document(entries: str) -> str:
+    return entries
+
+
 def table(store: Store, family: str, name: str, handles: bool) -> str:
     """``nft list table FAMILY NAME``."""
     row = store.table(family, name)
@@ -37,6 +41,13 @@ def table(store: Store, family: str, name: str, handles: bool) -> str:
     blocks += [set_block(store, family, name, n, s, handles) for n, s in store.sets(family, name).items()]
     blocks += [chain(store, family, name, n, c, handles) for n, c in store.chains(family, name).items()]
     return wrapped(f"{family} {name}", "".join(lines) + "\n".join(blocks), row.handle if handles else 0)
+
+
+def table_line(store: Store, family: str, name: str, handles: bool) -> str:
+    """A line of ``nft list tables``."""
+    row = store.table(family, name)
+    assert row is not None
+    return f"table {family} {name}{_handle(row.handle if handles else 0)}\n"
 
 
 def wrapped(name: str, inside: str, handle: int = 0) -> str:

@@ -36,7 +36,7 @@ KEYWORDS = frozenset(
     dynamic element elements fib flags flush get goto handle hook icmp icmpv6 import inc index inet insert
     interval ip ip6 iif iifname jump limit list log map maps mark masquerade meta name notrack numgen oif
     oifname over packets policy position prefix priority queue random rate redirect reject rename replace
-    reset return rule rules ruleset saddr sctp set sets size snat sport table tables tcp th timeout to type
+    reset return rule ruleset saddr sctp set sets size snat sport table tables tcp th timeout to type
     typeof udp update vmap with
     """.split()  # noqa: SIM905
 )

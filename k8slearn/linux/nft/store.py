@@ -137,6 +137,13 @@ class Store:
             for key in [k for h in handles for k in (("nft", family, table, chain, h),) if k in rows]:
                 self.remove((self.netns, kind, key))
 
+    def reset(self, family: str, table: str, name: str, row: Object) -> None:
+        """A named counter begins anew."""
+        self.put((self.netns, "nftobject", (family, table, name)), replace(row, packets=0, size=0))
+        key = ("nft", family, table, name)
+        if key in self.world.table(self.netns, "counter"):
+            self.remove((self.netns, "counter", key))
+
     def drop_table(self, family: str, name: str) -> None:
         for chain in self.chains(family, name):
             self.drop_chain(family, name, chain)

@@ -2,7 +2,7 @@
 
 `PRINT` has a row for each kind of statement. What is printed can be read again and is then the same (a law).
 
-Left out: ``-j``, ``-n``, ``-s``, ``-S`` and the other switches of the output.
+Left out: ``-n``, ``-s``, ``-S`` and the other switches of the output.
 """
 
 from __future__ import annotations
