@@ -139,7 +139,7 @@ def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
     world = net.world
     if frame.src == NOBODY:  # somebody looks whether an address is free (RFC 5227)
         return fib.lookup(world, netns, frame.dst).kind == "local"
-    if fib.source_refused(world, netns, link.name, frame.src):
+    if fib.source_refused(world, netns, link.name, frame.src, frame.dst):
         return False
     found = fib.lookup(world, netns, frame.dst)
     if found.kind == "local":

@@ -204,8 +204,9 @@ def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
     skb.prerouted = True
     if skb.packet.dst == before:
         return True
-    found = fib.lookup(net.world, skb.netns, skb.packet.dst)
-    refused = fib.source_refused(net.world, skb.netns, device.name, skb.packet.src)
+    src, dst, dev = skb.packet.src, skb.packet.dst, device.name
+    found = fib.lookup(net.world, skb.netns, dst, src=src, iif=dev, mark=skb.mark)
+    refused = fib.source_refused(net.world, skb.netns, dev, src, dst, skb.mark)
     forwards = sysctl.is_on(net.world, skb.netns, "net.ipv4.ip_forward")
     if forwards and not refused and found.kind == "unicast" and found.dev == device.name:
         yield from _bridged_dnat(net, skb, device, found.via or skb.packet.dst)

@@ -25,7 +25,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux.device import find, refused
+from k8slearn.linux import inet6
+from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.rows import Neighbour
 
 STATES: Mapping[str, tuple[bool, str]] = {
@@ -56,7 +57,9 @@ def add(world: World, netns: str, dev: str, address: str, mac: str, state: str =
 
 def replace(world: World, netns: str, dev: str, address: str, mac: str, state: str = "PERMANENT") -> Commands:
     """``ip neigh replace``: as add, over what is there."""
-    find(world, netns, dev)
+    link = find(world, netns, dev)
+    if ":" in address and not inet6.enabled(world, netns, link):
+        raise error("IPv6 is disabled on this device.")
     yield Put(key(netns, dev, address), Neighbour(dev, address, mac.lower(), state))
 
 

@@ -228,7 +228,7 @@ def deliver_local(net: Net, skb: Skb) -> Walk[None]:
 
 def send_local(net: Net, out: Outgoing) -> Walk[str]:
     """A packet that this machine makes itself; returns an errno's words where it cannot even leave."""
-    world, netns, packet = net.world, out.netns, out.packet
+    world, netns, packet, net.errno = net.world, out.netns, out.packet, ""
     found = _way_out(world, out)
     if not _leads_somewhere(found):
         if found.kind == "none":
@@ -300,7 +300,8 @@ def reroute(net: Net, skb: Skb) -> Walk[str]:
     says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
     yield Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT")
     yield from output(net, skb)
-    return ""
+    words, net.errno = net.errno, ""
+    return words
 
 
 def _leads_somewhere(found: Found) -> bool:
@@ -337,6 +338,7 @@ def output(net: Net, skb: Skb) -> Walk[None]:
     forwarded = bool(skb.iif)
     skb.iif = skb.iif if skb.oif != "lo" else ""
     if not (yield from netfilter.run(net, skb, "POSTROUTING")):
+        net.errno = "" if forwarded else "Operation not permitted"
         return
     if skb.oif == "lo":
         yield from loop_back(net, skb, forwarded)

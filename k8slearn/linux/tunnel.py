@@ -39,3 +39,4 @@ def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -
         yield from path.reroute(net, skb)
         return
     yield from path.output(net, skb)
+    net.errno = ""  # a tunnel's device does not say what became of the outer packet

@@ -106,6 +106,15 @@ def _verdict(verdict: Verdict) -> Act:
     return lambda net, skb, here: outcome
 
 
+REJECTED = {"tcp": ("tcp",), "icmp": ("ip",), "icmpv6": ("ip6",)}
+"""How a rule rejects -> whom alone: a condition that nft adds and does not print (`stmt_evaluate_reject`)."""
+
+
+def _reject(reject: Reject) -> Act:
+    whom = REJECTED.get(reject.how, ("ip", "ip6"))
+    return lambda net, skb, here: reject if {skb.packet.proto, skb.packet.family} & {*whom} else False
+
+
 def _nat(statement: Nat) -> Act:
     """An address of the other family translates nothing (`nft_nat.c: nft_nat_inet_eval`)."""
     lookup = _mapped(statement.address) if isinstance(statement.address, Mapped) else None
@@ -211,7 +220,7 @@ BUILD: Mapping[type[Statement], Callable[[Any], Act]] = {
     Counter: _counter,
     Limit: limit,
     Log: lambda statement: lambda net, skb, here: None,
-    Reject: lambda reject: lambda net, skb, here: reject,
+    Reject: _reject,
     Nat: _nat,
     SetMark: _set_mark,
     Update: _update,
