@@ -39,12 +39,17 @@ a ip link set e0 up
 b ip addr add 10.0.1.2/24 dev e0
 b ip link set e0 up
 b ip route add 10.9.0.0/16 via 10.7.7.7
+a ip6tables -A OUTPUT -p tcp -m tcp --dport 9 -j REJECT
+b nft 'add table inet mine'
+b nft 'add chain inet mine in { type filter hook input priority filter; policy accept; }'
+b nft 'add rule inet mine in tcp dport { 82, 83 } drop'
 b listen tcp 0.0.0.0 80
 b listen udp 10.0.1.2 53
 """
 PROBES = (
     Probe("a", "10.0.1.2", 80, "tcp"),
     Probe("a", "10.0.1.2", 81, "tcp"),
+    Probe("a", "10.0.1.2", 82, "tcp"),
     Probe("a", "10.0.1.2", 53, "udp"),
     Probe("a", "10.0.1.2", 0, "icmp"),
     Probe("a", "10.0.1.9", 0, "icmp"),
@@ -53,6 +58,7 @@ PROBES = (
 ANSWERS = [
     Answer("connected", "b", "10.0.1.1"),
     Answer("refused"),
+    Answer("timeout"),
     Answer("connected", "b", "10.0.1.1"),
     Answer("connected", "b", "10.0.1.1"),
     Answer("unreachable"),

@@ -68,6 +68,46 @@ a listen tcp 10.0.1.2 80 # refused
 b listen tcp 10.0.1.2 80
 c listen tcp 10.0.1.2 80 # refused
 """,
+    "who sends hears at once of what its own last hook drops, but for TCP": TWO
+    + """
+a ip addr add 10.0.1.1/24 dev e0
+b ip addr add 10.0.1.2/24 dev e0
+a nft 'add table ip mine'
+a nft 'add chain ip mine last { type filter hook postrouting priority mangle; policy drop; }'
+b listen tcp 0.0.0.0 80
+a -> 10.0.1.2 80/tcp: timeout
+a -> 10.0.1.2 53/udp: unreachable
+a -> 10.0.1.2 0/icmp: unreachable
+""",
+    "a TCP reset is an answer to TCP alone": TWO
+    + """
+a ip addr add 10.0.1.1/24 dev e0
+b ip addr add 10.0.1.2/24 dev e0
+b nft 'add table inet mine'
+b nft 'add chain inet mine in { type filter hook input priority filter; }'
+b nft 'add rule inet mine in meta l4proto tcp reject with tcp reset'
+b nft 'add rule inet mine in meta nfproto ipv6 reject with icmpv6 no-route'
+b listen tcp 0.0.0.0 80
+b listen udp 0.0.0.0 53
+a -> 10.0.1.2 80/tcp: refused
+a -> 10.0.1.2 53/udp: connected b 10.0.1.1
+a -> 10.0.1.2 0/icmp: connected b 10.0.1.1
+""",
+    "with rp_filter a rule about the answers decides whether ARP is answered": TWO
+    + """
+a ip addr add 10.0.1.1/24 dev e0
+b ip addr add 10.0.1.2/24 dev e0
+b sysctl -w net.ipv4.conf.e0.rp_filter=2
+b ip rule add from 10.0.1.0/24 unreachable pref 10
+a -> 10.0.1.2 80/tcp: unreachable
+a -> 10.0.1.2 0/icmp: unreachable
+""",
+    "a device without IPv6 has no IPv6 neighbours": TWO
+    + """
+a sysctl -w net.ipv6.conf.e0.disable_ipv6=1
+a ip neigh add fd00::2 lladdr 02:00:00:00:00:02 dev e0 # refused
+a ip neigh add 10.0.1.2 lladdr 02:00:00:00:00:02 dev e0
+""",
     "a router that masquerades half of a conversation breaks it": """
 - ip netns add a
 - ip netns add r

@@ -17,6 +17,8 @@ from .scenario import Line, Probe, Scenario
 from .six import in_ipv6
 
 PROBES = 28
+FAMILIES = ((False,), (False,), (True,), (False, True), (False, True), (True, False))
+"""In which families a scenario is numbered and asked, one after the other; True: IPv6."""
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Drawing:
     ends: list[End] = field(default_factory=list)
     top: list[str] = field(default_factory=list)
     """Lines of the machine: boxes and cables."""
+    cards: list[Line] = field(default_factory=list)
+    """Lines that make devices on top of those, some of them in another box."""
     typed: dict[str, list[str]] = field(default_factory=dict)
     segments: int = 0
     devices: int = 0
@@ -96,8 +100,9 @@ def draw(seed: int) -> Scenario:
     for box in drawing.boxes:
         drawing.top.append(f"ip netns add {box}")
     wire(drawing)
+    macvlans(drawing)
     asked: list[Probe] = []
-    drawing.families = drawing.random.choice(((False,), (False,), (True,), (False, True), (False, True)))
+    drawing.families = drawing.random.choice(FAMILIES)
     for six in drawing.families:
         drawing.six = six
         for part in (settings, number, up, tunnels, ways, policies, neighbours, rules):
@@ -106,7 +111,7 @@ def draw(seed: int) -> Scenario:
         drawing.extra.clear()
     accidents(drawing)
     listeners(drawing, len(drawing.families) == 2)
-    lines = [Line("", text) for text in drawing.top]
+    lines = [Line("", text) for text in drawing.top] + drawing.cards
     lines += [
         Line(box, text) for box, typed in drawing.typed.items() for text in typed if not text.startswith("listen")
     ]
@@ -135,6 +140,22 @@ def wire(drawing: Drawing) -> None:
             drawing.cable(one, other, drawing.segment())
         elif drawing.chance(0.1) and len(boxes) > 2:
             switch(drawing, one, [other])
+
+
+def macvlans(drawing: Drawing) -> None:
+    """Now and then some more MACs on one card: in its own box, or each in another one."""
+    cards = [end for end in drawing.ends if end.dev.startswith("e")]
+    if not cards or not drawing.chance(0.25):
+        return
+    random, card = drawing.random, drawing.random.choice(cards)
+    mode = random.choice(("bridge", "bridge", "bridge", "private", "vepa", "passthru"))
+    for number in range(1 if mode == "passthru" else random.randint(1, 3)):
+        own = mode if drawing.chance(0.9) else random.choice(("bridge", "private", "vepa"))
+        box, dev = random.choice(drawing.boxes), f"m{number}"
+        away = f" netns {box}" if box != card.box else ""
+        words = f"ip link add link {card.dev} name {dev} address {drawing.mac()}{away} type macvlan mode {own}"
+        drawing.cards.append(Line(card.box, words))
+        drawing.ends.append(End(box, dev, card.segment))
 
 
 def switch(drawing: Drawing, box: str, others: list[str]) -> None:
@@ -167,12 +188,16 @@ def up(drawing: Drawing) -> None:
 
 
 def tunnels(drawing: Drawing) -> None:
-    """VXLANs between boxes; they are segments of their own.
+    """VXLANs between boxes; they are segments of their own, and have IPv4 addresses, over IPv4 or IPv6.
 
-    With IPv6 off: a link that speaks it reports its groups, and by that the boxes below learn of each other."""
-    if drawing.families != (False,) or not drawing.chance(0.3):
+    With IPv6 off inside: a link that speaks it reports its groups, and by that the boxes below learn of each other."""
+    if (
+        drawing.families not in ((False,), (True, False))
+        or drawing.six != drawing.families[0]
+        or not drawing.chance(0.4)
+    ):
         return
-    for box in drawing.boxes:
+    for box in drawing.boxes if not drawing.six else ():
         drawing.typed[box].insert(0, "sysctl -w net.ipv6.conf.all.disable_ipv6=1")
         drawing.typed[box].insert(1, "sysctl -w net.ipv6.conf.default.disable_ipv6=1")
     random = drawing.random
@@ -192,9 +217,12 @@ def tunnels(drawing: Drawing) -> None:
         for other in far:
             if drawing.chance(0.8):
                 drawing.type(box, f"bridge fdb append 00:00:00:00:00:00 dev {name} dst {other.address}")
-        end = End(box, name, segment, f"10.0.{segment}.{drawing.boxes.index(box) + 1}")
+        end = End(box, name, segment, f"10.0.{segment}.{drawing.boxes.index(box) + 1}" if not drawing.six else "")
         drawing.ends.append(end)
-        drawing.type(box, f"ip addr add {end.cidr} dev {name}")
+        if drawing.six:
+            drawing.type(box, f"sysctl -w net.ipv6.conf.{name}.disable_ipv6=1")
+        else:
+            drawing.type(box, f"ip addr add {end.cidr} dev {name}")
         if not drawing.chance(0.03):
             drawing.type(box, f"ip link set {name} up")
 

@@ -29,7 +29,7 @@ from k8slearn.linux import sysctl
 
 from .scenario import Answer, Line, Probe, Scenario
 
-TOOLS = ("ip", "bridge", "iptables-restore")
+TOOLS = ("ip", "bridge", "iptables-restore", "nft")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 AGENT = [sys.executable, "-I", "-S", str(Path(agent.__file__))]
 COUNT = itertools.count()
@@ -168,6 +168,11 @@ class Real:
         if run([f"{lines[0][1].split()[0]}-restore", "--noflush"], said).returncode:
             self._one_by_one(box, lines)
 
+    def _nft(self, box: str, lines: list[Numbered]) -> None:
+        """``nft -f``: all or nothing."""
+        if run(["nft", "-f", "-"], "".join(f"{' '.join(shlex.split(text)[1:])}\n" for _, text in lines)).returncode:
+            self._one_by_one(box, lines)
+
     def _listen(self, box: str, lines: list[Numbered]) -> None:
         if not self._listens(box, lines):
             self.refused.update({one[0]: "bind" for one in lines if not self._listens(box, [one])})
@@ -235,6 +240,7 @@ BATCH: Mapping[str, Callable[[Real, str, list[Numbered]], None]] = {
     "sysctl": Real._settings,
     "iptables": Real._iptables,
     "ip6tables": Real._iptables,
+    "nft": Real._nft,
     "listen": Real._listen,
 }
 

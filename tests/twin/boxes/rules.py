@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .nft import nftables
+
 if TYPE_CHECKING:
     from .draw import Drawing
 
@@ -26,7 +28,13 @@ def rules(drawing: Drawing) -> None:
     if drawing.chance(0.35):
         return
     for box in drawing.boxes:
-        for part, probability in ((filters, 0.3), (translations, 0.4), (marks, 0.1), (untracked, 0.06)):
+        for part, probability in (
+            (filters, 0.3),
+            (translations, 0.4),
+            (marks, 0.1),
+            (untracked, 0.06),
+            (nftables, 0.2),
+        ):
             if drawing.chance(probability):
                 part(drawing, box)
 
@@ -132,7 +140,9 @@ def destination(drawing: Drawing, box: str) -> None:
 def source(drawing: Drawing, box: str) -> None:
     random = drawing.random
     said = matches(drawing, box, "POSTROUTING")
-    known = [end.address for end in drawing.on(box) if end.address] or ["10.0.1.1"]
+    known = [end.address for end in drawing.on(box) if end.address]
+    if not known:
+        return  # a sender without an address is 0.0.0.0, and hears of errors in ways of its own
     others = [end.address for end in drawing.ends if end.address] or ["10.0.1.1"]
     target = random.choice(("MASQUERADE", "MASQUERADE", "", " "))
     target = target if target.strip() else f"SNAT --to-source {random.choice((*known, random.choice(others)))}"

@@ -1,4 +1,4 @@
-"""A scenario as a bash script: for any Linux machine with root, iproute2, iptables and python3."""
+"""A scenario as a bash script: for any Linux machine with root, iproute2, iptables, nft and python3."""
 
 from __future__ import annotations
 
