@@ -102,6 +102,17 @@ b ip rule add from 10.0.1.0/24 unreachable pref 10
 a -> 10.0.1.2 80/tcp: unreachable
 a -> 10.0.1.2 0/icmp: unreachable
 """,
+    "a VXLAN over a card takes what comes to its own port alone": TWO
+    + """
+a ip addr add 10.0.1.1/24 dev e0
+b ip addr add 10.0.1.2/24 dev e0
+b ip link add vx0 type vxlan id 7 dstport 4789 local 10.0.1.2 remote 10.0.1.1 dev e0
+b ip link set vx0 up
+b listen udp 0.0.0.0 53
+a -> 10.0.1.2 53/udp: connected b 10.0.1.1
+a -> 10.0.1.2 54/udp: refused
+a -> 10.0.1.2 4789/udp: timeout
+""",
     "a device without IPv6 has no IPv6 neighbours": TWO
     + """
 a sysctl -w net.ipv6.conf.e0.disable_ipv6=1
