@@ -230,7 +230,8 @@ def _judged(trace: Trace, legs: list[Leg], world: World) -> str:
     """Of two pods: is the sender's own address seen, and the receiver's own reached?"""
     sent = next((step.before for step in _steps(legs) if step.what == "send"), None)
     pods = world.table("api", "pods")
-    if trace.source not in pods or trace.destination not in pods:
+    own = {each["ip"] for pod in pods.values() for each in (pod.get("status") or {}).get("podIPs") or ()}
+    if trace.source not in {*pods, *own} or trace.destination not in {*pods, *own}:
         return "says nothing: not from pod to pod"
     if trace.outcome != "connected" or sent is None:
         return "not tried: no packet came through"

@@ -42,7 +42,7 @@ REPLACES_KUBE_PROXY = "cilium"
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 FOUR_ONLY = {
-    **dict.fromkeys(("calico", "cilium", "kubenet"), "that is not built yet, use bridge or ptp"),
+    **dict.fromkeys(("calico", "cilium"), "that is not built yet, use bridge, ptp, flannel or kubenet"),
     "vpc": "the AWS VPC CNI gives its pods IPv4 addresses or IPv6 addresses, never both",
 }
 """Wirings that a dual-stack cluster cannot have, and why."""

@@ -5,7 +5,10 @@ It is a bridge ``cbr0`` and host-local, called by the kubelet with a configurati
 cloud's controller puts there. cbr0 is promiscuous, so that a pod may reach itself through a Service (hairpin mode
 ``promiscuous-bridge``).
 
-Left out: the ebtables rules that drop the duplicates of hairpinned packets, hostPorts, bandwidth limits, dual-stack.
+In a dual-stack cluster (it had them from 1.16 on) host-local has a range of each family; IPv6 is never masqueraded, for
+``--non-masquerade-cidr`` is one IPv4 network.
+
+Left out: the ebtables rules that drop the duplicates of hairpinned packets, hostPorts, bandwidth limits.
 """
 
 from __future__ import annotations
@@ -53,35 +56,38 @@ def start(world: World, node: str, options: Options = USUAL) -> Commands:
     yield from _masquerade(world, node, options)
 
 
-def add(world: World, pod_cidr: str, to: Attachment, options: Options = USUAL) -> Generator[Command, None, spec.Result]:
+def add(
+    world: World, pod_cidrs: tuple[str, ...], to: Attachment, options: Options = USUAL
+) -> Generator[Command, None, spec.Result]:
     """Wire a pod: ``lo`` first, then the bridge. Raises CniError."""
     yield from runtime.add(world, LOOPBACK, to._replace(ifname="lo"))
-    result = yield from runtime.add(world, _network(world, to.node, pod_cidr, options), to)
+    result = yield from runtime.add(world, _network(world, to.node, pod_cidrs, options), to)
     if options.hairpin_mode == "promiscuous-bridge":
         yield from link.set_promisc(world, to.node, BRIDGE, True)
     yield from _masquerade(world, to.node, options)
     return result
 
 
-def delete(world: World, pod_cidr: str, to: Attachment, options: Options = USUAL) -> Commands:
+def delete(world: World, pod_cidrs: tuple[str, ...], to: Attachment, options: Options = USUAL) -> Commands:
     """Take a pod's wire away. Raises CniError."""
-    yield from runtime.delete(world, _network(world, to.node, pod_cidr, options), to)
+    yield from runtime.delete(world, _network(world, to.node, pod_cidrs, options), to)
 
 
-def _network(world: World, node: str, pod_cidr: str, options: Options) -> Network:
-    text = config(pod_cidr, options.mtu or mtu(world, node), options.hairpin_mode == "hairpin-veth")
+def _network(world: World, node: str, pod_cidrs: tuple[str, ...], options: Options) -> Network:
+    text = config(pod_cidrs, options.mtu or mtu(world, node), options.hairpin_mode == "hairpin-veth")
     return Network(f'{{"cniVersion":"0.1.0","name":"kubenet","plugins":[{text}]}}', "kubenet", "0.1.0", ("bridge",))
 
 
 @lru_cache(maxsize=8192)
-def config(pod_cidr: str, mtu: int, hairpin: bool = False) -> str:
+def config(pod_cidrs: tuple[str, ...], mtu: int, hairpin: bool = False) -> str:
     """kubenet's configuration, field by field; `hairpin` is for ``--hairpin-mode=hairpin-veth`` only."""
-    base, _ = ip.network(pod_cidr)
+    base, _ = ip.network(pod_cidrs[0])
+    one = {"subnet": pod_cidrs[0], "gateway": ip.text(base + 1)}
+    several = {"ranges": [[{"subnet": cidr}] for cidr in pod_cidrs]}
     ipam = {
         "type": "host-local",
-        "subnet": pod_cidr,
-        "gateway": ip.text(base + 1),
-        "routes": [{"dst": "0.0.0.0/0"}],
+        **(several if len(pod_cidrs) > 1 else one),
+        "routes": [{"dst": ip.ANY6 if ":" in cidr else ip.ANY} for cidr in pod_cidrs],
     }
     fields = {"bridge": BRIDGE, "mtu": mtu, "addIf": "eth0", "isGateway": True, "ipMasq": False, "hairpinMode": hairpin}
     return json.dumps({"cniVersion": "0.1.0", "name": "kubenet", "type": "bridge", **fields, "ipam": ipam})

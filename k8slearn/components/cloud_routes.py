@@ -8,7 +8,7 @@ taint that follows from it. Every 10 seconds the controller compares what is the
 
 A cloud takes only so many routes (400 in Azure, 50 in AWS unless one asks for more): so many nodes kubenet can have.
 The nodes beyond stay NetworkUnavailable, each with the event of the route that could not be made; ``topology=`` says
-how many (``cloud_routes``).
+how many (``cloud_routes``). In a dual-stack cluster a node has a route for each family.
 
 Left out: each cloud's own sentence for it, and routes of nodes that are gone (they stay, as blackholes do,
 until deleted here).
@@ -52,10 +52,11 @@ class CloudRoutes:
 
     def reconcile(self, world: World, key: str) -> Commands:
         node = world.get(("api", "nodes", key))
-        wanted = None if node is None else _wanted(node)
-        if node is None or wanted is None:
+        if node is None or not _wanted(node):
             return
-        if not _there(world, wanted):
+        for wanted in _wanted(node):
+            if _there(world, wanted):
+                continue
             try:
                 _check_room(world)
                 yield from route.replace(world, ROUTER, wanted)
@@ -72,17 +73,17 @@ class CloudRoutes:
         """Only a look that would find something is worth a timer."""
         nodes = world.table("api", "nodes")
         for name in sorted(map(str, nodes)):
-            wanted = _wanted(nodes[name])
-            if wanted is not None and not _there(world, wanted):
+            if not all(_there(world, wanted) for wanted in _wanted(nodes[name])):
                 yield (math.floor(world.clock / PERIOD) + 1) * PERIOD, name
 
 
-def _wanted(node: Obj) -> Route | None:
-    cidr = (node.get("spec") or {}).get("podCIDR")
-    address = next(
-        (a["address"] for a in (node.get("status") or {}).get("addresses") or () if a["type"] == "InternalIP"), None
-    )
-    return Route(cidr, via=address, proto="static") if cidr and address else None
+def _wanted(node: Obj) -> list[Route]:
+    """To the node's pods by the node, in each family that it has both of."""
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    internal = [str(a["address"]) for a in status.get("addresses") or () if a["type"] == "InternalIP"]
+    own = {":" in address: address for address in reversed(internal)}
+    cidrs = spec.get("podCIDRs") or [cidr for cidr in (spec.get("podCIDR"),) if cidr]
+    return [Route(cidr, via=own[":" in cidr], proto="static") for cidr in cidrs if (":" in cidr) in own]
 
 
 def _tell(world: World, node: Obj, value: str, reason: str, message: str) -> Commands:
@@ -96,8 +97,9 @@ def _tell(world: World, node: Obj, value: str, reason: str, message: str) -> Com
 def _check_room(world: World) -> None:
     """Raises CommandError when the cloud takes no more routes of this controller."""
     settings: Settings = world.get(("cluster", "settings", ""))
-    limit, pods = settings.topology.cloud_routes, ranges(settings.pod_cidr)[0]
-    ours = sum(ip.within(row.dst.partition("/")[0], pods) for row in world.table(ROUTER, "route").values())
+    limit, pods = settings.topology.cloud_routes, ranges(settings.pod_cidr)
+    there = [row.dst.partition("/")[0] for row in world.table(ROUTER, "route").values()]
+    ours = sum(ip.within(address, cidr) for address in there for cidr in pods)
     if ours >= limit:
         raise CommandError(f"the network takes {limit} routes and has {ours}\n", 1)
 

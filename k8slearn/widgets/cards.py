@@ -68,7 +68,7 @@ def _lines(space: Space, card: Card, x: float, y: float) -> list[Mark]:
         Words("listens", x + card.width - 9, y + 14, cut(listens, 54, 6), "end"),
         Words("name", x + 9, y + 29, cut_middle(name, card.width - 16, 7.5)),
         Words("address", x + 9, y + 45, address),
-        Words("address-dim", x + 9, y + 58, mac),
+        Words("address-dim", x + 9, y + 58, space.address6 or mac),
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from k8slearn.components import Settings
+from k8slearn.components import Settings, ranges
 from k8slearn.journal import Key, World
 from k8slearn.linux import rows, sysctl
 from k8slearn.widgets.scene_api import Service, pods_by_node, services, without_netns
@@ -59,8 +59,15 @@ class Space:
     @property
     def address(self) -> str:
         """The first address that is not loopback's, without its prefix; empty when there is none."""
-        found = (a for p in self.ports if p.kind != "loopback" for a in p.addresses)
-        return next(found, "").partition("/")[0]
+        return next(iter(self._own()), "")
+
+    @property
+    def address6(self) -> str:
+        """The same of IPv6; one that counts on its own link only is none."""
+        return next((a for a in self._own() if ":" in a and not a.startswith("fe80:")), "")
+
+    def _own(self) -> Iterable[str]:
+        return (a.partition("/")[0] for p in self.ports if p.kind != "loopback" for a in p.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def _machine(
         root=_space(world, scope),
         spaces=spaces,
         hidden=len(inner) - len(drawn),
-        pod_cidr=node.get("spec", {}).get("podCIDR", ""),
+        pod_cidr=", ".join(node.get("spec", {}).get("podCIDRs") or [node.get("spec", {}).get("podCIDR", "")]),
         control_plane="node-role.kubernetes.io/control-plane" in (node.get("metadata", {}).get("labels") or {}),
         host_network=host,
         waiting=waiting,
@@ -167,7 +174,7 @@ def _ports(world: World, scope: str) -> Iterable[Port]:
     for link in sorted(world.table(scope, "link").values(), key=lambda k: (k.index, k.name)):
         peer = (link.peer[0], "link", link.peer[1]) if link.peer else None
         key = (scope, "link", link.name)
-        own = tuple(addresses.get(link.name, ()))
+        own = tuple(sorted(addresses.get(link.name, ()), key=lambda address: address.startswith("fe80:")))
         yield Port(key, link.kind, link.mac, link.up, own, link.master, peer, tunnels(world, scope, link))
 
 
@@ -175,7 +182,8 @@ def _networks(world: World) -> Mapping[str, str]:
     settings = world.get(("cluster", "settings", ""))
     if not isinstance(settings, Settings):
         return {"node": "", "pod": "", "cluster": ""}
-    return {"node": settings.node_cidr, "pod": settings.pod_cidr, "cluster": settings.service_cidr}
+    named = {"node": settings.node_cidr, "pod": settings.pod_cidr, "cluster": settings.service_cidr}
+    return {name: ", ".join(ranges(both)) for name, both in named.items()}
 
 
 def _natural(scope: str) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8slearn.journal import Key, World
+from k8slearn.linux.listen import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def services(world: World) -> Iterable[Service]:
 def _endpoints(piece: Mapping[str, Any]) -> list[str]:
     ready = [e for e in piece.get("endpoints") or () if (e.get("conditions") or {}).get("ready", True) is not False]
     ports = [p.get("port") for p in piece.get("ports") or ()] or [None]
-    return [f"{a}:{port}" if port else a for port in ports for e in ready for a in e.get("addresses", ())]
+    return [place(a, port) if port else a for port in ports for e in ready for a in e.get("addresses", ())]
 
 
 def pods_by_node(world: World) -> dict[str, list[str]]:

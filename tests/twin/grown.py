@@ -25,7 +25,7 @@ DUAL = {
     "pod_cidr": "10.244.0.0/16,fd00:10:244::/56",
     "service_cidr": "10.96.0.0/12,fd00:10:96::/112",
 }
-DUAL_NETWORKS = ("bridge", "ptp", "flannel", "flannel-host-gw")
+DUAL_NETWORKS = ("bridge", "ptp", "flannel", "flannel-host-gw", "kubenet")
 
 
 def dual_stack(random: Random, networks: tuple[str, ...] = DUAL_NETWORKS) -> Cluster:

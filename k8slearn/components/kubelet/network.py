@@ -47,7 +47,7 @@ def _reason(world: World, node: str) -> str:
         return RUNTIME_DOWN
     old = dial.of(world).dockershim
     if is_kubenet(world, node):
-        return "" if pod_cidr(world, node) else PER_DOCKERSHIM + kubenet.NO_POD_CIDR
+        return "" if pod_cidrs(world, node) else PER_DOCKERSHIM + kubenet.NO_POD_CIDR
     if runtime.network(world, node) is not None:
         return ""
     return f"{PER_DOCKERSHIM}cni config uninitialized" if old else PER_CONTAINERD
@@ -58,10 +58,11 @@ def is_kubenet(world: World, node: str) -> bool:
     return flags.of(world, node).network_plugin == "kubenet"
 
 
-def pod_cidr(world: World, node: str) -> str:
-    """The node's ``spec.podCIDR``."""
+def pod_cidrs(world: World, node: str) -> tuple[str, ...]:
+    """The node's ``spec.podCIDRs``."""
     obj: dict[str, Any] = world.get(("api", "nodes", node.removeprefix("node:"))) or {}
-    return str((obj.get("spec") or {}).get("podCIDR") or "")
+    spec = obj.get("spec") or {}
+    return tuple(spec.get("podCIDRs") or filter(None, (spec.get("podCIDR"),)))
 
 
 def wire(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, tuple[str, ...]]:
@@ -88,7 +89,7 @@ def _add(pod: Pod, sandbox: Sandbox) -> Generator[Command, None, spec.Result]:
     yield _called(pod.world, "ADD", to, sandbox.pod)
     if is_kubenet(pod.world, pod.node):
         options = flags.of(pod.world, pod.node).kubenet
-        return (yield from kubenet.add(pod.world, pod_cidr(pod.world, pod.node), to, options))
+        return (yield from kubenet.add(pod.world, pod_cidrs(pod.world, pod.node), to, options))
     network = runtime.network(pod.world, pod.node)
     if network is None:
         raise CniError("cni plugin not initialized")
@@ -105,7 +106,7 @@ def unwire(world: World, node: str, sandbox: Sandbox, pod: Pod | None = None) ->
     to = _attachment(node, sandbox, pod)
     yield _called(world, "DEL", to, sandbox.pod)
     if is_kubenet(world, node):
-        yield from kubenet.delete(world, pod_cidr(world, node), to, flags.of(world, node).kubenet)
+        yield from kubenet.delete(world, pod_cidrs(world, node), to, flags.of(world, node).kubenet)
         return
     network = runtime.network(world, node)
     if network is None:
