@@ -3,23 +3,32 @@
 ``kubectl`` has no such command, because no real cluster can be asked without sending the packets. Here they are sent in
 forks of the world, one for each way that chance can fall, and nothing remembers them.
 
+A thousand pods are a million pairs, and most walks are the same but for names. Pods that are wired `alike` are one
+class; what a policy agent's rules say of each pair is asked for all pairs at once (`packetsets`); and one walk is taken
+for each two classes and each answer of those rules.
+
 Left out: pods that have no address of the family (yet): they have no row and no column.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
-from k8slearn import endpoints
+from k8slearn import alike, endpoints, packetsets
+from k8slearn.alike import Places, Puzzled
 from k8slearn.errors import Refused
 from k8slearn.journal import World
-from k8slearn.linux import socket
+from k8slearn.linux import fib, socket
+from k8slearn.packetsets import Packets
 
 SHORT = {"connected": ".", "refused": "R", "unreachable": "U", "timeout": "T", "mixed": "?"}
 """A cell of the table; ``?``: chance decides."""
+Kind = tuple[int, int, str]
+"""A class of senders, a class of receivers, and who stops their packets: one walk stands for all such pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +85,127 @@ class Matrix:
 
 
 def matrix(world: World, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:
-    """Ask for every pair of pods, each pod itself included, at their addresses of one family."""
-    places = endpoints.pods(world, family)
-    cells = {
-        (source, to): tuple(
-            sorted({fate.outcome for fate in socket.fates(world, netns, address, port, protocol.lower())})
-        )
-        for source, (netns, _) in places.items()
-        for to, (_, address) in places.items()
-    }
+    """Ask for every pair of pods, each pod itself included, at their addresses of one family.
+
+    A walk is taken for each class of equal ones (`alike`, `packetsets`), where the rules are understood; else for each
+    pair.
+    """
+    places, proto = endpoints.pods(world, family), protocol.lower()
+    try:
+        cells: Mapping[tuple[str, str], tuple[str, ...]] = Classes(world, places, port, proto).cells()
+    except Puzzled:
+        cells = {(a, b): _walked(world, places, a, b, port, proto) for a in places for b in places}
     return Matrix(tuple(places), port, protocol, cells, family)
+
+
+def _walked(world: World, places: Places, source: str, to: str, port: int, proto: str) -> tuple[str, ...]:
+    """Every outcome that chance leaves to one pair."""
+    found = socket.fates(world, places[source][0], places[to][1], port, proto)
+    return tuple(sorted({fate.outcome for fate in found}))
+
+
+class Cells(Mapping[tuple[str, str], tuple[str, ...]]):
+    """The cells of a matrix by kinds of pairs: what one pair of each kind came to."""
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        classes: list[int],
+        rows: list[tuple[int, int, int]],
+        outcomes: Mapping[Kind, tuple[str, ...]],
+    ) -> None:
+        self._names, self._classes, self._rows, self._outcomes = names, classes, rows, outcomes
+        self._number = {name: n for n, name in enumerate(names)}
+
+    def __getitem__(self, pair: tuple[str, str]) -> tuple[str, ...]:
+        a, b = self._number[pair[0]], self._number[pair[1]]
+        one, unsent, unheard = self._rows[a]
+        word = "itself" if a == b else "egress" if unsent >> b & 1 else "ingress" if unheard >> b & 1 else "open"
+        return self._outcomes[one, self._classes[b], word]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return product(self._names, self._names)
+
+    def __len__(self) -> int:
+        return len(self._names) ** 2
+
+
+class Classes:
+    """Pods that are wired alike, and what each one's own rules let through. A set of pods is a number: a bit each."""
+
+    def __init__(self, world: World, places: Places, port: int, proto: str) -> None:
+        self.world, self.places, self.port, self.proto = world, places, port, proto
+        self.names = tuple(places)
+        self.wiring = alike.wiring(world, places, port, proto)
+        self.classes = [self.wiring.classes[pod] for pod in self.names]
+        self.members: dict[int, int] = {}
+        for n, number in enumerate(self.classes):
+            self.members[number] = self.members.get(number, 0) | 1 << n
+        machines = [scope for scope in world.scopes("addr") if "/" not in scope]
+        held = [row.address for scope in machines for row in world.rows[scope, "addr"].values()]
+        self.addresses = [*(address for _, address in places.values()), *held]
+        self.packets = {scope: Packets(world, scope, self.addresses) for scope in machines}
+        self.unsent = [self._stopped(pod, "dst") for pod in self.names]
+        """For each pod the pods that its own chain lets nothing through to."""
+        self.unheard = self._turned([self._stopped(pod, "src") for pod in self.names])
+        """For each address the pods whose own chain lets nothing through from there."""
+
+    def _stopped(self, pod: str, side: str) -> int:
+        """The far addresses that a pod's own chain drops packets to (dst), or from (src)."""
+        scope, key = self.wiring.own.get(pod, {}).get(side, ("", None))
+        if key is None:
+            return 0
+        asked = packetsets.Asked(side, self.places[pod][1], self.proto, self.port)
+        found = self.packets[scope].dropped(key, asked)
+        if found is None:
+            raise Puzzled("a pod's own chain is not understood")
+        return found
+
+    def _turned(self, rows: list[int]) -> list[int]:
+        """Pod -> addresses becomes address -> pods; pods of equal rows are turned together."""
+        groups: dict[int, int] = {}
+        for n, row in enumerate(rows):
+            groups[row] = groups.get(row, 0) | 1 << n
+        found = []
+        for n in range(len(self.addresses)):
+            found.append(sum(pods for row, pods in groups.items() if row >> n & 1))
+        return found
+
+    def cells(self) -> Cells:
+        """Walk once for each kind of pair."""
+        outcomes: dict[Kind, tuple[str, ...]] = {}
+        rows = []
+        for a, one in enumerate(self.classes):
+            unheard = self._unheard_of(a)
+            rows.append((one, self.unsent[a], unheard))
+            for other, there in self.members.items():
+                for word, pods in _parted(there & ~(1 << a), self.unsent[a], unheard):
+                    if pods and (one, other, word) not in outcomes:
+                        outcomes[one, other, word] = self._walk(a, (pods & -pods).bit_length() - 1)
+            if (one, one, "itself") not in outcomes:
+                outcomes[one, one, "itself"] = self._walk(a, a)
+        return Cells(self.names, self.classes, rows, outcomes)
+
+    def _walk(self, a: int, b: int) -> tuple[str, ...]:
+        return _walked(self.world, self.places, self.names[a], self.names[b], self.port, self.proto)
+
+    def _unheard_of(self, a: int) -> int:
+        """The pods that do not hear this one. One on its node's network sends from the address that the route says."""
+        scope = self.places[self.names[a]][0]
+        if "/" in scope:
+            return self.unheard[a]
+        found = 0
+        for pods in self.members.values():
+            address = self.places[self.names[(pods & -pods).bit_length() - 1]][1]
+            way = fib.lookup(self.world, scope, address)
+            source = fib.source_for(self.world, scope, way, address) if way.kind in ("unicast", "local") else ""
+            if source in self.addresses:
+                found |= pods & self.unheard[self.addresses.index(source)]
+        return found
+
+
+def _parted(pods: int, unsent: int, unheard: int) -> Iterator[tuple[str, int]]:
+    """Destinations by who stops packets to them: the sender's own rules, the receiver's, or nobody."""
+    yield "egress", pods & unsent
+    yield "ingress", pods & ~unsent & unheard
+    yield "open", pods & ~unsent & ~unheard

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from k8slearn import Cluster
+from k8slearn import Cluster, endpoints
+from k8slearn.linux import socket
 
 from .policies_at_random import cluster_policies, namespaces, network_policies, pods
 
@@ -57,3 +59,61 @@ def test_the_text_and_the_packets_agree_in_many_clusters(
     some: list[Obj], policies: list[Obj], first: list[Obj]
 ) -> None:
     assert disagreement(grown(some, [*policies, *first])) == []
+
+
+# --- the matrix ------------------------------------------------------------------------------------
+
+FAULTS = (
+    "true",
+    "ip route del {0}/32",
+    "ip route add prohibit {0}/32 metric 5",
+    "iptables -I FORWARD -s {0} -j DROP",
+    "iptables -I FORWARD 1 -d {0} -p tcp --dport 80 -j REJECT",
+    "iptables -A FORWARD -s {0} -d {1} -j DROP",
+    "iptables -I FORWARD -s 10.244.1.0/29 -j DROP",
+    "iptables -F cali-from-wl-dispatch",
+    "ip neigh replace {1} lladdr 02:00:00:00:00:99 dev eth0",
+    "sysctl -w net.ipv4.ip_forward=0",
+)
+
+
+def broken(network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]) -> Cluster:
+    cluster = Cluster(nodes=2, network=network)
+    cluster.apply([*namespaces(), *some, *policies])
+    addresses = [pod["status"]["podIP"] for pod in cluster.get("pods", namespace=None) if "podIP" in pod["status"]]
+    for command, node, one, other in faults:
+        words = command.format(addresses[one % len(addresses)], addresses[other % len(addresses)])
+        cluster.node(f"node-{node}").run(words)
+    return cluster
+
+
+def misjudged(cluster: Cluster, port: int) -> list[Any]:
+    """The cells of a matrix that say something else than the walk of that pair."""
+    found, places = cluster.reachability(port), endpoints.pods(cluster.world)
+    pairs = [(a, b) for a in found.pods for b in found.pods]
+    walked = {(a, b): socket.fates(cluster.world, places[a][0], places[b][1], port, "tcp") for a, b in pairs}
+    outcomes = {pair: tuple(sorted({fate.outcome for fate in fates})) for pair, fates in walked.items()}
+    return [(pair, said, found.cells[pair]) for pair, said in outcomes.items() if said != found.cells[pair]]
+
+
+WRONG = st.lists(
+    st.tuples(st.sampled_from(FAULTS), st.sampled_from((1, 2)), st.integers(0, 9), st.integers(0, 9)), max_size=2
+)
+WIRINGS = st.sampled_from(("calico", "calico", "bridge", "flannel", "ptp"))
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
+@given(WIRINGS, pods(4, 6), network_policies(2), WRONG)
+def test_the_matrix_says_what_the_walk_of_each_pair_says(
+    network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]
+) -> None:
+    assert misjudged(broken(network, some, policies, faults), 80) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
+@given(WIRINGS, pods(6, 10), network_policies(), WRONG)
+def test_the_matrix_says_what_the_walk_of_each_pair_says_in_many_clusters(
+    network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]
+) -> None:
+    assert misjudged(broken(network, some, policies, faults), 80) == []
