@@ -47,7 +47,7 @@ def _route_deleted(world: World, random: Random) -> str:
     places = (*_machines(world), *_pods(world), "router")
     rows: list[tuple[str, Route]] = [(s, row) for s in places for row in world.table(s, "route").values()]
     scope, row = random.choice(rows)
-    play(world, route.delete(world, scope, row.dst, dev=row.dev))
+    play(world, route.delete(world, scope, row.dst, dev=row.dev, table=row.table))
     return f"{scope}: ip route del {row.dst} dev {row.dev}"
 
 

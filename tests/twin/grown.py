@@ -17,7 +17,7 @@ SERVICES = (("TCP", 80, 80), ("UDP", 53, 53), ("TCP", 8080, 80), ("TCP", 9090, 8
 def grown(random: Random, networks: tuple[str, ...] = NETWORKS) -> Cluster:
     """A cluster of 2 to 4 nodes in one of the wirings, with pods of three applications and Services over them."""
     nodes, network = random.randint(2, 4), random.choice(networks)
-    return filled(_standing(nodes, network, random.randrange(1 << 30)), random)
+    return filled(standing(nodes, network, random.randrange(1 << 30)), random)
 
 
 DUAL = {
@@ -40,10 +40,11 @@ def dual_stack(random: Random, networks: tuple[str, ...] = DUAL_NETWORKS) -> Clu
     return cluster
 
 
-def _standing(nodes: int, network: str, seed: int) -> Cluster:
+def standing(nodes: int, network: str, seed: int, topology: dict[str, Any] | None = None) -> Cluster:
+    """A cluster of a wiring in a form that this kernel can rebuild."""
     if network != "calico":
-        return Cluster(nodes=nodes, network=network, seed=seed)
-    cluster = Cluster(nodes=nodes, network=None, seed=seed)
+        return Cluster(nodes=nodes, network=network, seed=seed, topology=topology)
+    cluster = Cluster(nodes=nodes, network=None, seed=seed, topology=topology)
     text = manifests.text("calico").replace("CALICO_IPV4POOL_IPIP, value: Always", "CALICO_IPV4POOL_IPIP, value: Never")
     cluster.apply(text)
     return cluster

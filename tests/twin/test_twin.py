@@ -18,7 +18,7 @@ from k8slearn.journal import World
 
 from .faults import inject
 from .grown import NETWORKS, dual_stack, grown
-from .topologies import beyond, on_any_ground
+from .topologies import beyond, on_any_ground, routed
 from .twin import disagreements, probes, probes6
 from .wired import wired
 
@@ -64,7 +64,7 @@ def compare(make: Callable[[Random], World], seed: int, directory: Path) -> list
     world = make(random)
     broken = inject(world, random, random.choice(FAULTS))
     questions = probes(world, random, PROBES)
-    if make is on_any_ground:
+    if make in (on_any_ground, routed):
         questions = list(dict.fromkeys([*questions, *beyond(world, random, PROBES)]))
     if make is of_both_families:
         questions = list(dict.fromkeys([*questions[: PROBES // 3], *probes6(world, random, PROBES)]))
@@ -102,6 +102,14 @@ def test_the_engine_says_what_the_kernel_does_on_a_few_grounds(tmp_path: Path) -
 @pytest.mark.parametrize("start", range(0, 48, 8))
 def test_the_engine_says_what_the_kernel_does_on_any_ground(start: int, tmp_path: Path) -> None:
     assert_twins(on_any_ground, range(start, start + 8), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(0, 24, 8))
+def test_the_engine_says_what_the_kernel_does_on_grounds_whose_subnets_agents_must_know(
+    start: int, tmp_path: Path
+) -> None:
+    assert_twins(routed, range(start, start + 8), tmp_path)
 
 
 @pytest.mark.slow

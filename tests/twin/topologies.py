@@ -5,10 +5,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from k8slearn import Cluster
 from k8slearn.journal import World
 
-from .grown import filled
+from .grown import filled, standing
 from .twin import Probe, running
 
 RULES = (
@@ -30,18 +29,24 @@ NODE_RULES = (
     "sysctl -w net.ipv4.conf.all.rp_filter=1",
     "iptables -A INPUT -s {net} -j DROP",
 )
+WIRINGS = ("bridge", "kubenet", "kubenet", "flannel", "flannel", "flannel-host-gw")
 NETS = ("192.168.64.0/26", "192.168.64.64/26", "192.168.64.128/26", "172.20.0.0/24", "10.244.0.0/16", "203.0.113.0/24")
 
 
 def on_any_ground(random: Random) -> World:
     """A cluster of 2 to 4 nodes under any wiring between nodes, in a network of any shape."""
-    nodes, network = (
-        random.randint(2, 4),
-        random.choice(("bridge", "kubenet", "kubenet", "flannel", "flannel", "flannel-host-gw")),
-    )
+    nodes, network = random.randint(2, 4), random.choice(WIRINGS)
+    return _on_ground(random, nodes, network)
+
+
+def routed(random: Random) -> World:
+    """The same for the wirings whose agents must know of subnets: Calico's routes by BGP, the VPC's own router."""
+    return _on_ground(random, random.randint(2, 4), random.choice(("calico", "vpc")))
+
+
+def _on_ground(random: Random, nodes: int, network: str) -> World:
     seed = random.randrange(1 << 30)
-    cluster = Cluster(nodes=nodes, network=network, seed=seed, topology=drawn(random, nodes))
-    return filled(cluster, random).world.fork()
+    return filled(standing(nodes, network, seed, drawn(random, nodes)), random).world.fork()
 
 
 def drawn(random: Random, nodes: int) -> dict[str, Any]:

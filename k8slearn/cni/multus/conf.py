@@ -159,7 +159,7 @@ def delegate(text: str, element: Element | None = None) -> Delegate:
         element.get("interface", ""),
         element.get("mac", ""),
         tuple(element.get("ips") or ()),
-        tuple(gateways) if gateways is not None else None,
+        tuple(filter(None, gateways)) if gateways is not None else None,
         asked=json.dumps(asked),
     )
 

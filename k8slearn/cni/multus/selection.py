@@ -93,7 +93,7 @@ def _check(element: Element) -> None:
     for field in ("infiniband-guid", "deviceID"):
         if element.get(field):
             raise CniError(f"{field} is not modelled here: there are no such devices, leave the field out")
-    for address in element.get("ips") or ():
+    for address in (text or "" for text in element.get("ips") or ()):
         try:
             (decode.cidr if "/" in address else decode.address)(address)
         except Wrong as wrong:
