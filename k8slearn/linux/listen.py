@@ -199,6 +199,7 @@ def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
     if found is None:
         says = f"nobody listens on {place(packet.dst, packet.dport)}/udp"
         yield Step(skb.netns, "refuse", says, packet, packet, None, skb.iif, reason="NO_SOCKET")
+        skb.tracked, skb.state = None, ""  # no protocol sees the connection any more (`nf_reset_ct`)
         yield from icmp.error(net, skb, "port-unreachable")
         return
     yield _deliver(skb, found)

@@ -30,7 +30,7 @@ from dataclasses import replace
 
 from k8slearn.journal import Commands, Put, World
 from k8slearn.linux import link, path, stack
-from k8slearn.linux.device import find, lower_of, refused
+from k8slearn.linux.device import carrier, find, lower_of, refused
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link, Macvlan
 from k8slearn.linux.skb import Net, Skb
@@ -91,13 +91,18 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     below, place = lower_of(net.world, device), device.lower
     if below is None or place is None or not isinstance(device.spec, Macvlan):
         return
+    if not carrier(net.world, netns, device):
+        says = f"{device.name} has no carrier: {below.name} has none"
+        why = path.link_because(place[0], below)
+        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="QDISC_DROP")
+        return
     if device.spec.mode in DIRECT:
         if stack.is_group(frame.eth_dst):
             _to_all(net, _ports(net, place), frame, DIRECT, device.mac)
         elif any(row.mac == frame.eth_dst and mode in DIRECT for _, row, mode in _ports(net, place)):
             says = f"{device.name}: {frame.eth_dst} is another macvlan of {below.name}: it stays in the house"
             yield Step(netns, "bridge", says, frame, frame, because(netns, device), device.name)
-            yield from path.arrive(net, Skb(place[0], frame, below.name), below)
+            net.wire.append((place[0], below.name, frame))
             return
     yield from path.hand_over(net, place[0], below, frame)
 
