@@ -3,17 +3,22 @@
 Here it does what the bandwidth plugin asks of it: ``protocol all u32 match u32 0 0 action mirred egress redirect dev
 ifb0`` under the ``ingress`` qdisc sends every frame through an ifb.
 
+An agent's programs are filters too (``bpf``, ``direct-action``), under ``ingress`` and under ``egress`` of a device:
+they are listed and can be deleted here, not added. A program's number and tag are derived from its name.
+
 Left out: filters under other qdiscs, conditions, every other kind of filter and action, ``change`` and ``replace``,
 counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from k8slearn.errors import CommandError
+from k8slearn.journal import Remove, digest
 from k8slearn.linux import ingress, qdisc
+from k8slearn.linux.bpf import Program
 from k8slearn.linux.ingress import PROTOCOLS, Filter
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.iproute import Fields, Options, Words, answer, not_modelled, wrong
@@ -129,6 +134,10 @@ def _delete(process: Process, options: Options, words: Words) -> Running:
     if not asked.dev:
         not_modelled("tc filter without a device")
     find(process, asked.dev)
+    hook = (process.netns, "bpf", (asked.dev, asked.parent))
+    if process.world.get(hook) is not None and asked.pref in (0, 1):
+        yield Remove(hook)
+        return Result()
     if asked.parent != "ingress":
         raise qdisc.error(f"Parent Qdisc doesn't exists.\n{TALKING}")
     yield from ingress.delete(process.world, process.netns, asked.dev, asked.pref)
@@ -147,10 +156,32 @@ def _show(process: Process, options: Options, words: Words) -> Running:
     find(process, asked.dev)
     found = ingress.on(process.world.table(process.netns, "tcfilter"), asked.dev)
     found = [row for row in found if asked.parent == "ingress" and asked.pref in (0, row.pref)]
-    rows: list[Fields] = []
+    rows: list[Fields] = [*_programs(process, asked)] if asked.pref in (0, 1) else []
     for row in found:
         rows += _fields(process, row, {} if asked.named else {"parent": "ffff:"})
     return answer(options, rows, _text)
+
+
+def _programs(process: Process, asked: Asked) -> Iterator[Fields]:
+    """The program that hangs at this hook: two records, as for every filter."""
+    program: Program | None = process.world.get((process.netns, "bpf", (asked.dev, asked.parent)))
+    if program is None:
+        return
+    name = f"{program.name}-{asked.dev}"
+    head: Fields = {"protocol": "all", "pref": 1, "kind": "bpf", "chain": 0}
+    number = 1 + int(digest("program", process.netns, name, asked.parent), 16) % 9999
+    prog = {"id": number, "name": program.name[:15], "tag": digest("tag", program.name, length=16), "jited": 1}
+    told: Fields = {"handle": "0x1", "bpf_name": name, "direct-action": True, "not_in_hw": True, "prog": prog}
+    yield from (head, head | {"options": told})
+
+
+def _of_program(row: Fields) -> str:
+    head, told = f"filter protocol all pref {row['pref']} bpf chain 0 ", row.get("options")
+    if told is None:
+        return head + "\n"
+    prog = told["prog"]
+    text = f"{head}handle {told['handle']} {told['bpf_name']} direct-action not_in_hw"
+    return f"{text} id {prog['id']} tag {prog['tag']} jited \n"
 
 
 def _fields(process: Process, row: Filter, parent: Fields) -> list[Fields]:
@@ -168,6 +199,8 @@ def _fields(process: Process, row: Filter, parent: Fields) -> list[Fields]:
 
 
 def _text(row: Fields) -> str:
+    if row["kind"] == "bpf":
+        return _of_program(row)
     parent = f"parent {row['parent']} " if "parent" in row else ""
     head = f"filter {parent}protocol {row['protocol']} pref {row['pref']} u32 chain 0 "
     told = row.get("options", {})

@@ -555,3 +555,17 @@ def test_a_route_that_somebody_deletes_comes_back_when_the_agent_looks() -> None
     assert cluster.trace("default/a", "default/b").outcome == "connected", "pods' packets ask no route for pods"
     cluster.advance(66)
     assert cluster.trace("node:node-1", "default/b").outcome == "connected"
+
+
+def test_tc_lists_the_programs_and_takes_one_away() -> None:
+    """The lines of published captures; the number and the tag of a program are random in life."""
+    cluster = grown()
+    shown = lines(cluster, "node-1", "tc filter show dev cilium_host egress")
+    assert shown[0] == "filter protocol all pref 1 bpf chain 0"
+    start = "filter protocol all pref 1 bpf chain 0 handle 0x1 cil_from_host-cilium_host direct-action not_in_hw id "
+    assert shown[1].startswith(start)
+    assert shown[1].endswith(" jited")
+    assert lines(cluster, "node-1", "tc filter show dev cilium_net egress") == []
+    lines(cluster, "node-1", "tc filter del dev cilium_host egress")
+    assert cluster.trace("default/a", "default/b").outcome == "connected", "pods do not pass there"
+    assert cluster.trace("node:node-1", "default/b").outcome == "timeout"

@@ -49,7 +49,7 @@ def _connect(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead |
 def choose(net: Net, node: str, front: Frontend, client: str) -> Instead | Refusal:
     """One backend of a frontend, each as likely as the other; or the one that this client has had lately."""
     service: Service = net.world.rows[node, maps.SERVICES][front]
-    why = maps.why(node, maps.SERVICES, front, f"[{service.kind}] {service.count} backends ({owner(service)})")
+    why = maps.why(node, maps.SERVICES, front, told(service))
     if not service.count:
         return Refusal(NO_BACKEND, why)
     kept = _kept(net, node, front, service, client)
@@ -65,6 +65,11 @@ def choose(net: Net, node: str, front: Frontend, client: str) -> Instead | Refus
         learned = (Put((node, maps.AFFINITY, (client, service.rev_nat)), session),)
     why = maps.why(node, maps.SERVICES, slot, f"-> backend {chosen.backend} {said}")
     return Instead(found.address, found.port, why, learned)
+
+
+def told(row: Service) -> str:
+    """A frontend's own row, as ``cilium-dbg bpf lb list`` has it, and whose it is."""
+    return f"[{', '.join((row.kind, *row.flags))}] {row.count} backends ({owner(row)})"
 
 
 def owner(row: Service) -> str:

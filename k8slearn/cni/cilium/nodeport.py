@@ -51,7 +51,7 @@ def serve(net: Net, skb: Skb, link: Link) -> Walk[bool]:
     service: Service | None = world.rows[skb.netns, maps.SERVICES].get(front) if packet.proto in CARRIED else None
     if service is None:
         return OK
-    row = maps.why(skb.netns, maps.SERVICES, front, f"[{service.kind}] ({lb.owner(service)})")
+    row = maps.why(skb.netns, maps.SERVICES, front, lb.told(service))
     if "non-routable" in service.flags:
         return (yield from bpf.drop(skb, NOT_ROUTABLE, row, link.name))
     key = (skb.netns, maps.CT, flow(packet))
