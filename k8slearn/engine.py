@@ -23,9 +23,8 @@ from typing import Any, NamedTuple
 from k8slearn import ground, roster
 from k8slearn.components import Component, Settings
 from k8slearn.errors import Refused
-from k8slearn.journal import ANSWERS, Change, Command, Commands, Input, Journal, Key, Put, World, drive
+from k8slearn.journal import ANSWERS, CLOCK, Change, Command, Commands, Input, Journal, Put, World, drive
 
-CLOCK: Key = ("clock", "now", "")
 TURNS = 200
 """How often one component may come back to one key while the cluster settles: more is a loop of ours."""
 LONGEST = 366 * 24 * 3600.0
@@ -128,7 +127,7 @@ class Engine:
 
     def ask(self, kind: str, arguments: Mapping[str, Any]) -> Any:
         """What `do` would return, without doing it: the verb runs on a fork of the world that is thrown away."""
-        world = self.world.fork()
+        world = self.world.fork(scratch=True)
         return drive(self._verb(kind).run(world, arguments), world.apply)
 
     def _look(self, kind: str, arguments: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 Key = tuple[str, str, Hashable]
 """``(scope, table, name)``: ``("api", "pods", "default/web")``, ``("node:node-1", "link", "eth0")``."""
+CLOCK: Key = ("clock", "now", "")
 
 T = TypeVar("T")
 
@@ -99,14 +100,18 @@ class _View(dict[tuple[str, str], Table]):
 class World:
     """Every row there is. Read with `get` and `table`; only a journal (or a walk's fork) writes."""
 
-    __slots__ = ("_base", "_tables", "outside", "revision", "rows")
+    __slots__ = ("_base", "_tables", "clock", "outside", "revision", "rows", "scratch")
 
     def __init__(self, base: World | None = None) -> None:
         self._base = base
         self.revision: int = base.revision if base is not None else 0
+        self.clock: float = base.clock if base is not None else 0.0
+        """Seconds on the logical clock: what the row `CLOCK` says."""
         self._tables: dict[tuple[str, str], Table] = {}
         self.rows = _View(base)
         """The one door to rows, ``(scope, table)`` -> its rows: do not change what it returns."""
+        self.scratch = False
+        """Is it a fork that is thrown away? Then a walk writes into it, and needs no fork of its own."""
         self.outside: Callable[[str, Any], Mapping[str, Any]] | None = None
         """While an input is done: whom to ask what no row says, a learner's own code (`engine.Outside`)."""
 
@@ -132,17 +137,14 @@ class World:
         below = self._base.tables() if self._base is not None else {}
         return {k: v for k, v in {**below, **self._tables}.items() if v}
 
-    def fork(self) -> World:
+    def fork(self, scratch: bool = False) -> World:
         """A world laid over this one: writes stay in the fork (a walk's effects, a what-if).
 
         While the fork is in use nobody writes to this one.
         """
-        return World(self)
-
-    @property
-    def clock(self) -> float:
-        """Seconds on the logical clock."""
-        return float(self.rows["clock", "now"].get("") or 0.0)
+        fork = World(self)
+        fork.scratch = scratch
+        return fork
 
     def reorder(self, scope: str, table: str, names: Iterable[Hashable]) -> None:
         """The same rows in this order."""
@@ -157,6 +159,8 @@ class World:
             rows = Table(self._base.table(scope, table)) if self._base is not None else Table()
             self._tables[scope, table] = self.rows[scope, table] = rows
         rows.derived.clear()
+        if command.key == CLOCK:
+            self.clock = float(command.value) if isinstance(command, Put) else 0.0
         if isinstance(command, Put):
             before = rows.get(name)
             rows[name] = command.value

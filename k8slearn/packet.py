@@ -68,8 +68,16 @@ class Packet(NamedTuple):
     """Which part this is of a packet that was too long for a link; None: all of it."""
 
     def framed(self, eth_src: str, eth_dst: str) -> Packet:
-        """The packet with another Ethernet header: what ``_replace`` would give, in a third of the time."""
-        return tuple.__new__(Packet, (*self[:_MACS], eth_src, eth_dst, *self[_MACS + 2 :]))
+        """The packet with another Ethernet header: what ``_replace`` would give, in less than half the time."""
+        return _with(self, _MACS, (eth_src, eth_dst))
+
+    def between(self, src: str, dst: str, sport: int, dport: int) -> Packet:
+        """The packet with other ends, as `framed`."""
+        return _with(self, _ENDS, (src, dst, sport, dport))
+
+    def older(self) -> Packet:
+        """The packet behind a router, one off its TTL, as `framed`."""
+        return _with(self, _TTL, (self.ttl - 1,))
 
     @property
     def family(self) -> str:
@@ -109,7 +117,12 @@ class Packet(NamedTuple):
         return {**fields, "text": str(self)}
 
 
-_MACS = Packet._fields.index("eth_src")
+_MACS, _TTL, _ENDS = (Packet._fields.index(name) for name in ("eth_src", "ttl", "src"))
 _NESTED = ("inner", "fragment")
 _QUIET = {"df": True, "mtu": 0, "tag": 0, "vni": 0, "cipher": False, "mss": 0, "sequence": 0}
 """Fields that are said only where they are not as usual."""
+
+
+def _with(packet: Packet, at: int, fields: tuple[Any, ...]) -> Packet:
+    """The packet with these fields from this place on."""
+    return tuple.__new__(Packet, packet[:at] + fields + packet[at + len(fields) :])

@@ -38,7 +38,7 @@ from k8slearn.components.workloads import (
     ReplicaSets,
     StatefulSets,
 )
-from k8slearn.journal import Commands, Put, World
+from k8slearn.journal import CLOCK, Commands, Put, World
 from k8slearn.manifests import PLUGINS
 
 Make = Callable[[], Component]
@@ -77,7 +77,7 @@ def _wiring(network: str | None) -> tuple[Make, ...]:
 
 def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     """(author, what it writes) of everything that is there before the components run."""
-    yield "installer", iter([Put(ground.SETTINGS, settings), Put(("clock", "now", ""), 0.0)])
+    yield "installer", iter([Put(ground.SETTINGS, settings), Put(CLOCK, 0.0)])
     yield "installer", ground.build(world, settings)
     yield "kubeadm", installer.files(settings)
     yield "kubeadm", installer.objects(world, settings)

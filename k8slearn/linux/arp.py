@@ -19,6 +19,7 @@ Left out: gratuitous ARP by the kernel (``arp_notify``), ``arp_accept`` 1, that 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.journal import Commands, Put, World
@@ -26,7 +27,7 @@ from k8slearn.linux import fib, ip, ndp, neigh, path, sysctl
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step, step
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NOBODY = "0.0.0.0"
@@ -44,39 +45,44 @@ class Answered(NamedTuple):
     program: str
 
 
-def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
+def resolve(net: Net, skb: Skb, dev: str, address: str) -> str:
     """The MAC for an address on a link. Empty: the packet waits (in `net.held`) until somebody answers."""
     known: Neighbour | None = net.world.rows[skb.netns, "neigh"].get((dev, address))
     if known is not None and known.state in USABLE:
-        why = Because((skb.netns, "neigh", (dev, address)), f"{address} dev {dev} lladdr {known.mac} {known.state}")
-        yield Step(skb.netns, "neighbour", f"{address} is at {known.mac}", skb.packet, skb.packet, why, dev)
+        why, says = _because(skb.netns, dev, address, known.mac, known.state), f"{address} is at {known.mac}"
+        net.say(step((skb.netns, "neighbour", says, skb.packet, skb.packet, why, dev, "", "")))
         return known.mac
     link = fib.link(net.world, skb.netns, dev)
     if link is not None and not link.arp:
         why = path.link_because(skb.netns, link)
-        yield Step(skb.netns, "neighbour", f"{dev} asks nobody (NOARP)", skb.packet, skb.packet, why, dev)
+        net.say(Step(skb.netns, "neighbour", f"{dev} asks nobody (NOARP)", skb.packet, skb.packet, why, dev))
         return link.mac
     if (net.attempt, skb.netns, dev, address) in net.given_up:
-        yield from path.neighbour_failed(net, skb, dev, address)
+        path.neighbour_failed(net, skb, dev, address)
         return ""
     waiting = net.held.setdefault((skb.netns, dev, address), [])
     waiting.append(skb)
     if len(waiting) == 1:
-        yield from _ask(net, skb, dev, address)
+        _ask(net, skb, dev, address)
     return ""
 
 
-def _ask(net: Net, skb: Skb, dev: str, address: str) -> Walk[None]:
+@lru_cache(maxsize=1 << 12)
+def _because(netns: str, dev: str, address: str, mac: str, state: str) -> Because:
+    return Because((netns, "neigh", (dev, address)), f"{address} dev {dev} lladdr {mac} {state}")
+
+
+def _ask(net: Net, skb: Skb, dev: str, address: str) -> None:
     link = fib.link(net.world, skb.netns, dev)
     if link is None:
         return
     if ":" in address:
-        yield from ndp.ask(net, skb, link, address)
+        ndp.ask(net, skb, link, address)
         return
     src = _asker(net, skb, dev, address)
     question = Packet("arp", src, address, flags="who-has", eth_src=link.mac, eth_dst=BROADCAST, size=28)
-    yield Step(skb.netns, "arp", f"who has {address}? asked on {dev}", skb.packet, question, None, dev)
-    yield from path.hand_over(net, skb.netns, link, question)
+    net.say(Step(skb.netns, "arp", f"who has {address}? asked on {dev}", skb.packet, question, None, dev))
+    path.hand_over(net, skb.netns, link, question)
 
 
 def _asker(net: Net, skb: Skb, dev: str, address: str) -> str:
@@ -96,43 +102,44 @@ def _together(net: Net, netns: str, dev: str, one: str, other: str) -> bool:
     return any(ip.within(one, network) and ip.within(other, network) for network in networks)
 
 
-def receive(net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+def receive(net: Net, netns: str, link: Link, frame: Packet) -> None:
     """An ARP frame that reached a machine (`arp.c: arp_process`)."""
     if frame.flags == "is-at":
         if frame.eth_dst == link.mac and (netns, link.name, frame.src) in net.held:
-            yield from learn(net, netns, link, frame.src, frame.eth_src, "REACHABLE")
-            yield from path.neighbour_found(net, netns, link.name, frame.src, frame.eth_src)
+            learn(net, netns, link, frame.src, frame.eth_src, "REACHABLE")
+            path.neighbour_found(net, netns, link.name, frame.src, frame.eth_src)
         return
     if frame.src == frame.dst and not fib.local_address(net.world, netns, frame.dst):
         if net.world.get((netns, "neigh", (link.name, frame.src))) is not None:
-            yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
+            learn(net, netns, link, frame.src, frame.eth_src, "STALE")
         return
     told: Answered | None = net.world.rows[netns, ARPD].get((link.name, frame.dst))
     if told is not None:
         why = Because((netns, ARPD, (link.name, frame.dst)), f"{told.program} answers ARP for {told.address}")
-        yield from _answer(net, netns, link, frame, why)
+        _answer(net, netns, link, frame, why)
         return
     if not _answers(net, netns, link, frame):
         return
     if frame.src != NOBODY:
-        yield from learn(net, netns, link, frame.src, frame.eth_src, "STALE")
-    yield from _answer(net, netns, link, frame, fib.lookup(net.world, netns, frame.dst).because)
+        learn(net, netns, link, frame.src, frame.eth_src, "STALE")
+    _answer(net, netns, link, frame, fib.lookup(net.world, netns, frame.dst).because)
 
 
-def _answer(net: Net, netns: str, link: Link, frame: Packet, because: Because | None) -> Walk[None]:
+def _answer(net: Net, netns: str, link: Link, frame: Packet, because: Because | None) -> None:
     answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=link.mac, eth_dst=frame.eth_src, size=28)
-    yield Step(netns, "arp", f"{frame.dst} is at {link.mac}", frame, answer, because, link.name)
-    yield from path.hand_over(net, netns, link, answer)
+    net.say(Step(netns, "arp", f"{frame.dst} is at {link.mac}", frame, answer, because, link.name))
+    path.hand_over(net, netns, link, answer)
 
 
 def announce(world: World, netns: str, dev: str, address: str) -> Commands:
     """Tell everybody on a link where an address is now: a gratuitous question."""
-    link, net = fib.link(world, netns, dev), Net(world)
+    link, net = fib.link(world, netns, dev), Net(world.fork())
     if link is None:
         return
     frame = Packet("arp", address, address, flags="who-has", eth_src=link.mac, eth_dst=BROADCAST, size=28)
-    for walk in (path.hand_over(net, netns, link, frame), path.run(net)):
-        yield from (said for said in walk if not isinstance(said, Step))
+    path.hand_over(net, netns, link, frame)
+    path.run(net)
+    yield from net.effects
 
 
 def _answers(net: Net, netns: str, link: Link, frame: Packet) -> bool:
@@ -174,9 +181,9 @@ def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     )
 
 
-def learn(net: Net, netns: str, link: Link, address: str, mac: str, state: str) -> Walk[None]:
+def learn(net: Net, netns: str, link: Link, address: str, mac: str, state: str) -> None:
     """The neighbour table gets to know who has the address."""
     key = (netns, "neigh", (link.name, address))
     known: Neighbour | None = net.world.get(key)
     if known is None or (known.mac != mac and known.state != "PERMANENT") or known.state == "FAILED":
-        yield Put(key, Neighbour(link.name, address, mac, state))
+        net.write(Put(key, Neighbour(link.name, address, mac, state)))

@@ -25,7 +25,7 @@ from k8slearn.linux.rows import Tuple
 from k8slearn.linux.skb import Net, Outgoing
 from k8slearn.linux.transport import mss_of
 from k8slearn.packet import Packet
-from k8slearn.trace import ENDS, Attempt, Ending, Leg, Step, T, Walk
+from k8slearn.trace import ENDS, Attempt, Ending, Leg, Step
 
 SYN_TIMES = (0.0, 1.0, 2.0, 3.0, 4.0)
 """When a client sends its SYN, with the kernel's defaults."""
@@ -64,12 +64,16 @@ def connect(
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
+    The packets travel in a fork of the world, and write what the kernels learn into it at once. A world that is
+    scratch is such a fork: it is written to, and nothing is left to yield.
+
     `recording`: the kernels' counters go up too, the attempt has every frame that crossed a device, and the client
     hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes
     that the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping
     -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
     after which nothing that arrives counts any more; only queues make that much time pass.
     """
+    world = world if world.scratch else world.fork()
     net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
     legs: list[Leg] = []
@@ -77,7 +81,8 @@ def connect(
     if isinstance(told, bpf.Refusal):
         return _refused(netns, proto, dst, port, told)
     if told is not None:
-        yield from told.learned
+        net.write(*told.learned)
+        yield from _handed_over(net)
         legs.append(_redirected(netns, proto, dst, port, told))
         dst, port = told.dst, told.port
     found, src = _origin(world, netns, dst, source)
@@ -219,13 +224,14 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
             if out.at > net.deadline:
                 continue
             steps: list[Step] = []
-            net.time = out.at
-            sent, words = yield from _sift(path.send_local(net, out), steps)
+            net.say, net.time = steps.append, out.at
+            words = path.send_local(net, out)
             net.stamp()
-            carried, _ = yield from _sift(path.run(net), steps)
+            path.run(net)
             net.stamp()
             _count_drops(net, steps)
-            learned += sent + carried
+            learned += len(net.effects)
+            yield from _handed_over(net)
             if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
             way = "request" if out.netns == client.netns else "reply"
@@ -235,24 +241,15 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
             return
 
 
+def _handed_over(net: Net) -> list[Command]:
+    """What the kernels learned since it was asked last, for whoever keeps it: nobody does in a scratch world."""
+    effects, net.effects = net.effects, []
+    return [] if net.world.scratch else effects
+
+
 def _count_drops(net: Net, steps: list[Step]) -> None:
     """What a drop monitor would count (tracepoint ``skb:kfree_skb``): table ``drops``, the reason's name."""
     if net.recording:
         for step in steps:
             if step.what in ENDS and step.reason:
                 net.count((step.where, "drops", step.reason), step.before.size)
-
-
-def _sift(walk: Walk[T], steps: list[Step]) -> Generator[Command, None, tuple[int, T]]:
-    """Keep the steps, pass the effects on; returns how many effects there were, and what the walk came to."""
-    count = 0
-    try:
-        while True:
-            item = next(walk)
-            if isinstance(item, Step):
-                steps.append(item)
-            else:
-                count += 1
-                yield item
-    except StopIteration as end:
-        return count, end.value

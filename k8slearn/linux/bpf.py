@@ -33,7 +33,7 @@ from k8slearn.linux import kinds, path, qdisc
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb, TunnelKey
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 OK, TAKEN = True, False
 """What a program says of a packet: it goes on as ever (TC_ACT_OK); it is somewhere else, or gone."""
@@ -47,7 +47,7 @@ class Program:
     """A program for packets: ``cil_from_container``."""
 
     name: str
-    run: Callable[[Net, Skb, Link], Walk[bool]]
+    run: Callable[[Net, Skb, Link], bool]
 
 
 class Refusal(NamedTuple):
@@ -99,16 +99,16 @@ def _key(netns: str, dev: str, hook: str) -> Key:
     return (netns, "bpf", (dev, hook))
 
 
-def passes(net: Net, skb: Skb, link: Link, hook: str) -> Walk[bool]:
+def passes(net: Net, skb: Skb, link: Link, hook: str) -> bool:
     """Does the packet go on after the program at this hook, if there is one?"""
     program: Program | None = net.world.rows[skb.netns, "bpf"].get((link.name, hook))
     if program is None:
         return True
     before, skb.program = skb.packet, program.name
-    done = yield from program.run(net, skb, link)
+    done = program.run(net, skb, link)
     if done and skb.packet != before:
-        yield Step(
-            skb.netns, "rule", f"{program.name} rewrites it", before, skb.packet, _why(skb, link, hook), link.name
+        net.say(
+            Step(skb.netns, "rule", f"{program.name} rewrites it", before, skb.packet, _why(skb, link, hook), link.name)
         )
     return done
 
@@ -126,47 +126,47 @@ def instead(net: Net, netns: str, dst: str, port: int, proto: str) -> Instead | 
 # --- what a program may do with a packet ---------------------------------------------------------------------------
 
 
-def drop(skb: Skb, says: str, why: Because | None, dev: str) -> Walk[bool]:
+def drop(net: Net, skb: Skb, says: str, why: Because | None, dev: str) -> bool:
     """TC_ACT_SHOT: the packet ends here."""
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, skb.program, "TC_INGRESS")
+    net.say(Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, skb.program, "TC_INGRESS"))
     return TAKEN
 
 
-def redirect(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: Because) -> Walk[bool]:
+def redirect(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: Because) -> bool:
     """`bpf_redirect`: out of another device of this namespace."""
     link: Link | None = net.world.rows[skb.netns, "link"].get(dev)
     if link is None:
-        return (yield from drop(skb, f"redirected to a device that is gone: {dev}", why, dev))
-    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program)
+        return drop(net, skb, f"redirected to a device that is gone: {dev}", why, dev)
+    net.say(Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program))
     if link.kind in kinds.BARE:
-        yield from path.enter(net, skb.like(frame, skb.iif, dev), link)
+        path.enter(net, skb.like(frame, skb.iif, dev), link)
         return TAKEN
     net.mark = skb.mark
-    yield from path.hand_over(net, skb.netns, link, frame)
+    path.hand_over(net, skb.netns, link, frame)
     net.mark, net.tunnel = 0, None
     return TAKEN
 
 
-def encapsulate(net: Net, skb: Skb, dev: str, key: TunnelKey, says: str, why: Because) -> Walk[bool]:
+def encapsulate(net: Net, skb: Skb, dev: str, key: TunnelKey, says: str, why: Because) -> bool:
     """`bpf_skb_set_tunnel_key`, then out of an ``external`` tunnel, which does as it is told."""
     net.tunnel = (key, why)
-    return (yield from redirect(net, skb, dev, skb.packet, says, why))
+    return redirect(net, skb, dev, skb.packet, says, why)
 
 
-def answer_arp(net: Net, skb: Skb, link: Link, says: str, why: Because) -> Walk[bool]:
+def answer_arp(net: Net, skb: Skb, link: Link, says: str, why: Because) -> bool:
     """A question for a MAC is turned round and sent back: with the MAC of the device that it came in by."""
     asked = skb.packet
     answer = Packet("arp", asked.dst, asked.src, flags="is-at", eth_src=link.mac, eth_dst=asked.eth_src, size=28)
-    yield Step(skb.netns, "arp", says, asked, answer, why, link.name, skb.program)
-    yield from path.hand_over(net, skb.netns, link, answer)
+    net.say(Step(skb.netns, "arp", says, asked, answer, why, link.name, skb.program))
+    path.hand_over(net, skb.netns, link, answer)
     return TAKEN
 
 
-def redirect_peer(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: Because) -> Walk[bool]:
+def redirect_peer(net: Net, skb: Skb, dev: str, frame: Packet, says: str, why: Because) -> bool:
     """`bpf_redirect_peer`: in by the other end of a veth, without its queue and without the stack in between."""
     link: Link | None = net.world.rows[skb.netns, "link"].get(dev)
     if link is None or link.peer is None:
-        return (yield from drop(skb, f"redirected to a device that is gone: {dev}", why, dev))
-    yield Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program)
+        return drop(net, skb, f"redirected to a device that is gone: {dev}", why, dev)
+    net.say(Step(skb.netns, "transmit", says, skb.packet, frame, why, dev, skb.program))
     net.wire.append((*link.peer, frame))
     return TAKEN

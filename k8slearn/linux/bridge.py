@@ -29,33 +29,37 @@ Left out: spanning tree, multicast snooping (a group's frames go to all), ebtabl
 
 from __future__ import annotations
 
+from k8slearn.journal import Table
 from k8slearn.linux import arp, fdb, fib, frag, netfilter, path, stack, switch, sysctl, vlanfilter
 from k8slearn.linux.device import ports
 from k8slearn.linux.rows import Fdb, Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step, step
 
-SWITCHES = {"ip": ("iptables", "nf_call_iptables"), "ip6": ("ip6tables", "nf_call_ip6tables")}
-"""Family -> the end of the sysctl's name, and the setting of a bridge."""
+SWITCHES = {
+    "ip": ("net.bridge.bridge-nf-call-iptables", "nf_call_iptables"),
+    "ip6": ("net.bridge.bridge-nf-call-ip6tables", "nf_call_ip6tables"),
+}
+"""Family -> the setting for all bridges, and that of one bridge."""
 STORM = 4
 FLAGS = {"unicast": "flood", "broadcast": "bcast_flood", "multicast": "mcast_flood"}
 """Kind of destination -> the switch of a port that lets floods of it out."""
 
 
-def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
+def handle_frame(net: Net, netns: str, port: Link, frame: Packet) -> None:
     """A frame has come in by a port (`br_input.c: br_handle_frame`)."""
     device = net.world.rows[netns, "link"].get(port.master)
     if device is None:
         return
     refused, reason = _refused(net, netns, device, port, frame)
     if refused:
-        yield Step(netns, "drop", refused, frame, frame, path.link_because(netns, device), port.name, reason=reason)
+        net.say(Step(netns, "drop", refused, frame, frame, path.link_because(netns, device), port.name, reason=reason))
         return
     skb = Skb(netns, frame, device.name)
     skb.physin, skb.host = port.name, frame.eth_dst in (port.mac, device.mac)
-    if not _shown(net, netns, device, frame) or (yield from _prerouting(net, skb, device)):
-        yield from finish(net, skb, device, port)
+    if not _shown(net, netns, device, frame) or _prerouting(net, skb, device):
+        finish(net, skb, device, port)
 
 
 def _refused(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> tuple[str, str]:
@@ -66,9 +70,10 @@ def _refused(net: Net, netns: str, device: Link, port: Link, frame: Packet) -> t
         return f"{frame.eth_src} is no sender's MAC", "MAC_INVALID_SOURCE"
     if frame.eth_dst.startswith("01:80:c2:00:00:0") and not _forwards_group(device, frame.eth_dst):
         return f"{frame.eth_dst} is for this link alone (802.1D)", "NOT_SPECIFIED"
-    seen = net.seen[netns, port.name, frame] = net.seen.get((netns, port.name, frame), 0) + 1
-    if seen > STORM:
-        return f"the same frame for the {seen}th time: a loop of bridges, a broadcast storm", "NOT_SPECIFIED"
+    seen = net.seen.setdefault((netns, port.name), [])
+    seen.append(frame)
+    if len(seen) > STORM and (times := seen.count(frame)) > STORM:
+        return f"the same frame for the {times}th time: a loop of bridges, a broadcast storm", "NOT_SPECIFIED"
     return "", ""
 
 
@@ -82,40 +87,46 @@ def _shown(net: Net, netns: str, device: Link, frame: Packet) -> bool:
     """Does bridge-netfilter show this frame to iptables?"""
     if frame.proto == "arp" or frame.tag:
         return False
-    name, setting = SWITCHES[frame.family]
-    return sysctl.read(net.world, netns, f"net.bridge.bridge-nf-call-{name}") != "0" or bool(
-        getattr(switch.settings(device), setting)
-    )
+    if net.world.rows[netns, "sysctl"].index(_all_shown)[frame.family]:
+        return True
+    return bool(getattr(switch.settings(device), SWITCHES[frame.family][1]))
 
 
-def finish(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+def _all_shown(written: Table) -> dict[str, bool]:
+    """Does bridge-netfilter show all bridges' frames of a family?"""
+    return {family: written.get(name, sysctl.DEFAULTS[name]) != "0" for family, (name, _) in SWITCHES.items()}
+
+
+def finish(net: Net, skb: Skb, device: Link, port: Link) -> None:
     """Learn where the sender is, then forward, flood or keep (`br_handle_frame_finish`)."""
     filters = switch.settings(device).vlan_filtering
-    if filters and not (yield from _tagged(skb, device, vlanfilter.of_port(device, port), port.name)):
+    if filters and not _tagged(net, skb, device, vlanfilter.of_port(device, port), port.name):
         return
     frame = skb.packet
     vlan = frame.tag if filters else 0
     if port.port.learning:
-        yield from fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, vlan)
+        learned = fdb.learn(net.world, skb.netns, device, port.name, frame.eth_src, vlan)
+        if learned is not None:
+            net.write(learned)
     if fdb.is_group(frame.eth_dst):
         if frame.proto == "arp" and port.port.proxy_arp:
-            yield from _answer(net, skb, device, port)
-        yield from _flood(net, skb, device, port)
-        yield from pass_up(net, skb, device)
+            _answer(net, skb, device, port)
+        _flood(net, skb, device, port)
+        pass_up(net, skb, device)
         return
     known = fdb.find_entry(net.world, skb.netns, device, frame.eth_dst, vlan)
     if known is not None and known.state == "permanent":
-        yield from pass_up(net, skb, device)
+        pass_up(net, skb, device)
         return
     if known is None:
-        yield from _flood(net, skb, device, port)
+        _flood(net, skb, device, port)
     else:
-        yield from _forward(net, skb, device, port, known)
-    if device.promisc or stack.hears_all(net.world, skb.netns, device):
-        yield from pass_up(net, skb, device)
+        _forward(net, skb, device, port, known)
+    if _hears_all(net, skb, device):
+        pass_up(net, skb, device)
 
 
-def _answer(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+def _answer(net: Net, skb: Skb, device: Link, port: Link) -> None:
     """A port with ``proxy_arp`` asks, and the bridge's own neighbour table knows: the bridge answers in the other's
     name (`br_arp_nd_proxy.c: br_do_proxy_suppress_arp`)."""
     frame = skb.packet
@@ -132,52 +143,56 @@ def _answer(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
     answer = Packet("arp", frame.dst, frame.src, flags="is-at", eth_src=known.mac, eth_dst=frame.eth_src, size=28)
     why = Because((skb.netns, "neigh", (device.name, frame.dst)), f"{frame.dst} dev {device.name} lladdr {known.mac}")
     says = f"{device.name} answers itself: {frame.dst} is at {known.mac}"
-    yield Step(skb.netns, "arp", says, frame, answer, why, port.name)
-    yield from _push(net, skb.netns, port, answer)
+    net.say(Step(skb.netns, "arp", says, frame, answer, why, port.name))
+    _push(net, skb.netns, port, answer)
 
 
 def _vlan(device: Link, frame: Packet) -> int:
     return frame.tag if switch.settings(device).vlan_filtering else 0
 
 
-def _tagged(skb: Skb, device: Link, vlans: vlanfilter.Vlans, came_by: str) -> Walk[bool]:
+def _tagged(net: Net, skb: Skb, device: Link, vlans: vlanfilter.Vlans, came_by: str) -> bool:
     """The bridge filters: put the frame into its VLAN; False where it may not come in."""
     frame = vlanfilter.ingress(vlans, skb.packet)
     if frame is None:
         vlan = f"VLAN {skb.packet.tag}" if skb.packet.tag else "a VLAN for frames without a tag"
         says = f"{came_by} is not in {vlan}"
         why = path.link_because(skb.netns, device)
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, came_by, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, skb.packet, skb.packet, why, came_by, reason="NOT_SPECIFIED"))
         return False
     skb.packet = frame
     return True
 
 
-def pass_up(net: Net, skb: Skb, device: Link) -> Walk[None]:
+def pass_up(net: Net, skb: Skb, device: Link) -> None:
     """To the bridge's own device, as if it had come in by that (`br_pass_frame_up`).
 
     A promiscuous bridge hears all of it; what was for another host goes no further than to who listens there, and what
     it also takes for its own has lost its connection (`br_nf_local_in`).
     """
-    frame, promisc = skb.packet, device.promisc or stack.hears_all(net.world, skb.netns, device)
+    frame = skb.packet
     if switch.settings(device).vlan_filtering:
         inside = vlanfilter.egress(vlanfilter.of_bridge(device), frame)
-        if inside is None and not promisc:
+        if inside is None and not _hears_all(net, skb, device):
             return
         frame = inside or frame
     if net.recording:
         net.record(skb.netns, device, "in", frame)
     if not skb.host and not fdb.is_group(frame.eth_dst):
-        if not (yield from path.offer(net, _copy(skb, frame), device)) and not promisc:
+        if not path.offer(net, _copy(skb, frame), device) and not _hears_all(net, skb, device):
             says = f"{frame.eth_dst} is not {device.name}'s MAC: for another host"
             why = path.link_because(skb.netns, device)
-            yield Step(skb.netns, "drop", says, frame, frame, why, device.name, reason="OTHERHOST")
+            net.say(Step(skb.netns, "drop", says, frame, frame, why, device.name, reason="OTHERHOST"))
         return
     up = _copy(skb, frame)
     up.host = True
     if device.promisc and not _is_own(net, skb.netns, device, frame):
         up.tracked, up.state = None, "INVALID"
-    yield from path.receive_up(net, up, device)
+    path.receive_up(net, up, device)
+
+
+def _hears_all(net: Net, skb: Skb, device: Link) -> bool:
+    return device.promisc or stack.hears_all(net.world, skb.netns, device)
 
 
 def _is_own(net: Net, netns: str, device: Link, frame: Packet) -> bool:
@@ -194,12 +209,12 @@ def _copy(skb: Skb, frame: Packet) -> Skb:
 # --- bridge-netfilter ------------------------------------------------------------------------------
 
 
-def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
+def _prerouting(net: Net, skb: Skb, device: Link) -> bool:
     """PREROUTING on a bridged frame; a new destination needs a new MAC (`br_nf_pre_routing_finish`)."""
-    if netfilter.sees_wholes(net, skb) and not (yield from frag.gather(net, skb)):
+    if netfilter.sees_wholes(net, skb) and not frag.gather(net, skb):
         return False
     before = skb.packet.dst
-    if not (yield from netfilter.run(net, skb, "PREROUTING")):
+    if not netfilter.run(net, skb, "PREROUTING"):
         return False
     skb.prerouted = True
     if skb.packet.dst == before:
@@ -209,45 +224,45 @@ def _prerouting(net: Net, skb: Skb, device: Link) -> Walk[bool]:
     refused = fib.source_refused(net.world, skb.netns, dev, src, dst, skb.mark)
     forwards = sysctl.is_on(net.world, skb.netns, "net.ipv4.ip_forward")
     if forwards and not refused and found.kind == "unicast" and found.dev == device.name:
-        yield from _bridged_dnat(net, skb, device, found.via or skb.packet.dst)
+        _bridged_dnat(net, skb, device, found.via or skb.packet.dst)
         return False
     skb.packet, skb.host = skb.packet._replace(eth_dst=device.mac), True
     return True
 
 
-def _bridged_dnat(net: Net, skb: Skb, device: Link, address: str) -> Walk[None]:
+def _bridged_dnat(net: Net, skb: Skb, device: Link, address: str) -> None:
     """The new destination is on this bridge too: the frame stays a bridged one, with the neighbour's MAC."""
     says = f"{skb.packet.dst} is on {device.name} too: bridged, not routed"
-    yield Step(skb.netns, "bridge", says, skb.packet, skb.packet, None, device.name, "PREROUTING")
+    net.say(Step(skb.netns, "bridge", says, skb.packet, skb.packet, None, device.name, "PREROUTING"))
     skb.oif, skb.bridged = device.name, True
-    mac = yield from arp.resolve(net, skb, device.name, address)
+    mac = arp.resolve(net, skb, device.name, address)
     if mac:
-        yield from bridged_dnat_finish(net, skb, mac)
+        bridged_dnat_finish(net, skb, mac)
 
 
-def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> Walk[None]:
+def bridged_dnat_finish(net: Net, skb: Skb, mac: str) -> None:
     """The MAC is known: the bridge handles the frame as if it had come in with it."""
     device = net.world.rows[skb.netns, "link"].get(skb.oif)
     port = net.world.rows[skb.netns, "link"].get(skb.physin)
     if device is not None and port is not None:
         skb.packet, skb.oif, skb.bridged = skb.packet._replace(eth_dst=mac), "", False
-        yield from finish(net, skb, device, port)
+        finish(net, skb, device, port)
 
 
 # --- out of the ports ------------------------------------------------------------------------------
 
 
-def _forward(net: Net, skb: Skb, device: Link, came_by: Link | None, known: Fdb) -> Walk[None]:
+def _forward(net: Net, skb: Skb, device: Link, came_by: Link | None, known: Fdb) -> None:
     """To the one port behind which the MAC was seen (`br_forward.c: br_forward`)."""
     frame, why = skb.packet, fdb.because(skb.netns, known)
     port = net.world.rows[skb.netns, "link"].get(known.port)
     refused = f"{known.port} is down" if port is None or not port.up else _may_not(device, came_by, port, frame)
     if refused or port is None:
-        yield Step(skb.netns, "drop", refused, frame, frame, why, device.name, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", refused, frame, frame, why, device.name, reason="NOT_SPECIFIED"))
         return
     says = f"{device.name}: {frame.eth_dst} is behind {known.port}"
-    yield Step(skb.netns, "bridge", says, frame, frame, why, device.name)
-    yield from _out(net, skb, device, port)
+    net.say(step((skb.netns, "bridge", says, frame, frame, why, device.name, "", "")))
+    _out(net, skb, device, port)
 
 
 def _may_not(device: Link, came_by: Link | None, port: Link, frame: Packet) -> str:
@@ -261,7 +276,7 @@ def _may_not(device: Link, came_by: Link | None, port: Link, frame: Packet) -> s
     return ""
 
 
-def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]:
+def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> None:
     """To every other port. Only who can answer is followed (and what iptables sees); the rest drop it unseen."""
     frame = skb.packet
     flag = FLAGS[_cast(frame.eth_dst)]
@@ -274,12 +289,12 @@ def _flood(net: Net, skb: Skb, device: Link, came_by: Link | None) -> Walk[None]
     ]
     inside = f" in VLAN {frame.tag}" if switch.settings(device).vlan_filtering else ""
     says = f"{device.name}: floods {frame.eth_dst}{inside} to {len(targets)} ports"
-    yield Step(skb.netns, "bridge", says, frame, frame, None, device.name)
+    net.say(Step(skb.netns, "bridge", says, frame, frame, None, device.name))
     for port in sorted(
         targets, key=lambda port: -port.port.number
     ):  # the newest port hears it first (br_if.c: new_nbp, list_add_rcu)
         if skb.prerouted or _worth_following(net, port, frame):
-            yield from _out(net, _copy(skb, frame), device, port)
+            _out(net, _copy(skb, frame), device, port)
 
 
 def _cast(mac: str) -> str:
@@ -307,26 +322,26 @@ def _worth_following(net: Net, port: Link, frame: Packet) -> bool:
     return frame.eth_dst in (far.mac, arp.BROADCAST)
 
 
-def _out(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+def _out(net: Net, skb: Skb, device: Link, port: Link) -> None:
     """FORWARD and POSTROUTING for a bridged IP frame, then out of the port (`br_forward.c: __br_forward`)."""
     if switch.settings(device).vlan_filtering:
         skb.packet = vlanfilter.egress(vlanfilter.of_port(device, port), skb.packet) or skb.packet
     if skb.prerouted and not skb.packet.tag:
         skb.oif, skb.physout = device.name, port.name
-        if not (yield from netfilter.run(net, skb, "FORWARD")):
+        if not netfilter.run(net, skb, "FORWARD"):
             return
         skb.via = skb.packet.dst
-        if not (yield from netfilter.run(net, skb, "POSTROUTING")):
+        if not netfilter.run(net, skb, "POSTROUTING"):
             return
         if skb.packet.size > min(port.mtu, skb.longest or port.mtu):
-            yield from _refragmented(net, skb, device, port)
+            _refragmented(net, skb, device, port)
             return
     net.mark = skb.mark
-    yield from _push(net, skb.netns, port, skb.packet)
+    _push(net, skb.netns, port, skb.packet)
     net.mark = 0
 
 
-def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
+def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> None:
     """What iptables has seen is cut for the *bridge's* MTU; the port may still find it too long
     (`br_netfilter_hooks.c: br_nf_dev_queue_xmit`)."""
     packet = skb.packet
@@ -334,37 +349,40 @@ def _refragmented(net: Net, skb: Skb, device: Link, port: Link) -> Walk[None]:
         says = f"{packet.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
         net.stat(skb.netns, "Ip6FragFails" if packet.family == "ip6" else "IpFragFails")
         why = path.link_because(skb.netns, port)
-        yield Step(skb.netns, "drop", says, packet, packet, why, port.name, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, packet, packet, why, port.name, reason="NOT_SPECIFIED"))
         return
-    for piece in (yield from frag.cut(net, skb, min(device.mtu, skb.longest or device.mtu))):
-        yield from _push(net, skb.netns, port, piece)
+    for piece in frag.cut(net, skb, min(device.mtu, skb.longest or device.mtu)):
+        _push(net, skb.netns, port, piece)
 
 
-def _push(net: Net, netns: str, port: Link, frame: Packet) -> Walk[None]:
+def _push(net: Net, netns: str, port: Link, frame: Packet) -> None:
     """Out of the port, if it takes frames of that length (`br_forward.c: br_dev_queue_push_xmit`)."""
     if frame.size > port.mtu + path.SLACK:
-        says = f"{frame.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
-        why = path.link_because(netns, port)
-        yield Step(netns, "drop", says, frame, frame, why, port.name, reason="NOT_SPECIFIED")
-    else:
-        yield from path.hand_over(net, netns, port, frame)
+        return _too_long(net, netns, port, frame)
+    return path.hand_over(net, netns, port, frame)
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def _too_long(net: Net, netns: str, port: Link, frame: Packet) -> None:
+    says = f"{frame.size} bytes do not fit through {port.name}, mtu {port.mtu}: a bridge tells nobody"
+    why = path.link_because(netns, port)
+    net.say(Step(netns, "drop", says, frame, frame, why, port.name, reason="NOT_SPECIFIED"))
+
+
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """The machine itself sends by the bridge (`br_device.c: br_dev_xmit`)."""
     skb, filters = Skb(netns, frame), switch.settings(device).vlan_filtering
     skb.mark = net.mark
-    if filters and not (yield from _tagged(skb, device, vlanfilter.of_bridge(device), device.name)):
+    if filters and not _tagged(net, skb, device, vlanfilter.of_bridge(device), device.name):
         return
     if fdb.is_group(frame.eth_dst):
-        yield from _flood(net, skb, device, None)
+        _flood(net, skb, device, None)
         return
     known = fdb.find_entry(net.world, netns, device, frame.eth_dst, _vlan(device, skb.packet))
     if known is None:
-        yield from _flood(net, skb, device, None)
+        _flood(net, skb, device, None)
     elif known.port == device.name:
         says = f"{frame.eth_dst} is {device.name} itself"
         why = fdb.because(netns, known)
-        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="NOT_SPECIFIED")
+        net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="NOT_SPECIFIED"))
     else:
-        yield from _forward(net, skb, device, None, known)
+        _forward(net, skb, device, None, known)

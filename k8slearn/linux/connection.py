@@ -26,7 +26,7 @@ PORTS = ("tcp", "udp", "sctp")
 
 def tuple_of(packet: Packet) -> Tuple:
     """The tuple that a packet has on the wire."""
-    return Tuple(packet.proto, packet.src, packet.dst, packet.sport, packet.dport)
+    return tuple.__new__(Tuple, packet[: len(Tuple._fields)])  # these are a packet's first fields
 
 
 def inverse(t: Tuple) -> Tuple:
@@ -42,7 +42,8 @@ def is_dnat(row: Connection) -> bool:
 
 def is_snat(row: Connection) -> bool:
     """Was the source translated?"""
-    return (row.original.src, row.original.sport) != (row.reply.dst, row.reply.dport)
+    o, r = row.original, row.reply
+    return o.src != r.dst or o.sport != r.dport
 
 
 def lookup(world: World, netns: str, t: Tuple) -> Connection | None:

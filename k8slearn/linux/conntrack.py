@@ -26,11 +26,11 @@ from k8slearn.linux import sysctl
 from k8slearn.linux.connection import PINGS, inverse, is_dnat, is_snat, text, tuple_of
 from k8slearn.linux.connection import lookup as lookup_in
 from k8slearn.linux.conntrack_states import IGNORE, INVALID, REOPEN, after, first, remembered, timeout
-from k8slearn.linux.nat import null_binding, set_destination, set_source, translate
+from k8slearn.linux.nat import connection_because, null_binding, set_destination, set_source, translate
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.linux.skb import Net, Skb, Tracked
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 __all__ = [
     "confirm",
@@ -61,7 +61,7 @@ def lookup(net: Net, netns: str, t: Tuple) -> Connection | None:
     return lookup_in(net.world, netns, t)
 
 
-def find(net: Net, skb: Skb, hook: str) -> Walk[bool]:
+def find(net: Net, skb: Skb, hook: str) -> bool:
     """Give the packet its connection, old or new (`nf_conntrack_core.c: nf_conntrack_in`); False: it ends here."""
     if skb.tracked is not None or skb.state:
         return True
@@ -76,22 +76,22 @@ def find(net: Net, skb: Skb, hook: str) -> Walk[bool]:
     mine = tuple_of(packet)
     row = lookup_in(net.world, skb.netns, mine)
     if row is None:
-        return (yield from _new(net, skb, mine, hook))
+        return _new(net, skb, mine, hook)
     reply = mine != row.original or (row.original == row.reply and packet.flags == "echo-reply")
     state = after(row, packet.flags, reply)
     if state == REOPEN:
-        yield from _forget(skb.netns, row)
-        return (yield from _new(net, skb, mine, hook))
+        _forget(net, skb.netns, row)
+        return _new(net, skb, mine, hook)
     if state == INVALID:
-        yield _invalid(skb, hook)
+        net.say(_invalid(skb, hook))
         return True
     renewed = _next(net, skb, row, state, reply)
     skb.tracked = Tracked(renewed, reply, "ESTABLISHED" if renewed.replied else "NEW", True, True, True)
     if packet.proto == "tcp" and not row.replied and packet.flags.startswith("RST"):
-        yield from _forget(skb.netns, row)
-    elif renewed != row:
-        yield Put((skb.netns, "conntrack", row.original), renewed)
-        yield Put((skb.netns, "conntrack", row.reply), renewed)
+        _forget(net, skb.netns, row)
+    elif renewed is not row:
+        net.write(Put((skb.netns, "conntrack", row.original), renewed))
+        net.write(Put((skb.netns, "conntrack", row.reply), renewed))
     return True
 
 
@@ -101,14 +101,14 @@ def _invalid(skb: Skb, hook: str) -> Step:
     return Step(skb.netns, "conntrack", says, skb.packet, skb.packet, None, skb.iif or skb.oif, hook)
 
 
-def _new(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
+def _new(net: Net, skb: Skb, mine: Tuple, hook: str) -> bool:
     """The first packet of a connection (`init_conntrack`)."""
     loose = mine.proto != "tcp" or sysctl.is_on(net.world, skb.netns, "net.netfilter.nf_conntrack_tcp_loose")
     state = first(mine.proto, skb.packet.flags, loose)
     if state == INVALID:
-        yield _invalid(skb, hook)
+        net.say(_invalid(skb, hook))
         return True
-    if not (yield from _room(net, skb, mine, hook)):
+    if not _room(net, skb, mine, hook):
         return False
     clock = net.world.clock
     until = clock + _kept(net, skb.netns, mine.proto, state, False)
@@ -136,9 +136,10 @@ def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Conne
         assured = assured or (proto == "sctp" and state == "ESTABLISHED" and before == "COOKIE_ECHOED")
         until = clock + timeout(net.world, netns, proto, state)
     fin = state != "SYN_RECV" and (row.fin or state == "FIN_WAIT")
-    return Connection(
-        row.original, row.reply, state, row.replied or reply, assured, row.mark, until, row.since, fin, last
-    )
+    replied = row.replied or reply
+    if (state, replied, assured, until, fin, last) == (before, row.replied, row.assured, row.until, row.fin, row.last):
+        return row
+    return Connection(row.original, row.reply, state, replied, assured, row.mark, until, row.since, fin, last)
 
 
 def _kept(net: Net, netns: str, proto: str, state: str, replied: bool) -> float:
@@ -161,29 +162,29 @@ def _related(net: Net, skb: Skb, inner: Packet) -> None:
         skb.tracked = Tracked(row, about != row.original, "RELATED", True, True, True)
 
 
-def confirm(net: Net, skb: Skb, hook: str) -> Walk[bool]:
+def confirm(net: Net, skb: Skb, hook: str) -> bool:
     """The last hook: from here on the kernel remembers the connection; False: its tuple was taken."""
     tracked = skb.tracked
     if tracked is None or tracked.confirmed or tracked.info != "NEW":
         return True
     row = tracked.row
-    because = Because((skb.netns, "conntrack", row.original), text(row))
+    because = connection_because(net, skb.netns, row)
     if lookup_in(net.world, skb.netns, row.reply) is not None:
         says = "conntrack: another connection has this reply tuple, and no port was free"
-        yield _drop(skb, says, because, hook)
+        net.say(_drop(skb, says, because, hook))
         return False
     tracked.confirmed = True
-    yield Put((skb.netns, "conntrack", row.original), row)
-    yield Put((skb.netns, "conntrack", row.reply), row)
+    net.write(Put((skb.netns, "conntrack", row.original), row))
+    net.write(Put((skb.netns, "conntrack", row.reply), row))
     says = f"conntrack: new connection confirmed: {because.text}"
-    yield Step(skb.netns, "conntrack", says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook)
+    net.say(Step(skb.netns, "conntrack", says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook))
     return True
 
 
-def _forget(netns: str, row: Connection) -> Walk[None]:
+def _forget(net: Net, netns: str, row: Connection) -> None:
     """Closed before it was open, or opened anew: the entry goes at once (`nf_ct_kill`)."""
-    yield Remove((netns, "conntrack", row.original))
-    yield Remove((netns, "conntrack", row.reply))
+    net.write(Remove((netns, "conntrack", row.original)))
+    net.write(Remove((netns, "conntrack", row.reply)))
 
 
 def _drop(skb: Skb, says: str, because: Because | None, hook: str) -> Step:
@@ -207,7 +208,7 @@ def machine_setting(world: World, netns: str, name: str) -> int:
     return int(sysctl.read(world, here.machine if here is not None else netns, name) or 0)
 
 
-def _room(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
+def _room(net: Net, skb: Skb, mine: Tuple, hook: str) -> bool:
     """Is there a place for one entry more (`__nf_conntrack_alloc`)? Each namespace counts its own."""
     world, netns = net.world, skb.netns
     most = machine_setting(world, netns, "net.netfilter.nf_conntrack_max")
@@ -215,14 +216,14 @@ def _room(net: Net, skb: Skb, mine: Tuple, hook: str) -> Walk[bool]:
         return True
     victims = _early_drop(world, netns, mine)
     for row in victims:
-        yield from _forget(netns, row)
+        _forget(net, netns, row)
         because = Because((netns, "conntrack", row.original), text(row))
         says = f"nf_conntrack: table full, an entry that is not ASSURED gives way: {because.text}"
-        yield Step(netns, "conntrack", says, skb.packet, skb.packet, because, skb.iif or skb.oif, hook)
+        net.say(Step(netns, "conntrack", says, skb.packet, skb.packet, because, skb.iif or skb.oif, hook))
     if victims:
         return True
     why = Because((netns, "sysctl", "net.netfilter.nf_conntrack_max"), f"net.netfilter.nf_conntrack_max = {most}")
-    yield _drop(skb, "nf_conntrack: table full, dropping packet", why, hook)
+    net.say(_drop(skb, "nf_conntrack: table full, dropping packet", why, hook))
     return False
 
 

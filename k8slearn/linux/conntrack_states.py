@@ -23,10 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from k8slearn.journal import World
+from k8slearn.journal import Table, World
 from k8slearn.linux import sysctl
 from k8slearn.linux.rows import Connection
 
+NOTHING: Mapping[str, str] = {}
 IGNORE, INVALID, REOPEN = "ignore", "INVALID", "reopen"
 
 States = Mapping[tuple[bool, str], Mapping[str, str]]
@@ -115,8 +116,16 @@ _SETTINGS = {key: f"net.netfilter.nf_conntrack_{name}" for key, name in TIMEOUTS
 
 def timeout(world: World, netns: str, proto: str, state: str) -> float:
     """Seconds until an entry in this state is forgotten."""
-    name = _SETTINGS.get((proto, state), "net.netfilter.nf_conntrack_generic_timeout")
-    return float(sysctl.read(world, netns, name) or 0)
+    known = world.rows[netns, "sysctl"].index(_timeouts)
+    found = known.get((proto, state))
+    if found is None:
+        name = _SETTINGS.get((proto, state), "net.netfilter.nf_conntrack_generic_timeout")
+        found = known[proto, state] = float(sysctl.read(world, netns, name) or 0)
+    return found
+
+
+def _timeouts(written: Table) -> dict[tuple[str, str], float]:
+    return {}
 
 
 def first(proto: str, flags: str, loose: bool = True) -> str:
@@ -145,7 +154,9 @@ def after(row: Connection, flags: str, reply: bool) -> str:
 def _tcp(row: Connection, kind: str, reply: bool) -> str:
     """What the table says, and the two cases in which it alone would be wrong (`nf_conntrack_tcp_packet`): a new
     connection from an old port, and an entry that does not know what both ends know."""
-    found = TCP.get((reply, kind), {}).get(row.state, INVALID)
+    found = TCP.get((reply, kind), NOTHING).get(row.state, INVALID)
+    if not row.last and found != "SYN_SENT":
+        return found
     way, other = ("<", ">") if reply else (">", "<")
     if found == "SYN_SENT" and row.state in ("TIME_WAIT", "CLOSE"):
         return REOPEN if row.fin or row.last == "RST" + way else IGNORE

@@ -11,11 +11,11 @@ from k8slearn.linux import path
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """Gone (dummy.c: dummy_xmit)."""
     why = path.link_because(netns, device)
     says = f"{device.name}: a dummy swallows what it is given"
-    yield Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED")
+    net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED"))

@@ -17,8 +17,8 @@ Left out: sticky and offloaded entries, entries that a control plane learned (``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from k8slearn.journal import Commands, Key, Put, Remove, Table, World
 from k8slearn.linux import switch
@@ -36,23 +36,23 @@ def key(netns: str, bridge: str, mac: str, vlan: int = 0) -> Key:
 
 def find_entry(world: World, netns: str, device: Link, mac: str, vlan: int = 0) -> Fdb | None:
     """What the bridge knows of a MAC in a VLAN, or None where it must flood."""
-    port = own_macs(world, netns, device.name).get(mac) or (device.name if mac == device.mac else "")
-    if port:
-        return Fdb(device.name, mac, port, "permanent", vlan)
-    row: Fdb | None = world.get(key(netns, device.name, mac, vlan))
+    own = own_macs(world, netns, device.name).get(mac)
+    if own is not None:
+        return replace(own, vlan=vlan) if vlan else own
+    row: Fdb | None = world.rows[netns, "fdb"].get((device.name, mac, vlan) if vlan else (device.name, mac))
     return None if row is None or expired(world, device, row) else row
 
 
-def own_macs(world: World, netns: str, bridge: str) -> dict[str, str]:
-    """MAC -> the port that wears it (of two, the older one)."""
+def own_macs(world: World, netns: str, bridge: str) -> dict[str, Fdb]:
+    """MAC -> the entry that it has by itself: it is a port's (of two, the older one's) or the bridge's own."""
     return world.rows[netns, "link"].index(_own_macs).get(bridge, {})
 
 
-def _own_macs(links: Table) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for link in sorted(links.values(), key=lambda link: link.index):
-        if link.master:
-            found.setdefault(link.master, {}).setdefault(link.mac, link.name)
+def _own_macs(links: Table) -> dict[str, dict[str, Fdb]]:
+    found: dict[str, dict[str, Fdb]] = {}
+    ports = sorted((link for link in links.values() if link.master), key=lambda link: link.index)
+    for bridge, link in [*((port.master, port) for port in ports), *((link.name, link) for link in links.values())]:
+        found.setdefault(bridge, {}).setdefault(link.mac, Fdb(bridge, link.mac, link.name, "permanent"))
     return found
 
 
@@ -61,20 +61,19 @@ def expired(world: World, device: Link, row: Fdb) -> bool:
     return row.state == "learned" and row.updated + switch.settings(device).ageing_time / 100 <= world.clock
 
 
-def learn(world: World, netns: str, device: Link, port: str, mac: str, vlan: int = 0) -> Iterator[Put]:
-    """A frame from this MAC has come in by this port (`br_fdb.c: br_fdb_update`)."""
-    if switch.settings(device).ageing_time == 0 or is_group(mac) or mac == NO_MAC:
-        return
-    if mac == device.mac or mac in own_macs(world, netns, device.name):
-        return
-    known: Fdb | None = world.get(key(netns, device.name, mac, vlan))
-    if known is not None and known.state == "permanent":
-        return
-    now = world.clock
+def learn(world: World, netns: str, device: Link, port: str, mac: str, vlan: int = 0) -> Put | None:
+    """A frame from this MAC has come in by this port (`br_fdb.c: br_fdb_update`): what there is to remember of it."""
+    where, now = key(netns, device.name, mac, vlan), world.clock
+    known: Fdb | None = world.get(where)
+    if known is not None and (known.state == "permanent" or (known.port == port and known.updated == now)):
+        return None
+    if is_group(mac) or mac == NO_MAC or mac in own_macs(world, netns, device.name):
+        return None
+    if switch.settings(device).ageing_time == 0:
+        return None
     if known is None:
-        yield Put(key(netns, device.name, mac, vlan), Fdb(device.name, mac, port, "learned", vlan, now))
-    elif known.port != port or known.updated != now:
-        yield Put(key(netns, device.name, mac, vlan), replace(known, port=port, updated=now))
+        return Put(where, Fdb(device.name, mac, port, "learned", vlan, now))
+    return Put(where, replace(known, port=port, updated=now))
 
 
 def is_group(mac: str) -> bool:
@@ -84,10 +83,14 @@ def is_group(mac: str) -> bool:
 
 def because(netns: str, row: Fdb) -> Because:
     """The entry as ``bridge fdb`` prints it."""
-    vlan = f" vlan {row.vlan}" if row.vlan else ""
-    state = "" if row.state == "learned" else f" {row.state}"
-    text = f"{row.mac} dev {row.port}{vlan} master {row.bridge}{state}"
-    return Because(key(netns, row.bridge, row.mac, row.vlan), text)
+    return _because(netns, row.bridge, row.mac, row.port, row.vlan, row.state)
+
+
+@lru_cache(maxsize=1 << 12)
+def _because(netns: str, bridge: str, mac: str, port: str, vlan: int, state: str) -> Because:
+    said = f" vlan {vlan}" if vlan else ""
+    text = f"{mac} dev {port}{said} master {bridge}{'' if state == 'learned' else f' {state}'}"
+    return Because(key(netns, bridge, mac, vlan), text)
 
 
 # --- what a person writes down ---------------------------------------------------------------------
@@ -99,7 +102,7 @@ def add(world: World, netns: str, row: Fdb, how: str = "add") -> Commands:
     if row.mac == NO_MAC:
         raise refused("Invalid argument")
     where = key(netns, row.bridge, row.mac, row.vlan)
-    own = row.mac == device.mac or row.mac in own_macs(world, netns, row.bridge)
+    own = row.mac in own_macs(world, netns, row.bridge)
     known: Fdb | None = world.get(where)
     there = own or (known is not None and not expired(world, device, known))
     if how == "add" and there:

@@ -171,15 +171,15 @@ def source_refused(world: World, netns: str, dev: str, src: str, dst: str = "", 
         return _refused6(dev, src)
     if dev == "lo":
         return ""
-    if ip.is_loopback(src) and not sysctl.either(world, netns, dev, "route_localnet"):
+    strict, accepted, loopback, marked = sysctl.beliefs(world, netns, dev)
+    if ip.is_loopback(src) and not loopback:
         return f"martian source {src}: loopback addresses stay inside a machine"
-    strict, accepted = sysctl.highest(world, netns, dev, "rp_filter"), sysctl.either(world, netns, dev, "accept_local")
-    addresses = world.rows[netns, "addr"].index(trie.own).addresses
     if not strict and (accepted or not _customised(world, netns)):
-        return _OWN.format(src) if src in addresses and not accepted else ""
-    mark = mark if sysctl.either(world, netns, dev, "src_valid_mark") else 0
+        own = not accepted and src in world.rows[netns, "addr"].index(trie.own).addresses
+        return _OWN.format(src) if own else ""
+    mark = mark if marked else 0
     back = lookup(world, netns, src, src=dst, iif=oif, mark=mark)
-    return _wrong_way(world, netns, dev, strict, back, src, accepted)
+    return _wrong_way(world, netns, dev, strict, back, src, bool(accepted))
 
 
 _OWN = "martian source {}: it is this machine's own address"

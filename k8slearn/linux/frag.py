@@ -23,7 +23,7 @@ from zlib import crc32
 
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Fragment, Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 HEADER = {"ip": 20, "ip6": 40}
 """Bytes of an IP header; a fragment of IPv6 has a header of 8 more."""
@@ -55,18 +55,18 @@ def split(packet: Packet, mtu: int, ident: int) -> list[Packet]:
     return pieces
 
 
-def cut(net: Net, skb: Skb, mtu: int) -> Walk[list[Packet]]:
+def cut(net: Net, skb: Skb, mtu: int) -> list[Packet]:
     """Cut the packet up for a link of this MTU (`ip_output.c: ip_do_fragment`)."""
     packet = skb.packet
     pieces = split(packet, mtu, crc32(f"{packet.src} {packet.dst} {packet.sport} {net.attempt}".encode()) & 0xFFFF)
     says = f"{packet.size} bytes are too long for {skb.oif}: goes as {len(pieces)} fragments"
-    yield Step(skb.netns, "fragment", says, packet, pieces[0], None, skb.oif)
+    net.say(Step(skb.netns, "fragment", says, packet, pieces[0], None, skb.oif))
     prefix = "Ip6" if packet.family == "ip6" else "Ip"
     net.stat(skb.netns, f"{prefix}FragOKs", *[f"{prefix}FragCreates"] * len(pieces))
     return pieces
 
 
-def gather(net: Net, skb: Skb) -> Walk[bool]:
+def gather(net: Net, skb: Skb) -> bool:
     """A fragment has come: False while others are missing, else the whole packet is in `skb` (`ip_fragment.c`)."""
     piece, part = skb.packet, skb.packet.fragment
     assert part is not None
@@ -83,7 +83,7 @@ def gather(net: Net, skb: Skb) -> Walk[bool]:
     skb.packet = first._replace(size=part.whole.size, fragment=None, eth_src=piece.eth_src, eth_dst=piece.eth_dst)
     net.stat(skb.netns, f"{prefix}ReasmOKs")
     says = f"{len(pieces)} fragments are one packet of {skb.packet.size} bytes again"
-    yield Step(skb.netns, "fragment", says, piece, skb.packet, None, skb.iif)
+    net.say(Step(skb.netns, "fragment", says, piece, skb.packet, None, skb.iif))
     return True
 
 
@@ -103,10 +103,10 @@ def is_complete(pieces: list[Packet]) -> bool:
     return False
 
 
-def give_up(net: Net) -> Walk[None]:
+def give_up(net: Net) -> None:
     """What is still missing never comes: after 30 seconds the rest is forgotten (`ip_fragment.c: ip_expire`)."""
     for place, pieces in net.pieces.items():
         netns, dev = place[:2]
         says = f"a fragment is missing: the other {len(pieces)} are forgotten after {REASSEMBLY_TIMEOUT} s"
-        yield Step(netns, "drop", says, pieces[0], pieces[0], None, dev, reason="FRAG_REASM_TIMEOUT")
+        net.say(Step(netns, "drop", says, pieces[0], pieces[0], None, dev, reason="FRAG_REASM_TIMEOUT"))
     net.pieces.clear()

@@ -37,7 +37,7 @@ from collections.abc import Mapping
 from k8slearn.linux import fib, ip
 from k8slearn.linux.skb import Net, Outgoing, Skb, Tracked
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 NUMBERS = {
     "echo-reply": (0, 0),
@@ -160,7 +160,7 @@ def count(net: Net, netns: str, packet: Packet, way: str) -> None:
     net.stat(netns, f"{prefix}{way}Msgs", f"{prefix}{way}{name}", by_type)
 
 
-def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> Walk[None]:
+def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> None:
     """Tell the packet's sender (`icmp.c: __icmp_send`). `message` is IPv4's name for it, or IPv6's own."""
     packet, family = skb.packet, skb.packet.family
     src = _speaker(net, skb) if _may_tell(net, skb, message) else ""
@@ -174,7 +174,7 @@ def error(net: Net, skb: Skb, message: str, mtu: int = 0) -> Walk[None]:
     tracked, state = skb.tracked, skb.state
     if tracked is not None:
         tracked = Tracked(tracked.row, not tracked.reply, "RELATED", True, True, True)
-    yield Step(skb.netns, "icmp", f"tells {packet.src}: ICMP {message}", packet, answer, None, skb.iif or skb.oif)
+    net.say(Step(skb.netns, "icmp", f"tells {packet.src}: ICMP {message}", packet, answer, None, skb.iif or skb.oif))
     net.outbox.append(Outgoing(skb.netns, answer, f"ICMP {message}", tracked, state, "dont", came_by(net, skb)))
 
 
@@ -209,15 +209,15 @@ def _speaker(net: Net, skb: Skb) -> str:
     return fib.source_for(net.world, skb.netns, back, packet.src)
 
 
-def reject(net: Net, skb: Skb, how: str) -> Walk[None]:
+def reject(net: Net, skb: Skb, how: str) -> None:
     """What the target REJECT answers: an ICMP error, or RST with ``--reject-with tcp-reset``."""
     packet = skb.packet
     if how != "tcp-reset":
-        yield from error(net, skb, how.removeprefix("icmp6-").removeprefix("icmp-"))
+        error(net, skb, how.removeprefix("icmp6-").removeprefix("icmp-"))
     elif packet.proto == "tcp" and not packet.flags.startswith("RST"):
         size = 60 if packet.family == "ip6" else 40
         answer = Packet("tcp", packet.dst, packet.src, packet.dport, packet.sport, "RST-ACK", size=size)
-        yield Step(skb.netns, "refuse", f"answers {packet.src} with RST", packet, answer, None, skb.iif)
+        net.say(Step(skb.netns, "refuse", f"answers {packet.src} with RST", packet, answer, None, skb.iif))
         tracked = skb.tracked
         if tracked is not None:
             tracked = Tracked(tracked.row, not tracked.reply, "ESTABLISHED", True, True, True)

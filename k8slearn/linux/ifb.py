@@ -18,28 +18,28 @@ from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """Back to where it was taken from, or gone."""
     back = net.redirected.pop((netns, device.name, frame), None)
     if back is not None:
-        yield from back()
+        back()
         return
     why = path.link_because(netns, device)
     says = f"{device.name}: an ifb lets go only what tc redirected to it"
-    yield Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED")
+    net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="CONSUMED"))
 
 
-Back = Callable[[], Walk[None]]
+Back = Callable[[], None]
 """What happens to a redirected frame when the ifb lets it go."""
 
 
-def redirect(net: Net, netns: str, device: Link, frame: Packet, back: Back) -> Walk[None]:
+def redirect(net: Net, netns: str, device: Link, frame: Packet, back: Back) -> None:
     """``tc ... action mirred egress redirect dev ifb0``: through the ifb, then `back`."""
     net.redirected[netns, device.name, frame] = back
     net.count((netns, "counter", ("link", device.name, "rx")), frame.size + DRIVERS[device.kind].rx)
     if net.world.get((netns, "qdisc", (device.name, "root"))) is None:
         net.count((netns, "counter", ("qdisc", device.name, "root", "sent")), frame.size + DRIVERS[device.kind].tx)
-    yield from path.hand_over(net, netns, device, frame)
+    path.hand_over(net, netns, device, frame)

@@ -26,7 +26,7 @@ from k8slearn.linux import bpf, fib, ifb, path, qdisc
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 FIRST = 0xC000
 """The preference of a filter for which nobody chose one; each further one gets one less (`cls_api.c`)."""
@@ -95,16 +95,16 @@ def delete(world: World, netns: str, dev: str, pref: int = 0) -> Commands:
         yield Remove(key(netns, row))
 
 
-def receive(net: Net, skb: Skb, link: Link) -> Walk[None]:
+def receive(net: Net, skb: Skb, link: Link) -> None:
     """A frame has come in by a device under filters (`dev.c: sch_handle_ingress`)."""
-    if not (yield from bpf.passes(net, skb, link, "ingress")):
+    if not bpf.passes(net, skb, link, "ingress"):
         return
     netns, frame = skb.netns, skb.packet
     if net.world.get(qdisc.key(netns, link.name, "ingress")) is not None:
         net.count((netns, "counter", ("qdisc", link.name, "ingress", "sent")), frame.size)
     found = next((row for row in _asked(net, netns, link.name) if _takes(row, frame)), None)
     if found is None:
-        yield from path.received(net, skb, link)
+        path.received(net, skb, link)
         return
     why = Because(key(netns, found), f"filter {found} dev {link.name}")
     device = fib.link(net.world, netns, found.to)
@@ -112,13 +112,13 @@ def receive(net: Net, skb: Skb, link: Link) -> Walk[None]:
         net.count((netns, "counter", ("qdisc", link.name, "ingress", "dropped")))
         state = "is down" if device is not None else "is gone"
         says = f"{link.name} redirects it to {found.to}, which {state}"
-        yield Step(netns, "drop", says, frame, frame, why, link.name, reason="TC_INGRESS")
+        net.say(Step(netns, "drop", says, frame, frame, why, link.name, reason="TC_INGRESS"))
         return
-    yield Step(netns, "transmit", f"{link.name} redirects it to {found.to}", frame, frame, why, link.name)
+    net.say(Step(netns, "transmit", f"{link.name} redirects it to {found.to}", frame, frame, why, link.name))
     if device.kind == "ifb":
-        yield from ifb.redirect(net, netns, device, frame, lambda: path.received(net, skb, link))
+        ifb.redirect(net, netns, device, frame, lambda: path.received(net, skb, link))
     else:
-        yield from path.hand_over(net, netns, device, frame)
+        path.hand_over(net, netns, device, frame)
 
 
 def _asked(net: Net, netns: str, dev: str) -> list[Filter]:

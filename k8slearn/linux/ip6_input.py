@@ -19,7 +19,7 @@ from __future__ import annotations
 from k8slearn.linux import fib, icmp, ip, ndp, path, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 NO_ROUTE = {"none": "no-route", "throw": "no-route", "unreachable": "no-route", "prohibit": "adm-prohibited"}
 """What a box answers when the table gives no way (`route.c: ip6_pkt_drop`); a blackhole is silent."""
@@ -37,49 +37,49 @@ def impossible(skb: Skb) -> str:
     return ""
 
 
-def route_input(net: Net, skb: Skb) -> Walk[None]:
+def route_input(net: Net, skb: Skb) -> None:
     """Look the destination up and go that way."""
     world, netns, packet = net.world, skb.netns, skb.packet
     if ip.is_multicast(packet.dst):
-        yield from _group(net, skb)
+        _group(net, skb)
         return
     found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
     if found.kind == "local":
         says = f"{packet.dst} is this machine's own address"
-        yield Step(netns, "route", says, packet, packet, found.because, skb.iif)
-        yield from path.deliver_local(net, skb)
+        net.say(Step(netns, "route", says, packet, packet, found.because, skb.iif))
+        path.deliver_local(net, skb)
     elif found.kind != "unicast":
-        yield from _no_route(net, skb, found)
+        _no_route(net, skb, found)
     elif not sysctl.is_on(world, netns, FORWARDING):
         why = Because((netns, "sysctl", FORWARDING), f"{FORWARDING} = 0")
         net.stat(netns, "Ip6InAddrErrors")
         says = f"{packet.dst} is not mine, and I do not forward"
-        yield Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS")
+        net.say(Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS"))
     elif ip.is_link_local(packet.src):
         says = f"{packet.src} counts on its own link only"
         net.stat(netns, "Ip6InAddrErrors")
-        yield Step(netns, "drop", says, packet, packet, found.because, skb.iif, reason="IP_INADDRERRORS")
-        yield from icmp.error(net, skb, "beyond-scope")
+        net.say(Step(netns, "drop", says, packet, packet, found.because, skb.iif, reason="IP_INADDRERRORS"))
+        icmp.error(net, skb, "beyond-scope")
     else:
-        yield from path.forward(net, skb, found)
+        path.forward(net, skb, found)
 
 
-def _group(net: Net, skb: Skb) -> Walk[None]:
+def _group(net: Net, skb: Skb) -> None:
     """For a group: this machine takes it if it has joined (`ip6_mc_input`)."""
     packet = skb.packet
     if ndp.listens(net, skb.netns, skb.iif, packet.dst):
-        yield from path.deliver_local(net, skb)
+        path.deliver_local(net, skb)
     else:
         says = f"{skb.iif} is not in the group {packet.dst}"
-        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED"))
 
 
-def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
+def _no_route(net: Net, skb: Skb, found: Found) -> None:
     packet, none = skb.packet, found.kind in ("none", "throw")
     says = f"no route to {packet.dst}" if none else f"{found.kind} route to {packet.dst}"
     if found.kind in NO_ROUTE:
         net.stat(skb.netns, "Ip6InNoRoutes")
     reason = "IP_INNOROUTES" if found.kind in NO_ROUTE else "NOT_SPECIFIED"
-    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason)
+    net.say(Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason))
     if found.kind in NO_ROUTE:
-        yield from icmp.error(net, skb, NO_ROUTE[found.kind])
+        icmp.error(net, skb, NO_ROUTE[found.kind])

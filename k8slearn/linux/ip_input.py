@@ -18,19 +18,19 @@ from __future__ import annotations
 from k8slearn.linux import arp, fib, icmp, ip, path, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
 """What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
 FORWARDING = "net.ipv4.ip_forward"
 
 
-def route_input(net: Net, skb: Skb) -> Walk[None]:
+def route_input(net: Net, skb: Skb) -> None:
     """Look the destination up and go that way."""
     world, netns, packet = net.world, skb.netns, skb.packet
     refused = _impossible(net, skb)
     if refused:
-        yield Step(netns, "drop", refused, packet, packet, None, skb.iif, reason="IP_LOCALNET")
+        net.say(Step(netns, "drop", refused, packet, packet, None, skb.iif, reason="IP_LOCALNET"))
         return
     found = fib.lookup(world, netns, packet.dst, src=packet.src, iif=skb.iif, mark=skb.mark)
     local = found.kind == "local"
@@ -39,26 +39,26 @@ def route_input(net: Net, skb: Skb) -> Walk[None]:
         oif = "" if local else found.dev
         refused = fib.source_refused(world, netns, skb.iif, packet.src, packet.dst, skb.mark, oif)
     if refused:
-        yield _refused(net, skb, found, refused)
+        net.say(_refused(net, skb, found, refused))
     elif packet.eth_dst == arp.BROADCAST and (not local or packet.proto == "tcp"):
         says = "it came as a link-layer broadcast (ip_forward.c)"
-        yield Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
+        net.say(Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED"))
     elif local:
         says = f"{packet.dst} is this machine's own address"
-        yield Step(netns, "route", says, packet, packet, found.because, skb.iif)
-        yield from path.deliver_local(net, skb)
+        net.say(Step(netns, "route", says, packet, packet, found.because, skb.iif))
+        path.deliver_local(net, skb)
     elif found.kind == "broadcast":
         says = f"{packet.dst} is a broadcast address"
-        yield Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
+        net.say(Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED"))
     elif not forwards:
         why = _not_forwarding(net, skb)
         says = f"{packet.dst} is not mine, and I do not forward"
         net.stat(netns, "IpInAddrErrors")
-        yield Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS")
+        net.say(Step(netns, "drop", says, packet, packet, why, skb.iif, reason="IP_INADDRERRORS"))
     elif found.kind == "unicast":
-        yield from path.forward(net, skb, found)
+        path.forward(net, skb, found)
     else:
-        yield from _no_route(net, skb, found)
+        _no_route(net, skb, found)
 
 
 def _not_forwarding(net: Net, skb: Skb) -> Because:
@@ -89,12 +89,12 @@ def _refused(net: Net, skb: Skb, found: Found, says: str) -> Step:
     return Step(skb.netns, "drop", says, skb.packet, skb.packet, found.because, skb.iif, reason=reason)
 
 
-def _no_route(net: Net, skb: Skb, found: Found) -> Walk[None]:
+def _no_route(net: Net, skb: Skb, found: Found) -> None:
     packet, none = skb.packet, found.kind in ("none", "throw")
     says = f"no route to {packet.dst}" if none else f"{found.kind} route to {packet.dst}"
     if none:
         net.stat(skb.netns, "IpExtInNoRoutes")
     reason = "IP_INNOROUTES" if none else "NOT_SPECIFIED"
-    yield Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason)
+    net.say(Step(skb.netns, "drop", says, packet, packet, found.because, skb.iif, reason=reason))
     if found.kind in NO_ROUTE:
-        yield from icmp.error(net, skb, NO_ROUTE[found.kind])
+        icmp.error(net, skb, NO_ROUTE[found.kind])

@@ -30,7 +30,7 @@ from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import Ipip, Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 HEADER = 20
 MTU = 1500 - HEADER
@@ -104,31 +104,31 @@ def _tunnels(world: World, home: str) -> Iterator[tuple[str, Link, Ipip]]:
 # --- sending -----------------------------------------------------------------------------------
 
 
-def transmit(net: Net, skb: Skb, device: Link) -> Walk[None]:
+def transmit(net: Net, skb: Skb, device: Link) -> None:
     """Wrap the packet and send it from the tunnel's home (`ip_tunnel.c: ip_tunnel_xmit`)."""
     packet, spec, home = skb.packet, device.spec, device.home or skb.netns
     if not isinstance(spec, Ipip) or packet.family != "ip":
         says = f"{device.name} carries IPv4 only"
         row = because(skb.netns, device)
-        yield Step(skb.netns, "drop", says, packet, packet, row, device.name, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, packet, packet, row, device.name, reason="NOT_SPECIFIED"))
         return
     remote = spec.remote or skb.via or packet.dst
     bound = device.lower[1] if device.lower is not None else ""
     found = fib.lookup(net.world, home, remote, src=spec.local, oif=bound)
     why = _no_way(net, skb, device, home, remote, found)
     if why:
-        yield Step(skb.netns, "drop", why, packet, packet, found.because, device.name, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", why, packet, packet, found.because, device.name, reason="NOT_SPECIFIED"))
         return
     df = spec.pmtudisc or packet.df
-    if not (yield from _fits(net, skb, device, found, home, df)):
+    if not _fits(net, skb, device, found, home, df):
         return
-    yield from _tell_of_errors(net, skb, device, spec)
+    _tell_of_errors(net, skb, device, spec)
     src = spec.local or fib.source_for(net.world, home, found, remote)
     outer = Packet("ipip", src, remote, ttl=spec.ttl or packet.ttl, inner=packet, size=packet.size + HEADER, df=df)
     says = f"{device.name}: wraps it in {outer.src} > {outer.dst}, protocol 4"
-    yield Step(skb.netns, "encapsulate", says, packet, outer, because(skb.netns, device), device.name)
+    net.say(Step(skb.netns, "encapsulate", says, packet, outer, because(skb.netns, device), device.name))
     mark, discover = skb.mark if home == skb.netns else 0, "do" if df else "dont"
-    yield from path.send_local(net, Outgoing(home, outer, "IP-in-IP", mark=mark, discover=discover))
+    path.send_local(net, Outgoing(home, outer, "IP-in-IP", mark=mark, discover=discover))
 
 
 def _no_way(net: Net, skb: Skb, device: Link, home: str, remote: str, found: Found) -> str:
@@ -139,33 +139,35 @@ def _no_way(net: Net, skb: Skb, device: Link, home: str, remote: str, found: Fou
     return ""
 
 
-def _fits(net: Net, skb: Skb, device: Link, found: Found, home: str, df: bool) -> Walk[bool]:
+def _fits(net: Net, skb: Skb, device: Link, found: Found, home: str, df: bool) -> bool:
     """Does the wrapped packet fit on the way (`ip_tunnel.c: tnl_update_pmtu`)?"""
     packet, remote = skb.packet, device.spec.remote if isinstance(device.spec, Ipip) else ""
     room = pmtu.mtu(net.world, home, found, remote or skb.via or packet.dst) - HEADER if df else device.mtu
     if packet.size <= room or not packet.df:
         return True
     says = f"{device.name}: {packet.size} bytes and {HEADER} more do not fit on the way, and it must not be cut up"
-    yield Step(skb.netns, "drop", says, packet, packet, because(skb.netns, device), device.name, reason="NOT_SPECIFIED")
-    yield from icmp.error(net, skb, "frag-needed", mtu=room)
+    net.say(
+        Step(skb.netns, "drop", says, packet, packet, because(skb.netns, device), device.name, reason="NOT_SPECIFIED")
+    )
+    icmp.error(net, skb, "frag-needed", mtu=room)
     return False
 
 
-def _tell_of_errors(net: Net, skb: Skb, device: Link, spec: Ipip) -> Walk[None]:
+def _tell_of_errors(net: Net, skb: Skb, device: Link, spec: Ipip) -> None:
     """An ICMP error came for an earlier outer packet: this sender hears of it; its packet goes all the same."""
     if spec.errors and spec.errors_until > net.world.clock:
-        yield Put(link.key(skb.netns, device.name), replace(device, spec=replace(spec, errors=spec.errors - 1)))
-        yield from icmp.error(net, skb, "host-unreachable")
+        net.write(Put(link.key(skb.netns, device.name), replace(device, spec=replace(spec, errors=spec.errors - 1))))
+        icmp.error(net, skb, "host-unreachable")
 
 
 # --- receiving ---------------------------------------------------------------------------------
 
 
-def receive(net: Net, skb: Skb) -> Walk[bool]:
+def receive(net: Net, skb: Skb) -> bool:
     """A packet of protocol 4 for this machine: unwrap it (`ipip.c: ipip_rcv`). Or ICMP about one."""
     outer, inner = skb.packet, skb.packet.inner
     if outer.proto == "icmp" and inner is not None and inner.proto == "ipip":
-        yield from error(net, skb)
+        error(net, skb)
         return True
     if outer.proto != "ipip" or inner is None:
         return False
@@ -174,15 +176,15 @@ def receive(net: Net, skb: Skb) -> Walk[bool]:
         loaded = any(True for _ in _tunnels(net.world, skb.netns))
         says = f"no tunnel takes protocol 4 from {outer.src} to {outer.dst}"
         reason = "NOT_SPECIFIED" if loaded else "IP_NOPROTO"
-        yield Step(skb.netns, "drop", says, outer, outer, None, skb.iif, reason=reason)
-        yield from icmp.error(net, skb, "port-unreachable" if loaded else "proto-unreachable")
+        net.say(Step(skb.netns, "drop", says, outer, outer, None, skb.iif, reason=reason))
+        icmp.error(net, skb, "port-unreachable" if loaded else "proto-unreachable")
         return True
     scope, device = found
     says = f"{device.name}: takes the outer header off"
-    yield Step(scope, "decapsulate", says, outer, inner, because(scope, device), device.name)
+    net.say(Step(scope, "decapsulate", says, outer, inner, because(scope, device), device.name))
     bare = Skb(scope, inner._replace(eth_src="", eth_dst=""), device.name)
     bare.mark = skb.mark if scope == skb.netns else 0
-    yield from path.arrive(net, bare, device)
+    path.arrive(net, bare, device)
     return True
 
 
@@ -197,7 +199,7 @@ def lookup(world: World, home: str, local: str, remote: str) -> tuple[str, Link]
     return None
 
 
-def error(net: Net, skb: Skb) -> Walk[None]:
+def error(net: Net, skb: Skb) -> None:
     """An ICMP error about an outer packet of ours has come (`ipip.c: ipip_err`)."""
     packet, outer = skb.packet, skb.packet.inner
     found = lookup(net.world, skb.netns, outer.src, outer.dst) if outer is not None else None
@@ -210,9 +212,9 @@ def error(net: Net, skb: Skb) -> Walk[None]:
     clock = net.world.clock
     errors = spec.errors + 1 if spec.errors_until > clock else 1
     says = f"{device.name}: remembers that its other end cannot be reached; the next inner sender will hear of it"
-    yield Step(scope, "icmp", says, packet, packet, because(scope, device), device.name)
+    net.say(Step(scope, "icmp", says, packet, packet, because(scope, device), device.name))
     told = replace(spec, errors=errors, errors_until=clock + ERROR_SECONDS)
-    yield Put(link.key(scope, device.name), replace(device, spec=told))
+    net.write(Put(link.key(scope, device.name), replace(device, spec=told)))
 
 
 def because(scope: str, device: Link) -> Because:

@@ -35,7 +35,6 @@ from k8slearn.linux import icmp, ip
 from k8slearn.linux.rules import Match, Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Walk
 
 PARTS: dict[str, tuple[str, ...]] = {
     "hash:ip": ("ip",),
@@ -205,7 +204,7 @@ def _count(net: Net, skb: Skb, name: str, parts: tuple[str, ...]) -> None:
 # --- a packet changes a set --------------------------------------------------------------------
 
 
-def target(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def target(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """``-j SET --add-set NAME src --exist --timeout 60``, ``-j SET --del-set NAME src``."""
     said = dict(rule.options)
     for option in ("--add-set", "--del-set"):
@@ -219,24 +218,22 @@ def target(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
             part for kind, side in zip(PARTS[row.kind], sides, strict=False) for part in _part(skb, kind, side, whole)
         )
         if len(parts) == len(PARTS[row.kind]):
-            yield from _change(net, skb, name, row, parts, said if option == "--add-set" else None)
+            _change(net, skb, name, row, parts, said if option == "--add-set" else None)
     return ""
 
 
-def _change(
-    net: Net, skb: Skb, name: str, row: IpSet, parts: tuple[str, ...], said: dict[str, Any] | None
-) -> Walk[None]:
+def _change(net: Net, skb: Skb, name: str, row: IpSet, parts: tuple[str, ...], said: dict[str, Any] | None) -> None:
     """Add (as `said`) or remove one element."""
     key: Key = (skb.netns, "ipset-member", (name, parts))
     living, now = members(net.world, skb.netns, name), net.time
     if said is None:
-        yield Remove(key)
+        net.write(Remove(key))
         return
     known = parts in living
     if (known and "--exist" not in said) or (not known and len(living) >= row.maxelem) or not in_range(row, parts):
         return
     seconds = int(said["--timeout"]) if "--timeout" in said else row.timeout
-    yield Put(key, Member(parts, now + seconds if seconds and row.timeout is not None else 0.0))
+    net.write(Put(key, Member(parts, now + seconds if seconds and row.timeout is not None else 0.0)))
 
 
 def in_range(row: IpSet, parts: tuple[str, ...]) -> bool:

@@ -35,7 +35,7 @@ from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Ipvlan, Link
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 MODES = ("l2", "l3", "l3s")
 FLAGS = ("bridge", "private", "vepa")
@@ -80,7 +80,7 @@ def _owner(net: Net, place: stack.Place, address: str) -> tuple[str, Link] | Non
     return None
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """To a sibling directly, or out as the mode says (`ipvlan_core.c: ipvlan_queue_xmit`)."""
     below, place, spec = lower_of(net.world, device), device.lower, device.spec
     if below is None or place is None or not isinstance(spec, Ipvlan):
@@ -89,31 +89,31 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     if spec.flag != "vepa" and (routed or frame.eth_dst == frame.eth_src):
         owner = _owner(net, place, frame.dst)
         if owner is not None:
-            yield from _to_sibling(net, netns, device, frame, owner)
+            _to_sibling(net, netns, device, frame, owner)
             return
     if routed:
-        yield from _by_the_node(net, netns, device, place, frame)
+        _by_the_node(net, netns, device, place, frame)
     elif frame.eth_dst == below.mac and spec.flag != "vepa":
-        yield from path.arrive(net, Skb(place[0], frame, below.name), below)
+        path.arrive(net, Skb(place[0], frame, below.name), below)
     else:
         if stack.is_group(frame.eth_dst):
             _to_all(net, place, frame, (netns, device.name))
-        yield from path.hand_over(net, place[0], below, frame)
+        path.hand_over(net, place[0], below, frame)
 
 
-def _to_sibling(net: Net, netns: str, device: Link, frame: Packet, owner: tuple[str, Link]) -> Walk[None]:
+def _to_sibling(net: Net, netns: str, device: Link, frame: Packet, owner: tuple[str, Link]) -> None:
     assert isinstance(device.spec, Ipvlan)
     scope, row = owner
     if device.spec.flag == "private":
         says = f"{device.name}: {frame.dst} is another ipvlan, and they are private"
-        yield Step(netns, "drop", says, frame, frame, because(netns, device), device.name, reason="CONSUMED")
+        net.say(Step(netns, "drop", says, frame, frame, because(netns, device), device.name, reason="CONSUMED"))
         return
     says = f"{device.name}: {frame.dst} is another ipvlan of the card: it stays in the house"
-    yield Step(netns, "bridge", says, frame, frame, because(netns, device), device.name)
-    yield from path.arrive(net, Skb(scope, frame._replace(eth_dst=row.mac), row.name), row)
+    net.say(Step(netns, "bridge", says, frame, frame, because(netns, device), device.name))
+    path.arrive(net, Skb(scope, frame._replace(eth_dst=row.mac), row.name), row)
 
 
-def _by_the_node(net: Net, netns: str, device: Link, place: stack.Place, frame: Packet) -> Walk[None]:
+def _by_the_node(net: Net, netns: str, device: Link, place: stack.Place, frame: Packet) -> None:
     """l3: the node's own table says where it goes (`ipvlan_process_v4_outbound`)."""
     if frame.proto == "arp" or stack.is_group(frame.eth_dst):
         return
@@ -121,9 +121,9 @@ def _by_the_node(net: Net, netns: str, device: Link, place: stack.Place, frame: 
     found = fib.lookup(net.world, place[0], packet.dst, src=packet.src, oif=place[1])
     if found.kind not in ("unicast", "local"):
         says = f"{device.name}: the routes below have no way to {packet.dst}"
-        yield Step(place[0], "drop", says, packet, packet, found.because, place[1], "", "NOT_SPECIFIED")
+        net.say(Step(place[0], "drop", says, packet, packet, found.because, place[1], "", "NOT_SPECIFIED"))
         return
-    yield from path.send_local(net, Outgoing(place[0], packet, f"from {device.name}"))
+    path.send_local(net, Outgoing(place[0], packet, f"from {device.name}"))
 
 
 def _to_all(net: Net, place: stack.Place, frame: Packet, but: stack.Place | None) -> None:
@@ -132,7 +132,7 @@ def _to_all(net: Net, place: stack.Place, frame: Packet, but: stack.Place | None
             net.wire.append((scope, row.name, frame))
 
 
-def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
+def take(net: Net, skb: Skb, below: Link) -> bool:
     """A frame has come in by the card: is its address one of ours (`ipvlan_core.c: ipvlan_handle_frame`)?"""
     place, frame = (skb.netns, below.name), skb.packet
     mode = next((row.spec.mode for _, row in _siblings(net, place) if isinstance(row.spec, Ipvlan)), "")
@@ -145,21 +145,21 @@ def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
         return False
     scope, row = owner
     says = f"{below.name}: {frame.dst} is {row.name}"
-    yield Step(scope, "receive", says, frame, frame, because(scope, row), row.name)
+    net.say(Step(scope, "receive", says, frame, frame, because(scope, row), row.name))
     if mode == "l3s":
-        yield from _symmetric(net, skb, scope, row)
+        _symmetric(net, skb, scope, row)
     else:
-        yield from path.arrive(net, Skb(scope, frame, row.name), row)
+        path.arrive(net, Skb(scope, frame, row.name), row)
     return True
 
 
-def _symmetric(net: Net, skb: Skb, scope: str, row: Link) -> Walk[None]:
+def _symmetric(net: Net, skb: Skb, scope: str, row: Link) -> None:
     """l3s: the node's PREROUTING and INPUT, then the pod's socket (`ipvlan_l3s.c: ipvlan_nf_input`)."""
     for hook in ("PREROUTING", "INPUT"):
-        if not (yield from netfilter.run(net, skb, hook)):
+        if not netfilter.run(net, skb, hook):
             return
     if row.up:
-        yield from listen.receive(net, Skb(scope, skb.packet, row.name))
+        listen.receive(net, Skb(scope, skb.packet, row.name))
 
 
 def because(netns: str, device: Link) -> Because:

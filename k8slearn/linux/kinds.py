@@ -33,30 +33,29 @@ from k8slearn.linux import bridge, dummy, ifb, ipip, ipvlan, macvlan, vlan, vxla
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Walk
 
 
 class Kind(Protocol):
     """A module that knows one kind of device."""
 
-    def transmit(self, net: Net, netns: str, link: Link, frame: Packet) -> Walk[None]:
+    def transmit(self, net: Net, netns: str, link: Link, frame: Packet) -> None:
         """The device sends a frame."""
 
 
 class Upper(Kind, Protocol):
     """A kind of device that stands on another one."""
 
-    def take(self, net: Net, skb: Skb, below: Link) -> Walk[bool]:
+    def take(self, net: Net, skb: Skb, below: Link) -> bool:
         """A frame has come in by the device below; True: it was for an upper one."""
 
 
 class Tunnel(Protocol):
     """A kind of device that puts packets into packets."""
 
-    def transmit(self, net: Net, skb: Skb, device: Link) -> Walk[None]:
+    def transmit(self, net: Net, skb: Skb, device: Link) -> None:
         """The tunnel's device sends a bare IP packet."""
 
-    def receive(self, net: Net, skb: Skb) -> Walk[bool]:
+    def receive(self, net: Net, skb: Skb) -> bool:
         """An outer packet has come to its machine; True: it was for a tunnel."""
 
 

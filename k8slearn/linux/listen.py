@@ -30,7 +30,7 @@ from k8slearn.linux.rows import Socket
 from k8slearn.linux.skb import Accepted, Net, Outgoing, Skb
 from k8slearn.linux.transport import mss_of, mtu_towards, segments, size_of
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 ANY, ANY6 = "0.0.0.0", "::"
 SHORT = 400
@@ -114,18 +114,18 @@ def speaks_ipv6(world: World, netns: str) -> bool:
 # --- what arrives ------------------------------------------------------------------------------
 
 
-def receive(net: Net, skb: Skb) -> Walk[None]:
+def receive(net: Net, skb: Skb) -> None:
     """Hand a packet to the socket it is for, or answer as the kernel does where there is none."""
     packet = skb.packet
     if packet.proto in ("icmp", "icmp6"):
-        yield from _receive_icmp(net, skb)
+        _receive_icmp(net, skb)
         return
     client = net.ends.get((skb.netns, tuple_of(packet)))
     if client is not None:
-        yield Step(skb.netns, "deliver", f"the client's socket takes {packet}", packet, packet, None, skb.iif)
+        net.say(Step(skb.netns, "deliver", f"the client's socket takes {packet}", packet, packet, None, skb.iif))
         client.receive(net, packet)
     else:
-        yield from RECEIVE.get(packet.proto, _receive_unknown)(net, skb)
+        RECEIVE.get(packet.proto, _receive_unknown)(net, skb)
 
 
 def _deliver(skb: Skb, found: Socket) -> Step:
@@ -139,7 +139,7 @@ def place(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _receive_tcp(net: Net, skb: Skb) -> Walk[None]:
+def _receive_tcp(net: Net, skb: Skb) -> None:
     packet, here = skb.packet, (skb.netns, tuple_of(skb.packet))
     if packet.flags.startswith("RST"):
         net.servers.pop(here, None)
@@ -147,22 +147,22 @@ def _receive_tcp(net: Net, skb: Skb) -> Walk[None]:
     found = listener(net.world, skb.netns, "tcp", packet.dst, packet.dport)
     accepted = net.servers.get(here)
     if found is not None and packet.flags == "SYN":
-        yield _deliver(skb, found)
+        net.say(_deliver(skb, found))
         net.servers[here] = Accepted(packet.mss, icmp.came_by(net, skb))
         mss = mss_of(mtu_towards(net.world, skb.netns, packet.src), packet.src)
         answer = _back(packet, "SYN-ACK")._replace(mss=mss)
         net.outbox.append(Outgoing(skb.netns, answer, "SYN-ACK", dev=net.servers[here].dev))
     elif accepted is not None and (found is not None or accepted.closing):
-        yield from _converse(net, skb, found, accepted)
+        _converse(net, skb, found, accepted)
     else:
-        yield from _reset(net, skb, "no connection" if found is not None else "nobody listens")
+        _reset(net, skb, "no connection" if found is not None else "nobody listens")
 
 
-def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> Walk[None]:
+def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> None:
     """A packet of a connection that was accepted: a piece of the request, or the client's goodbye."""
     packet = skb.packet
     if found is not None:
-        yield _deliver(skb, found)
+        net.say(_deliver(skb, found))
     if packet.payload and found is not None:
         accepted.request += packet.payload
         if len(accepted.request) >= net.asked:
@@ -182,27 +182,27 @@ def _send(net: Net, netns: str, packet: Packet, accepted: Accepted) -> None:
         net.outbox.append(Outgoing(netns, piece, "answer", dev=accepted.dev))
 
 
-def _reset(net: Net, skb: Skb, why: str) -> Walk[None]:
+def _reset(net: Net, skb: Skb, why: str) -> None:
     packet = skb.packet
     answer = _back(packet, "RST-ACK" if packet.flags == "SYN" else "RST")
     says = f"{why} on {place(packet.dst, packet.dport)}: answers RST"
-    yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
+    net.say(Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET"))
     net.outbox.append(Outgoing(skb.netns, answer, "RST", dev=icmp.came_by(net, skb)))
 
 
-def _receive_udp(net: Net, skb: Skb) -> Walk[None]:
+def _receive_udp(net: Net, skb: Skb) -> None:
     packet = skb.packet
     if packet.dport and vxlan_link.is_open(net.world, skb.netns, packet.dport, packet.family == "ip6"):
-        yield from vxlan.receive(net, skb)
+        vxlan.receive(net, skb)
         return
     found = listener(net.world, skb.netns, "udp", packet.dst, packet.dport)
     if found is None:
         says = f"nobody listens on {place(packet.dst, packet.dport)}/udp"
-        yield Step(skb.netns, "refuse", says, packet, packet, None, skb.iif, reason="NO_SOCKET")
+        net.say(Step(skb.netns, "refuse", says, packet, packet, None, skb.iif, reason="NO_SOCKET"))
         skb.tracked, skb.state = None, ""  # no protocol sees the connection any more (`nf_reset_ct`)
-        yield from icmp.error(net, skb, "port-unreachable")
+        icmp.error(net, skb, "port-unreachable")
         return
-    yield _deliver(skb, found)
+    net.say(_deliver(skb, found))
     answer = _back(packet, "", _answer(net, found, packet, packet.payload))
     net.outbox.append(Outgoing(skb.netns, answer, "answer", dev=icmp.came_by(net, skb)))
 
@@ -211,7 +211,7 @@ HANDSHAKE = {"INIT": "INIT-ACK", "COOKIE-ECHO": "COOKIE-ACK", "SHUTDOWN": "SHUTD
 """SCTP chunk -> what a listener answers to it (RFC 9260, sections 5.1 and 9.2)."""
 
 
-def _receive_sctp(net: Net, skb: Skb) -> Walk[None]:
+def _receive_sctp(net: Net, skb: Skb) -> None:
     packet, here = skb.packet, (skb.netns, tuple_of(skb.packet))
     found = listener(net.world, skb.netns, "sctp", packet.dst, packet.dport)
     if packet.flags in ("ABORT", "SHUTDOWN-COMPLETE"):
@@ -219,10 +219,10 @@ def _receive_sctp(net: Net, skb: Skb) -> Walk[None]:
     elif found is None or (packet.flags not in ("INIT", "COOKIE-ECHO") and here not in net.servers):
         answer = _back(packet, "ABORT")
         says = f"nobody listens on {place(packet.dst, packet.dport)}/sctp: answers ABORT"
-        yield Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET")
+        net.say(Step(skb.netns, "refuse", says, packet, answer, None, skb.iif, reason="NO_SOCKET"))
         net.outbox.append(Outgoing(skb.netns, answer, "ABORT"))
     else:
-        yield _deliver(skb, found)
+        net.say(_deliver(skb, found))
         if packet.flags == "COOKIE-ECHO":
             net.servers[here] = Accepted()
         if packet.flags in HANDSHAKE:
@@ -233,14 +233,14 @@ def _receive_sctp(net: Net, skb: Skb) -> Walk[None]:
             net.outbox.append(Outgoing(skb.netns, answer, "answer"))
 
 
-def _receive_unknown(net: Net, skb: Skb) -> Walk[None]:
+def _receive_unknown(net: Net, skb: Skb) -> None:
     says = f"no program here speaks {skb.packet.proto}"
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.iif, reason="IP_NOPROTO")
+    net.say(Step(skb.netns, "drop", says, skb.packet, skb.packet, None, skb.iif, reason="IP_NOPROTO"))
     if skb.packet.family == "ip":
-        yield from icmp.error(net, skb, "proto-unreachable")
+        icmp.error(net, skb, "proto-unreachable")
 
 
-RECEIVE: Mapping[str, Callable[[Net, Skb], Walk[None]]] = {
+RECEIVE: Mapping[str, Callable[[Net, Skb], None]] = {
     "tcp": _receive_tcp,
     "udp": _receive_udp,
     "sctp": _receive_sctp,
@@ -283,12 +283,12 @@ def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
     return net.answer
 
 
-def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
+def _receive_icmp(net: Net, skb: Skb) -> None:
     packet = skb.packet
     about = packet.inner if packet.inner is not None else packet
     key = (skb.netns, inverse(tuple_of(about)) if packet.inner is not None else tuple_of(packet))
     if packet.flags == "echo-request":
-        yield Step(skb.netns, "deliver", f"the kernel answers ping from {packet.src}", packet, packet, None, skb.iif)
+        net.say(Step(skb.netns, "deliver", f"the kernel answers ping from {packet.src}", packet, packet, None, skb.iif))
         net.answered = ("", packet.src, packet.dst)
         answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
         answer = answer._replace(df=False)
@@ -297,7 +297,7 @@ def _receive_icmp(net: Net, skb: Skb) -> Walk[None]:
     client, accepted = net.ends.get(key), net.servers.get(key)
     if about.flags == "echo-reply" and packet.inner is not None:
         client = None  # who answered a ping does not hear that the answer was lost (`ping.c: ping_supported`)
-    yield Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif)
+    net.say(Step(skb.netns, "deliver", f"ICMP {packet.flags} about {about}", packet, packet, None, skb.iif))
     if client is not None:
         client.receive(net, packet)
     elif accepted is not None and packet.flags in pmtu.COMPLAINTS:

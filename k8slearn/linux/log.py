@@ -22,26 +22,26 @@ from k8slearn.linux.iptables.names import PROTOCOLS
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 PROTO = {"tcp": "TCP", "udp": "UDP", "icmp": "ICMP", "icmp6": "ICMPv6"}
 FLAGS = ("URG", "ACK", "PSH", "RST", "SYN", "FIN")
 
 
-def log(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def log(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """``-j LOG``."""
     said = dict(rule.options)
     text = said.get("--log-prefix", "") + line(skb, hook, "--log-macdecode" in said)
-    yield Step(skb.netns, "rule", f"kernel: {text}", skb.packet, skb.packet, None, skb.oif or skb.iif, hook)
+    net.say(Step(skb.netns, "rule", f"kernel: {text}", skb.packet, skb.packet, None, skb.oif or skb.iif, hook))
     return ""
 
 
-def nflog(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def nflog(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """``-j NFLOG``."""
     said = dict(rule.options)
     prefix = f" with the prefix {said['--nflog-prefix']!r}" if "--nflog-prefix" in said else ""
     says = f"a copy for who listens on nflog group {said.get('--nflog-group', '0')}{prefix}"
-    yield Step(skb.netns, "rule", says, skb.packet, skb.packet, None, skb.oif or skb.iif, hook)
+    net.say(Step(skb.netns, "rule", says, skb.packet, skb.packet, None, skb.oif or skb.iif, hook))
     return ""
 
 

@@ -35,7 +35,7 @@ from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link, Macvlan
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 MODES = ("private", "vepa", "bridge", "passthru")
 DIRECT = {"bridge"}
@@ -86,7 +86,7 @@ def _ports(net: Net, place: stack.Place) -> list[tuple[str, Link, str]]:
     return [(scope, row, row.spec.mode) for scope, row in found if row.up and isinstance(row.spec, Macvlan)]
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """To a sibling in bridge mode directly, or out by the card (`macvlan.c: macvlan_queue_xmit`)."""
     below, place = lower_of(net.world, device), device.lower
     if below is None or place is None or not isinstance(device.spec, Macvlan):
@@ -94,17 +94,17 @@ def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
     if not carrier(net.world, netns, device):
         says = f"{device.name} has no carrier: {below.name} has none"
         why = path.link_because(place[0], below)
-        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="QDISC_DROP")
+        net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="QDISC_DROP"))
         return
     if device.spec.mode in DIRECT:
         if stack.is_group(frame.eth_dst):
             _to_all(net, _ports(net, place), frame, DIRECT, device.mac)
         elif any(row.mac == frame.eth_dst and mode in DIRECT for _, row, mode in _ports(net, place)):
             says = f"{device.name}: {frame.eth_dst} is another macvlan of {below.name}: it stays in the house"
-            yield Step(netns, "bridge", says, frame, frame, because(netns, device), device.name)
+            net.say(Step(netns, "bridge", says, frame, frame, because(netns, device), device.name))
             net.wire.append((place[0], below.name, frame))
             return
-    yield from path.hand_over(net, place[0], below, frame)
+    path.hand_over(net, place[0], below, frame)
 
 
 def _to_all(net: Net, ports: list[tuple[str, Link, str]], frame: Packet, modes: set[str], but: str) -> None:
@@ -113,7 +113,7 @@ def _to_all(net: Net, ports: list[tuple[str, Link, str]], frame: Packet, modes: 
             net.wire.append((scope, row.name, frame))
 
 
-def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
+def take(net: Net, skb: Skb, below: Link) -> bool:
     """A frame has come in by the card: is its MAC one of ours (`macvlan.c: macvlan_handle_frame`)?"""
     frame, ports = skb.packet, _ports(net, (skb.netns, below.name))
     if stack.is_group(frame.eth_dst):
@@ -122,10 +122,18 @@ def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
         return source not in ("", *FROM_SIBLING)
     for scope, row, mode in ports:
         if row.mac == frame.eth_dst or mode == "passthru":
-            yield Step(
-                scope, "receive", f"{below.name}: {row.mac} is {row.name}", frame, frame, because(scope, row), row.name
+            net.say(
+                Step(
+                    scope,
+                    "receive",
+                    f"{below.name}: {row.mac} is {row.name}",
+                    frame,
+                    frame,
+                    because(scope, row),
+                    row.name,
+                )
             )
-            yield from path.arrive(net, Skb(scope, frame, row.name), row)
+            path.arrive(net, Skb(scope, frame, row.name), row)
             return True
     return False
 

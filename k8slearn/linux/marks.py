@@ -14,7 +14,6 @@ from dataclasses import replace
 from k8slearn.journal import Put
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb, Tracked
-from k8slearn.trace import Walk
 
 ALL_BITS = 0xFFFFFFFF
 
@@ -24,36 +23,35 @@ def _pair(value: str) -> tuple[int, int]:
     return int(number, 0), int(mask or "0xffffffff", 0)
 
 
-def mark(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def mark(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """``--set-xmark VALUE/MASK``: the mask's bits go to zero, then VALUE is xored in (`xt_mark.c`)."""
     value, mask = _pair(dict(rule.options)["--set-xmark"])
     skb.mark = skb.mark & ~mask & ALL_BITS ^ value
     return ""
-    yield
 
 
-def connmark(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def connmark(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """`xt_connmark.c`: a packet without a connection goes on unchanged."""
     said, tracked = dict(rule.options), skb.tracked
     if tracked is None:
         return ""
     if "--set-xmark" in said:
         value, mask = _pair(said["--set-xmark"])
-        yield from _keep(skb, tracked, tracked.row.mark & ~mask & ALL_BITS ^ value)
+        _keep(net, skb, tracked, tracked.row.mark & ~mask & ALL_BITS ^ value)
         return ""
     ours, theirs = int(said["--nfmask"], 0), int(said["--ctmask"], 0)
     if "--save-mark" in said:
-        yield from _keep(skb, tracked, tracked.row.mark & ~theirs & ALL_BITS ^ skb.mark & ours)
+        _keep(net, skb, tracked, tracked.row.mark & ~theirs & ALL_BITS ^ skb.mark & ours)
     else:
         skb.mark = skb.mark & ~ours & ALL_BITS ^ tracked.row.mark & theirs
     return ""
 
 
-def _keep(skb: Skb, tracked: Tracked, value: int) -> Walk[None]:
+def _keep(net: Net, skb: Skb, tracked: Tracked, value: int) -> None:
     """The connection has this mark from now on; one that is not confirmed yet is written then."""
     if value == tracked.row.mark:
         return
     tracked.row = replace(tracked.row, mark=value)
     if tracked.confirmed:
-        yield Put((skb.netns, "conntrack", tracked.row.original), tracked.row)
-        yield Put((skb.netns, "conntrack", tracked.row.reply), tracked.row)
+        net.write(Put((skb.netns, "conntrack", tracked.row.original), tracked.row))
+        net.write(Put((skb.netns, "conntrack", tracked.row.reply), tracked.row))

@@ -2,7 +2,7 @@
 
 `OPTIONS` has a row for each option that asks by itself: it takes the option's value and gives the test. `MODULES` has
 those that only make sense together (``-m conntrack``, ``-m recent``, ...): they take all that was said for one ``-m``.
-A test changes nothing; what it wants to remember it puts into `net.learned`, and the walk yields that. The syntax is
+A test changes nothing; what it wants to remember it puts into `net.learned`, and the walk writes that. The syntax is
 in `iptables`.
 
 ::
@@ -44,8 +44,15 @@ Test = Callable[[Net, Skb, Key], bool]
 Told = Mapping[str, Match]
 
 
-def tests(rule: Rule) -> list[Test]:
+def tests(rule: Rule) -> tuple[Test, ...]:
     """A rule's conditions as functions, built when a packet first meets it."""
+    if not rule.tests:
+        rule.tests.append(tuple(_tests(rule)))
+    built: tuple[Test, ...] = rule.tests[0]
+    return built
+
+
+def _tests(rule: Rule) -> list[Test]:
     tests: list[Test] = []
     for instance in instances(rule):
         module = MODULES.get(instance[0].module)
@@ -57,8 +64,7 @@ def tests(rule: Rule) -> list[Test]:
             if build is not None:
                 test = build(match.value)
                 tests.append(_not(test) if match.negated else test)
-    rule.tests.extend(tests or [lambda net, skb, key: True])
-    return rule.tests
+    return tests
 
 
 def _not(test: Test) -> Test:
@@ -290,9 +296,11 @@ def _conntrack(told: Told, rule: Rule) -> Test:
     state = told.get("--ctstate") or told.get("--state")
     holds = _ctstate(state) if state is not None else None
     asked = [(_CONNECTION[o](match.value), match.negated) for o, match in told.items() if o in _CONNECTION]
+    if holds is not None and not asked:
+        return holds
 
     def test(net: Net, skb: Skb, key: Key) -> bool:
-        if holds is not None and not holds(skb):
+        if holds is not None and not holds(net, skb, key):
             return False
         tracked = skb.tracked
         if tracked is None:
@@ -302,11 +310,11 @@ def _conntrack(told: Told, rule: Rule) -> Test:
     return test
 
 
-def _ctstate(match: Match) -> Callable[[Skb], bool]:
+def _ctstate(match: Match) -> Test:
     wanted, negated = frozenset(match.value.split(",")), match.negated
     nat = wanted & {"DNAT", "SNAT"}
 
-    def test(skb: Skb) -> bool:
+    def test(net: Net, skb: Skb, key: Key) -> bool:
         tracked = skb.tracked
         if tracked is None:
             return ((skb.state or "INVALID") in wanted) != negated

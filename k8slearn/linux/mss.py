@@ -12,10 +12,10 @@ from __future__ import annotations
 from k8slearn.linux import fib
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 
-def tcpmss(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
+def tcpmss(net: Net, skb: Skb, rule: Rule, hook: str) -> str:
     """Never raises the number, and looks at SYNs only."""
     packet, said = skb.packet, dict(rule.options)
     if "SYN" not in packet.flags.split("-") or not packet.mss:
@@ -24,7 +24,7 @@ def tcpmss(net: Net, skb: Skb, rule: Rule, hook: str) -> Walk[str]:
     if wanted < packet.mss:
         skb.packet = packet._replace(mss=wanted)
         says = f"MSS {packet.mss} becomes {wanted}"
-        yield Step(skb.netns, "rule", says, packet, skb.packet, None, skb.oif or skb.iif, hook)
+        net.say(Step(skb.netns, "rule", says, packet, skb.packet, None, skb.oif or skb.iif, hook))
     return ""
 
 

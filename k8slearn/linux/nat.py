@@ -25,7 +25,7 @@ from k8slearn.linux.connection import PINGS, PORTS, inverse, is_dnat, is_snat, l
 from k8slearn.linux.rows import Connection, Tuple
 from k8slearn.linux.skb import Net, Skb, Tracked
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 SOURCE_HOOKS = ("POSTROUTING", "INPUT")
 """At these the source is translated, at PREROUTING and OUTPUT the destination."""
@@ -237,33 +237,43 @@ def jhash2(words: list[int], start: int) -> int:
 # --- every packet ------------------------------------------------------------------------------
 
 
-def translate(net: Net, skb: Skb, hook: str) -> Walk[None]:
+def translate(net: Net, skb: Skb, hook: str) -> Step | None:
     """Rewrite the packet as its connection says: destination at PREROUTING and OUTPUT, source at POSTROUTING
-    and INPUT."""
+    and INPUT. None: there is nothing to rewrite."""
     tracked, before = skb.tracked, skb.packet
-    assert tracked is not None
+    if tracked is None:
+        return None
     row, source = tracked.row, hook in SOURCE_HOOKS
-    changes = is_snat(row) if source != tracked.reply else is_dnat(row)
-    if not changes:
-        return
+    if not (is_snat(row) if source != tracked.reply else is_dnat(row)):
+        return None
     target = inverse(row.original if tracked.reply else row.reply)
     if before.inner is not None and before.proto in PINGS:
         skb.packet = _translate_error(before, row, target, tracked.reply, source)
     elif source:
         dport = target.sport if before.proto in PINGS else before.dport
-        skb.packet = before._replace(src=target.src, sport=target.sport, dport=dport)
+        skb.packet = before.between(target.src, before.dst, target.sport, dport)
     else:
         sport = target.dport if before.proto in PINGS else before.sport
-        skb.packet = before._replace(dst=target.dst, sport=sport, dport=target.dport)
-    if skb.packet != before:
-        after = skb.packet
-        what = (
-            f"source {_place(before.src, before.sport)} becomes {_place(after.src, after.sport)}"
-            if source
-            else f"destination {_place(before.dst, before.dport)} becomes {_place(after.dst, after.dport)}"
-        )
-        because = Because((skb.netns, "conntrack", row.original), text(row))
-        yield Step(skb.netns, "nat", what, before, after, because, skb.oif or skb.iif, hook)
+        skb.packet = before.between(before.src, target.dst, sport, target.dport)
+    after = skb.packet
+    if after == before:
+        return None
+    what = (
+        f"source {_place(before.src, before.sport)} becomes {_place(after.src, after.sport)}"
+        if source
+        else f"destination {_place(before.dst, before.dport)} becomes {_place(after.dst, after.dport)}"
+    )
+    because = connection_because(net, skb.netns, row)
+    return Step(skb.netns, "nat", what, before, after, because, skb.oif or skb.iif, hook)
+
+
+def connection_because(net: Net, netns: str, row: Connection) -> Because:
+    """The connection as the reason. Every packet of it says the same."""
+    place = (netns, row.original, row.reply)
+    found = net.named.get(place)
+    if found is None:
+        found = net.named[place] = Because((netns, "conntrack", row.original), text(row))
+    return found
 
 
 def _place(address: str, port: int) -> str:

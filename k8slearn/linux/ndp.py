@@ -19,7 +19,7 @@ from k8slearn.linux import arp, fib, icmp, ip, netfilter, path, sysctl
 from k8slearn.linux.rows import Address, Link
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 ASKS, TELLS = "neighbour-solicitation", "neighbour-advertisement"
 MESSAGES = (ASKS, TELLS)
@@ -42,70 +42,80 @@ def group_mac(group: str) -> str:
     return "33:33:" + ":".join(f"{last >> shift & 255:02x}" for shift in (24, 16, 8, 0))
 
 
-def resolve(net: Net, skb: Skb, dev: str, address: str) -> Walk[str]:
+def resolve(net: Net, skb: Skb, dev: str, address: str) -> str:
     """The MAC for an address on a link. Empty: the packet waits (in `net.held`) until somebody answers."""
     if ip.is_multicast(address):
         return group_mac(address)
-    return (yield from arp.resolve(net, skb, dev, address))
+    return arp.resolve(net, skb, dev, address)
 
 
-def ask(net: Net, skb: Skb, link: Link, address: str) -> Walk[None]:
+def ask(net: Net, skb: Skb, link: Link, address: str) -> None:
     """`ndisc.c: ndisc_solicit`: from the packet's own source if that is the link's, else from its link-local one."""
     here = _on(net, skb.netns, link.name)
     own = [row.address for row in here if row.address == skb.packet.src]
     src = next(iter([*own, *(row.address for row in here if ip.is_link_local(row.address))]), "")
     if not src:
         says = f"{link.name} has no link-local address to ask from"
-        yield Step(skb.netns, "drop", says, skb.packet, skb.packet, None, link.name, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, skb.packet, skb.packet, None, link.name, reason="NOT_SPECIFIED"))
         return
     group = group_of(address)
     question = _message(ASKS, src, group, address)
-    yield Step(
-        skb.netns, "arp", f"who has {address}? asked of {group} on {link.name}", skb.packet, question, None, link.name
+    net.say(
+        Step(
+            skb.netns,
+            "arp",
+            f"who has {address}? asked of {group} on {link.name}",
+            skb.packet,
+            question,
+            None,
+            link.name,
+        )
     )
-    yield from _send(net, skb.netns, link, question)
+    _send(net, skb.netns, link, question)
 
 
 def _message(flags: str, src: str, dst: str, target: str) -> Packet:
     return Packet("icmp6", src, dst, flags=flags, payload=target, ttl=HOPS, size=SIZE, df=False)
 
 
-def _send(net: Net, netns: str, link: Link, message: Packet) -> Walk[None]:
+def _send(net: Net, netns: str, link: Link, message: Packet) -> None:
     """`ndisc_send_skb`: a packet of this machine's own that needs no route, until a rule marks it; conntrack leaves it
     alone."""
     skb = Skb(netns, message, "", link.name)
     skb.state = "UNTRACKED"
     net.stat(netns, "Ip6OutRequests")
     icmp.count(net, netns, message, "Out")
-    if not (yield from netfilter.run(net, skb, "OUTPUT")):
+    if not netfilter.run(net, skb, "OUTPUT"):
         return
     if skb.mark:
-        yield from path.reroute(net, skb)
-    elif (yield from netfilter.run(net, skb, "POSTROUTING")):
-        yield from path.send_to_neighbour(net, skb)
+        path.reroute(net, skb)
+    elif netfilter.run(net, skb, "POSTROUTING"):
+        path.send_to_neighbour(net, skb)
 
 
-def receive(net: Net, skb: Skb) -> Walk[None]:
+def receive(net: Net, skb: Skb) -> None:
     """A question or an answer has passed INPUT (`ndisc.c: ndisc_rcv`)."""
     packet, link = skb.packet, fib.link(net.world, skb.netns, skb.iif)
     if link is None or packet.ttl != HOPS:
         says = f"hop limit {packet.ttl}: not from this link"
-        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="IPV6_NDISC_HOP_LIMIT")
+        net.say(Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="IPV6_NDISC_HOP_LIMIT"))
         return
     if packet.flags == TELLS:
-        yield from arp.learn(net, skb.netns, link, packet.payload, packet.eth_src, "REACHABLE")
-        yield from path.neighbour_found(net, skb.netns, link.name, packet.payload, packet.eth_src)
+        arp.learn(net, skb.netns, link, packet.payload, packet.eth_src, "REACHABLE")
+        path.neighbour_found(net, skb.netns, link.name, packet.payload, packet.eth_src)
         return
     own = next((row for row in _on(net, skb.netns, link.name) if row.address == packet.payload), None)
     if own is None and not _proxies(net, skb.netns, link.name, packet.payload):
         says = f"{packet.payload} is not on {link.name}: no answer"
-        yield Step(skb.netns, "drop", says, packet, packet, None, link.name, reason="IPV6_NDISC_NS_OTHERHOST")
+        net.say(Step(skb.netns, "drop", says, packet, packet, None, link.name, reason="IPV6_NDISC_NS_OTHERHOST"))
         return
-    yield from arp.learn(net, skb.netns, link, packet.src, packet.eth_src, "STALE")
+    arp.learn(net, skb.netns, link, packet.src, packet.eth_src, "STALE")
     src = packet.payload if own is not None else _nearest(net, skb.netns, link.name, packet.src)
     answer = _message(TELLS, src, packet.src, packet.payload)
-    yield Step(skb.netns, "arp", f"{packet.payload} is at {link.mac}", packet, answer, _why(skb.netns, own), link.name)
-    yield from _send(net, skb.netns, link, answer)
+    net.say(
+        Step(skb.netns, "arp", f"{packet.payload} is at {link.mac}", packet, answer, _why(skb.netns, own), link.name)
+    )
+    _send(net, skb.netns, link, answer)
 
 
 def _why(netns: str, own: Address | None) -> Because | None:

@@ -28,12 +28,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from k8slearn.journal import Key, Table
-from k8slearn.linux import conntrack, nft
+from k8slearn.linux import conntrack, nat, nft
 from k8slearn.linux.ruleindex import Line, lines
 from k8slearn.linux.rules import Chain, Rule
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.linux.targets import ACCEPT, CONTINUE, DROP, RETURN
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.linux.targets import ACCEPT, DROP, RETURN
+from k8slearn.trace import Because, Step, step
 
 HOOKS = {
     "PREROUTING": ("raw", "conntrack", "mangle", "nat"),
@@ -48,23 +48,23 @@ Plan = Mapping[tuple[str, str], tuple[nft.Stage, ...]]
 """(family, hook) -> the stages that have anything to do there."""
 
 
-def run(net: Net, skb: Skb, hook: str) -> Walk[bool]:
+def run(net: Net, skb: Skb, hook: str) -> bool:
     """Show a packet to every table at a hook; False where it ends here."""
     family = "ip6" if ":" in skb.packet.dst else "ip"
-    for stage in plan(net, skb.netns)[family, hook]:
+    for stage in (net.plans.get(skb.netns) or plan(net, skb.netns))[family, hook]:
         if stage == "conntrack":
-            if not (yield from conntrack.find(net, skb, hook)):
-                return False
-        elif stage == "confirm":
-            if not (yield from conntrack.confirm(net, skb, hook)):
+            if not conntrack.find(net, skb, hook):
                 return False
         elif stage == "nat":
-            if not (yield from _nat(net, skb, family, hook)):
+            if _unbound(skb, hook) and not _bind(net, skb, family, hook):
                 return False
-        elif isinstance(stage, tuple):
-            if not (yield from nft.traverse(net, skb, stage, hook)):
+            rewritten = conntrack.translate(net, skb, hook)
+            if rewritten is not None:
+                net.say(rewritten)
+        elif stage == "confirm":
+            if _is_new(skb) and not conntrack.confirm(net, skb, hook):
                 return False
-        elif not (yield from traverse(net, skb, family, stage, hook)):
+        elif not _asked(net, skb, family, stage, hook):
             return False
     return True
 
@@ -107,80 +107,94 @@ def _needs_conntrack(rule: Rule) -> bool:
     return rule.target == "CONNMARK" or any(m.module in ("conntrack", "state", "connmark") for m in rule.matches)
 
 
-def _nat(net: Net, skb: Skb, family: str, hook: str) -> Walk[bool]:
-    """nat rules see only the first packet of a connection (`nf_nat_core.c: nf_nat_inet_fn`); the rest is
-    rewritten as it was."""
+def _asked(net: Net, skb: Skb, family: str, stage: nft.Stage, hook: str) -> bool:
+    """A table of iptables or a base chain of nftables decides; False: the packet ends here."""
+    if isinstance(stage, tuple):
+        return nft.traverse(net, skb, stage, hook)
+    return traverse(net, skb, family, stage, hook)
+
+
+def _is_new(skb: Skb) -> bool:
+    """Has it a connection that conntrack does not remember yet?"""
+    return skb.tracked is not None and not skb.tracked.confirmed
+
+
+def _unbound(skb: Skb, hook: str) -> bool:
+    """nat rules see only the first packet of a connection, and only until one of them has decided."""
     tracked = skb.tracked
-    if tracked is None:
-        return True
-    source = hook in ("POSTROUTING", "INPUT")
-    if tracked.info == "NEW" and not tracked.reply and not (tracked.src_done if source else tracked.dst_done):
-        for stage in plan(net, skb.netns).get((family, f"nat {hook}"), ("nat",)):
-            if tracked.src_done if source else tracked.dst_done:
-                break
-            walk = (
-                nft.traverse(net, skb, stage, hook)
-                if isinstance(stage, tuple)
-                else traverse(net, skb, family, "nat", hook)
-            )
-            if not (yield from walk):
-                return False
-        if source and not tracked.src_done:
-            conntrack.null_binding(net, skb)
-        tracked.dst_done = tracked.dst_done or not source
-    yield from conntrack.translate(net, skb, hook)
+    if tracked is None or tracked.confirmed:
+        return False
+    return not (tracked.src_done if hook in nat.SOURCE_HOOKS else tracked.dst_done)
+
+
+def _bind(net: Net, skb: Skb, family: str, hook: str) -> bool:
+    """Ask the nat rules (`nf_nat_core.c: nf_nat_inet_fn`). What they say is done to every packet from now on."""
+    tracked, source = skb.tracked, hook in nat.SOURCE_HOOKS
+    assert tracked is not None
+    for stage in plan(net, skb.netns).get((family, f"nat {hook}"), ("nat",)):
+        if tracked.src_done if source else tracked.dst_done:
+            break
+        if not _asked(net, skb, family, stage, hook):
+            return False
+    if source and not tracked.src_done:
+        conntrack.null_binding(net, skb)
+    tracked.dst_done = tracked.dst_done or not source
     return True
 
 
 Name = tuple[str, str, str]
 """A chain's: (family, table, chain)."""
+Where = tuple[str, str, Name]
+"""A chain's key."""
 
 
-def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> Walk[bool]:
+def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> bool:
     """Walk a built-in chain and what it jumps to; a step for each rule that matches.
 
     `waiting` are a chain's rules that are still to be asked, `passed` is how many Linux has asked, and `back` says
     where the chains that jumped go on.
     """
-    chains, name, passed = net.world.rows[skb.netns, "chain"], (family, table, hook), 0
-    base: Chain | None = chains.get(name)
-    chain, waiting = base, _lines_of(base, skb)
-    back: list[tuple[Chain, Name, Iterator[Line], int]] = []
+    chains, passed = net.world.rows[skb.netns, "chain"], 0
+    base, key, waiting = _entered(skb, chains, (family, table, hook))
+    chain = base
+    back: list[tuple[Chain, Where, Iterator[Line], int]] = []
     while chain is not None:
-        line, verdict = _next_match(net, skb, (skb.netns, "chain", name), waiting), RETURN
+        line = _next_match(net, skb, key, waiting)
         if net.learned:
-            yield from net.learn()
-        net.compared += (line.position if line is not None else len(chain.rules)) - passed
-        if line is not None:
-            passed, verdict = line.position, CONTINUE
+            net.learn()
+        if line is None:
+            net.compared += len(chain.rules) - passed
+            verdict = RETURN
+        else:
+            net.compared += line.position - passed
+            passed = line.position
             if net.recording:
-                net.count((skb.netns, "counter", (*name, passed)), skb.packet.size)
-            yield _rule_step(skb, name, line, hook)
-            if line.target is not None:
-                verdict = yield from line.target(net, skb, line.rule, hook)
-            elif line.rule.target:
+                net.count((skb.netns, "counter", (*key[2], passed)), skb.packet.size)
+            net.say(_rule_step(skb, key, line, hook))
+            if line.jump:
                 if not line.rule.goto:
-                    back.append((chain, name, waiting, passed))
-                name, passed = (family, table, line.rule.target), 0
-                chain = chains.get(name)
-                waiting = _lines_of(chain, skb)
-        if verdict in (ACCEPT, DROP):
-            return verdict == ACCEPT
+                    back.append((chain, key, waiting, passed))
+                chain, key, waiting, passed = *_entered(skb, chains, (family, table, line.jump)), 0
+                continue
+            verdict = line.verdict if line.target is None else line.target(net, skb, line.rule, hook)
         if verdict == RETURN:
             if not back:
                 break
-            chain, name, waiting, passed = back.pop()
+            chain, key, waiting, passed = back.pop()
+        elif verdict in (ACCEPT, DROP):
+            return verdict == ACCEPT
     if base is not None and net.recording:
         _count_policy(net, skb, (family, table, hook))
     if base is None or base.policy != DROP:
         return True
-    yield _policy_step(skb, table, hook, family)
+    net.say(_policy_step(skb, table, hook, family))
     return False
 
 
-def _lines_of(chain: Chain | None, skb: Skb) -> Iterator[Line]:
-    """The rules of a chain that a packet can match, one after the other."""
-    return iter(lines(chain, skb.packet) if chain is not None else ())
+def _entered(skb: Skb, chains: Table, name: Name) -> tuple[Chain | None, Where, Iterator[Line]]:
+    """A chain (None: there is no such), its key, and its rules that the packet can match, one after the other."""
+    chain: Chain | None = chains.get(name)
+    return chain, (skb.netns, "chain", name), iter(lines(chain, skb.packet) if chain is not None else ())
 
 
 def _next_match(net: Net, skb: Skb, key: Key, waiting: Iterator[Line]) -> Line | None:
@@ -207,7 +221,6 @@ def _policy_step(skb: Skb, table: str, hook: str, family: str) -> Step:
     return Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, hook, "NETFILTER_DROP")
 
 
-def _rule_step(skb: Skb, where: Name, line: Line, hook: str) -> Step:
-    what, says, text, reason = line.told(where)
-    packet, because = skb.packet, Because((skb.netns, "chain", where), text, line.position)
-    return Step(skb.netns, what, says, packet, packet, because, skb.oif or skb.iif, hook, reason)
+def _rule_step(skb: Skb, chain: Key, line: Line, hook: str) -> Step:
+    what, says, because, reason = line.told(chain)
+    return step((skb.netns, what, says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook, reason))

@@ -23,7 +23,7 @@ from k8slearn.linux.fib import Found
 from k8slearn.linux.rows import PathMtu, Tuple
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 EXPIRES = 600.0
 LONGEST = 65535
@@ -36,7 +36,7 @@ def mtu(world: World, netns: str, found: Found, dst: str, *, forwarding: bool = 
 
     A forwarding box does not use what it learned for itself (``ip_forward_use_pmtu=0``).
     """
-    learned = None if forwarding else known(world, netns, found, dst)
+    learned = None if forwarding or not world.rows[netns, "pmtu"] else known(world, netns, found, dst)
     if learned is not None:
         return learned.mtu
     link = world.rows[netns, "link"].get("lo" if found.kind == "local" else found.dev)
@@ -60,7 +60,7 @@ def locked(world: World, netns: str, found: Found, dst: str) -> bool:
     return row is not None and row.locked
 
 
-def learn(net: Net, skb: Skb) -> Walk[None]:
+def learn(net: Net, skb: Skb) -> None:
     """A complaint has come in for a packet that one of this machine's sockets sent."""
     packet, inner = skb.packet, skb.packet.inner
     if inner is None or not _believed(net, skb, inner):
@@ -75,9 +75,9 @@ def learn(net: Net, skb: Skb) -> Walk[None]:
     size = min(before, least) if locked else size
     row = PathMtu(inner.dst, size, net.world.clock + EXPIRES, found.dev, found.via, locked)
     key = (skb.netns, "pmtu", inner.dst)
-    yield Put(key, row)
+    net.write(Put(key, row))
     says = f"learns: packets to {inner.dst} may have {size} bytes"
-    yield Step(skb.netns, "route", says, packet, packet, Because(key, f"{inner.dst} mtu {size}"), skb.iif)
+    net.say(Step(skb.netns, "route", says, packet, packet, Because(key, f"{inner.dst} mtu {size}"), skb.iif))
 
 
 def _believed(net: Net, skb: Skb, inner: Packet) -> bool:

@@ -47,7 +47,7 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux.skb import Net
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Draw, Step, Walk
+from k8slearn.trace import Because, Draw, Step
 
 ETHERNET_HEADER = 14
 
@@ -188,20 +188,20 @@ def error(words: str) -> CommandError:
     return CommandError(f"Error: {words}\n", 2)
 
 
-def dequeue(net: Net, netns: str, dev: str, frame: Packet) -> Walk[bool]:
+def dequeue(net: Net, netns: str, dev: str, frame: Packet) -> bool:
     """A device's own queue lets a frame go, at once or later; False where it is lost."""
     where = key(netns, dev)
     row: Qdisc | None = net.world.get(where)
     if row is None:
         return True
     because = Because(where, f"qdisc {row} dev {dev}")
-    taken = yield from (_tbf if isinstance(row, Tbf) else _netem)(net, where, row, dev, frame, because)
+    taken = (_tbf if isinstance(row, Tbf) else _netem)(net, where, row, dev, frame, because)
     size = frame.size + ETHERNET_HEADER if taken else 0
     net.count((netns, "counter", ("qdisc", dev, "root", "sent" if taken else "dropped")), size)
     return taken
 
 
-def _netem(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:
+def _netem(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> bool:
     """`sch_netem.c: netem_enqueue`: first it is lost or not, then it waits."""
     pauses = resent(frame)
     times = 1 + len(pauses)
@@ -211,14 +211,14 @@ def _netem(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Becau
     if lost == times:
         often = f"all {times} times that it is sent" if times > 1 and row.loss < 100 else ""
         says = f"netem on {dev} loses it {often}".rstrip()
-        yield Step(key[0], "drop", says, frame, frame, because, dev, reason="QDISC_DROP")
+        net.say(Step(key[0], "drop", says, frame, frame, because, dev, reason="QDISC_DROP"))
         return False
     if lost:
         net.time += pauses[lost - 1]
         says = f"netem on {dev} loses it {lost}x: sent again, it is through after {pauses[lost - 1]:g} s"
-        yield Step(key[0], "transmit", says, frame, frame, because, dev)
+        net.say(Step(key[0], "transmit", says, frame, frame, because, dev))
     if row.delay:
-        yield _waits(net, row.delay, key[0], dev, frame, because)
+        net.say(_waits(net, row.delay, key[0], dev, frame, because))
     return True
 
 
@@ -252,12 +252,12 @@ def gave_up(draws: Iterable[Draw]) -> bool:
     return any(draw.hit and draw.key[1] == "qdisc" for draw in draws)
 
 
-def _tbf(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> Walk[bool]:
+def _tbf(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because) -> bool:
     """`sch_tbf.c: tbf_dequeue`: tokens are bytes; the bucket is full when a conversation begins."""
     netns, size = key[0], frame.size + ETHERNET_HEADER
     if size > row.burst:
         says = f"{size} bytes never fit into a bucket of {row.burst}"
-        yield Step(netns, "drop", says, frame, frame, because, dev, reason="QDISC_DROP")
+        net.say(Step(netns, "drop", says, frame, frame, because, dev, reason="QDISC_DROP"))
         return False
     tokens, when = net.buckets.get(key, (float(row.burst), net.time))
     behind = max(0.0, when - net.time)
@@ -265,7 +265,7 @@ def _tbf(net: Net, key: Key, row: Any, dev: str, frame: Packet, because: Because
     wait = behind + max(0.0, (size - tokens) * 8 / row.rate)
     if wait:
         net.count((netns, "counter", ("qdisc", dev, "root", "overlimits")))
-        yield _waits(net, wait, netns, dev, frame, because)
+        net.say(_waits(net, wait, netns, dev, frame, because))
     net.buckets[key] = (max(0.0, tokens - size), net.time)
     return True
 

@@ -18,14 +18,16 @@ Left out: indexes over marks, sets and ranges.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from k8slearn.journal import Key
 from k8slearn.linux import ip
 from k8slearn.linux.iptables import rule_text
 from k8slearn.linux.matches import tests
 from k8slearn.linux.rules import Chain, Rule
-from k8slearn.linux.targets import DROP, TARGETS, Target
+from k8slearn.linux.targets import CONTINUE, DROP, TARGETS, VERDICTS, Target
 from k8slearn.packet import Packet
+from k8slearn.trace import Because
 
 SHORT = 8
 """A chain of no more rules than this is asked rule by rule."""
@@ -35,27 +37,32 @@ Bucket = tuple[str, Any]
 class Line:
     """One rule at its place in a chain, with what a walk needs of it ready."""
 
-    __slots__ = ("_text", "_told", "position", "rule", "target", "tests")
+    __slots__ = ("_text", "_told", "jump", "position", "rule", "target", "tests", "verdict")
 
     def __init__(self, position: int, rule: Rule) -> None:
         self.position = position
         """From 1, as ``--line-numbers`` counts."""
         self.rule = rule
-        self.tests: list[Callable[..., bool]] = rule.tests or tests(rule)
+        self.tests: tuple[Callable[..., bool], ...] = tests(rule)
+        self.verdict = VERDICTS.get(rule.target, CONTINUE)
         self.target: Target | None = TARGETS.get(rule.target)
+        self.jump = "" if rule.target in VERDICTS or rule.target in TARGETS else rule.target
+        """The chain that it sends a packet to."""
         self._text = ""
-        self._told: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+        self._told: dict[Key, tuple[str, str, Because, str]] = {}
 
-    def told(self, where: tuple[str, str, str]) -> tuple[str, str, str, str]:
-        """What is said when it matches in this chain: a step's word, its sentence, the rule's text, a drop's reason."""
-        found = self._told.get(where)
-        if found is None:
-            _, table, name = where
+    def told(self, chain: Key) -> tuple[str, str, Because, str]:
+        """What is said when it matches in this chain: a step's word, its sentence, the rule itself, a drop's reason."""
+        try:
+            return self._told[chain]
+        except KeyError:
+            _, table, name = cast("tuple[str, str, str]", chain[2])
             says = f"{table} {name} rule {self.position}: {self.rule.target or 'counted'}"
             drops = self.rule.target in (DROP, "REJECT")
             ends = ("drop", "NETFILTER_DROP") if drops else ("rule", "")
-            found = self._told[where] = (ends[0], says, f"-A {name} {self.text}", ends[1])
-        return found
+            because = Because(chain, f"-A {name} {self.text}", self.position)
+            self._told[chain] = (ends[0], says, because, ends[1])
+            return self._told[chain]
 
     @property
     def text(self) -> str:

@@ -46,7 +46,7 @@ class Rule:
     because: str = field(default="", compare=False)
     """What made its author write it, in a person's words: ``Service default/web, spec.ports[0]`` (opaque here)."""
     tests: list[Any] = field(default_factory=list, init=False, compare=False, repr=False, hash=False)
-    """Its conditions as functions, kept here by `netfilter.py` once a packet has met the rule."""
+    """A tuple of its conditions as functions, kept here by `matches.py` once a packet has met the rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
@@ -22,7 +22,7 @@ from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Draw, Frame, Walk
+from k8slearn.trace import Because, Draw, Frame, Step
 
 
 @dataclass(slots=True)
@@ -126,11 +126,16 @@ class End(Protocol):
         """A packet has arrived for it; what it answers goes to `net.outbox`."""
 
 
+def _unheard(step: Step) -> None:
+    """Nobody keeps the log."""
+
+
 @dataclass(slots=True)
 class Net:
     """One walk over all machines: what is on the wires, who waits for a neighbour, what chance said."""
 
     world: World
+    """A fork that this walk alone writes into."""
     wire: deque[tuple[str, str, Packet]] = field(default_factory=deque)
     """(namespace, device, frame): arriving there next."""
     outbox: deque[Outgoing] = field(default_factory=deque)
@@ -143,6 +148,8 @@ class Net:
     """Fragments that wait for the rest of their packet, by place and identification."""
     plans: dict[str, Any] = field(default_factory=dict)
     """namespace -> what its chains have to do at each hook (`netfilter.Plan`)."""
+    named: dict[tuple[str, Tuple, Tuple], Because] = field(default_factory=dict)
+    """Connections as reasons, by namespace and tuples."""
     staged: dict[tuple[str, str, str], list[Packet]] = field(default_factory=dict)
     """Packets that wait for a WireGuard handshake of (namespace, device, peer)."""
     pending: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -192,10 +199,21 @@ class Net:
     """The mark of the frame that a device is given right now: a tunnel's outer packet takes it over."""
     tunnel: tuple[TunnelKey, Because] | None = None
     """What a program has said of the frame that an ``external`` tunnel is given right now, and why."""
-    seen: dict[tuple[str, str, Packet], int] = field(default_factory=dict)
-    """(namespace, bridge port, frame) -> how often, since the wires were last quiet: a loop of bridges shows here."""
-    redirected: dict[tuple[str, str, Packet], Callable[[], Walk[None]]] = field(default_factory=dict)
+    seen: dict[tuple[str, str], list[Packet]] = field(default_factory=dict)
+    """(namespace, bridge port) -> its frames since the wires were last quiet: a loop of bridges shows here."""
+    redirected: dict[tuple[str, str, Packet], Callable[[], None]] = field(default_factory=dict)
     """(namespace, ifb, frame) -> what to do with it once the ifb lets it go."""
+
+    say: Callable[[Step], None] = field(default=_unheard)
+    """Where a step goes: the log of the packet that is under way."""
+    effects: list[Command] = field(default_factory=list)
+    """What the kernels have learned; it stands in `world` already."""
+
+    def write(self, *commands: Command) -> None:
+        """A kernel learns something."""
+        for command in commands:
+            self.world.apply(command)
+        self.effects += commands
 
     learned: dict[Key, Any] = field(default_factory=dict)
     """What a rule's conditions remember next (a recent list, a bucket, a set): key -> row, None where it goes."""
@@ -204,11 +222,11 @@ class Net:
         """The row as the conditions left it, or None."""
         return self.learned[key] if key in self.learned else self.world.get(key)
 
-    def learn(self) -> Iterator[Command]:
+    def learn(self) -> None:
         """What the conditions remembered becomes an effect of the walk."""
         rows, self.learned = self.learned, {}
         for key, row in rows.items():
-            yield Put(key, row) if row is not None else Remove(key)
+            self.write(Put(key, row) if row is not None else Remove(key))
 
     def ip_stat(self, skb: Skb, name: str, name6: str = "") -> None:
         """One more of what ``nstat`` calls ``IpNAME`` in IPv4 and ``Ip6NAME`` in IPv6 (`name6` where that differs)."""

@@ -19,6 +19,7 @@ Left out: every sysctl that no decision of this engine reads.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from k8slearn.journal import Remove, Table, World
 
@@ -147,6 +148,28 @@ def highest(world: World, netns: str, dev: str, setting: str, tree: str = "net.i
 
 def _highest(written: Table) -> dict[tuple[str, str, str], int]:
     """What `highest` has found, until a setting is written."""
+    return {}
+
+
+class Beliefs(NamedTuple):
+    """Which sources a device's settings let in."""
+
+    rp_filter: int
+    accept_local: int
+    route_localnet: int
+    src_valid_mark: int
+
+
+def beliefs(world: World, netns: str, dev: str) -> Beliefs:
+    """All of them at once, since every packet that comes in asks for them."""
+    known = world.rows[netns, "sysctl"].index(_beliefs)
+    found = known.get(dev)
+    if found is None:
+        found = known[dev] = Beliefs(*(highest(world, netns, dev, setting) for setting in Beliefs._fields))
+    return found
+
+
+def _beliefs(written: Table) -> dict[str, Beliefs]:
     return {}
 
 

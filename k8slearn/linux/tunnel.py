@@ -13,7 +13,7 @@ from k8slearn.linux import netfilter, path, pmtu
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Step, Walk
+from k8slearn.trace import Step
 
 DEPTH = 8
 """So many devices may send through each other until the kernel calls it a dead loop (XMIT_RECURSION_LIMIT)."""
@@ -27,16 +27,16 @@ def nested(frame: Packet) -> bool:
     return depth >= DEPTH
 
 
-def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -> Walk[None]:
+def send(net: Net, home: str, outer: Packet, found: Found, mark: int, by: str) -> None:
     """The outer packet leaves the machine the way that routing `found`; `by` is the tunnel's name."""
-    yield Step(home, "send", f"{by}: {outer}", outer, outer, found.because, found.dev)
+    net.say(Step(home, "send", f"{by}: {outer}", outer, outer, found.because, found.dev))
     skb = Skb(home, outer, "", found.dev)
     skb.via, skb.mark = found.via, mark
     skb.mtu = pmtu.mtu(net.world, home, found, outer.dst)
-    if not (yield from netfilter.run(net, skb, "OUTPUT")):
+    if not netfilter.run(net, skb, "OUTPUT"):
         return
     if skb.packet.dst != outer.dst or skb.mark != mark:
-        yield from path.reroute(net, skb)
+        path.reroute(net, skb)
         return
-    yield from path.output(net, skb)
+    path.output(net, skb)
     net.errno = ""  # a tunnel's device does not say what became of the outer packet

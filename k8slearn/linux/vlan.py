@@ -26,7 +26,7 @@ from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Link, Vlan
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 LARGEST = 4094
 
@@ -50,18 +50,18 @@ def add(
     yield from link.add(world, into or netns, name, "vlan", mtu or below.mtu, mac or below.mac, **fields)
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """Put the tag on and hand the frame to the device below (`vlan_dev.c: vlan_dev_hard_start_xmit`)."""
     below = lower_of(net.world, device)
     if below is None or device.lower is None or not isinstance(device.spec, Vlan):
         return
     tagged = frame._replace(tag=device.spec.id)
     says = f"{device.name}: puts the 802.1Q tag {device.spec.id} on"
-    yield Step(netns, "encapsulate", says, frame, tagged, because(netns, device), device.name)
-    yield from path.hand_over(net, device.lower[0], below, tagged)
+    net.say(Step(netns, "encapsulate", says, frame, tagged, because(netns, device), device.name))
+    path.hand_over(net, device.lower[0], below, tagged)
 
 
-def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
+def take(net: Net, skb: Skb, below: Link) -> bool:
     """A frame has come in by the device below: is its tag one of ours (`vlan_core.c: vlan_do_receive`)?"""
     frame = skb.packet
     if not frame.tag:
@@ -70,8 +70,8 @@ def take(net: Net, skb: Skb, below: Link) -> Walk[bool]:
         if isinstance(device.spec, Vlan) and device.spec.id == frame.tag:
             bare = frame._replace(tag=0)
             says = f"{device.name}: takes the 802.1Q tag {frame.tag} off"
-            yield Step(netns, "decapsulate", says, frame, bare, because(netns, device), device.name)
-            yield from path.arrive(net, Skb(netns, bare, device.name), device)
+            net.say(Step(netns, "decapsulate", says, frame, bare, because(netns, device), device.name))
+            path.arrive(net, Skb(netns, bare, device.name), device)
             return True
     return False
 

@@ -32,60 +32,60 @@ from k8slearn.linux.skb import Net, Skb, TunnelKey
 from k8slearn.linux.vxlan_fdb import ALL, HEADER, because, find_entry, learn, settings
 from k8slearn.linux.vxlan_link import ANYWHERE, Known, listening
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 
-def transmit(net: Net, netns: str, device: Link, frame: Packet) -> Walk[None]:
+def transmit(net: Net, netns: str, device: Link, frame: Packet) -> None:
     """The device sends a frame: to the machine that the MAC is on, or to all (`vxlan_core.c: vxlan_xmit`)."""
     mark, world = net.mark, net.world
     if settings(device).external:
-        yield from _as_told(net, netns, device, frame, mark)
+        _as_told(net, netns, device, frame, mark)
         return
     row = find_entry(world, netns, device, frame.eth_dst) or find_entry(world, netns, device, ALL)
     if row is None:
         says = f"{device.name}: no machine is known for {frame.eth_dst}, and none for all the rest"
         why = path.link_because(netns, device)
-        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="NO_TX_TARGET")
+        net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="NO_TX_TARGET"))
         return
     for remote in (*row.remotes[1:], row.remotes[0]):
-        yield from _to(net, netns, device, frame, remote, because(netns, row, remote), mark)
+        _to(net, netns, device, frame, remote, because(netns, row, remote), mark)
 
 
-def _as_told(net: Net, netns: str, device: Link, frame: Packet, mark: int) -> Walk[None]:
+def _as_told(net: Net, netns: str, device: Link, frame: Packet, mark: int) -> None:
     """An ``external`` device has no table: a program has said where this frame goes (`ip_tunnel_info`)."""
     told, net.tunnel = net.tunnel, None
     if told is None:
         why = path.link_because(netns, device)
         says = f"{device.name} is external, and no program said where to"
-        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="TUNNEL_TXINFO")
+        net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="TUNNEL_TXINFO"))
         return
     key, why = told
-    yield from _to(net, netns, device, frame, Remote(key.remote, vni=key.id), why, mark)
+    _to(net, netns, device, frame, Remote(key.remote, vni=key.id), why, mark)
 
 
-def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because, mark: int) -> Walk[None]:
+def _to(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because, mark: int) -> None:
     """One copy to one machine (`vxlan_xmit_one`)."""
     spec, home = settings(device), device.home or netns
     if remote.dst in ANYWHERE or tunnel.nested(frame):
         says = "nowhere to send it to" if remote.dst in ANYWHERE else "dead loop on virtual device"
-        yield Step(netns, "drop", f"{device.name}: {says}", frame, frame, why, device.name, reason="RECURSION_LIMIT")
+        net.say(Step(netns, "drop", f"{device.name}: {says}", frame, frame, why, device.name, reason="RECURSION_LIMIT"))
         return
     mark = mark if home == netns else 0
     found = fib.output(net.world, home, remote.dst, src=spec.local, oif=remote.via, mark=mark)
     if found.kind == "local":
-        yield from _bypass(net, netns, device, frame, remote, why)
+        _bypass(net, netns, device, frame, remote, why)
         return
     circular = (found.dev, home) == (device.name, netns)
     if found.kind not in ("unicast", "broadcast") or circular:
         says = f"the way to {remote.dst} is {device.name} itself" if circular else f"no route to {remote.dst}"
         why, says = found.because or why, f"{device.name}: {says}"
-        yield Step(home, "drop", says, frame, frame, why, device.name, reason="IP_OUTNOROUTES")
+        net.say(Step(home, "drop", says, frame, frame, why, device.name, reason="IP_OUTNOROUTES"))
         return
     outer = _outer(net, home, spec, frame, remote, found)
     where = f"VNI {outer.vni}, to {remote.dst}" if spec.external else f"{frame.eth_dst} is on {remote.dst}"
     says = f"{device.name}: {where}: wrapped into UDP for it"
-    yield Step(netns, "transmit", says, frame, outer, why, device.name)
-    yield from tunnel.send(net, home, outer, found, mark, device.name)
+    net.say(Step(netns, "transmit", says, frame, outer, why, device.name))
+    tunnel.send(net, home, outer, found, mark, device.name)
 
 
 def _outer(net: Net, home: str, spec: Vxlan, frame: Packet, remote: Remote, found: Found) -> Packet:
@@ -112,18 +112,18 @@ def _source_port(spec: Vxlan, frame: Packet) -> int:
     return low + crc32(repr(flow).encode()) % (high - low + 1)
 
 
-def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because) -> Walk[None]:
+def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, why: Because) -> None:
     """The machine is this one: the frame is handed to its device, nothing is wrapped (`encap_bypass_if_local`)."""
     spec, home = settings(device), device.home or netns
     there = listening(net.world, home, Known(remote.port or spec.port, remote.vni or spec.id, ":" in remote.dst))
     if there is None or not spec.localbypass:
         says = f"{device.name}: {remote.dst} is this machine, which has no such VXLAN"
-        yield Step(netns, "drop", says, frame, frame, why, device.name, reason="VXLAN_VNI_NOT_FOUND")
+        net.say(Step(netns, "drop", says, frame, frame, why, device.name, reason="VXLAN_VNI_NOT_FOUND"))
         return
     scope, near = there
     says = f"{device.name}: {remote.dst} is this machine: handed to {near.name}"
-    yield Step(netns, "transmit", says, frame, frame, why, device.name)
-    yield from learn(net.world, scope, near, frame.eth_src, "127.0.0.1")
+    net.say(Step(netns, "transmit", says, frame, frame, why, device.name))
+    net.write(*learn(net.world, scope, near, frame.eth_src, "127.0.0.1"))
     if not near.master and not fdb.is_group(frame.eth_dst):
         frame = frame._replace(eth_dst=near.mac)  # PACKET_HOST, whatever its header says
     net.wire.append((scope, near.name, frame))
@@ -132,30 +132,30 @@ def _bypass(net: Net, netns: str, device: Link, frame: Packet, remote: Remote, w
 # --- what comes in ---------------------------------------------------------------------------------
 
 
-def receive(net: Net, skb: Skb) -> Walk[None]:
+def receive(net: Net, skb: Skb) -> None:
     """A UDP packet for a VXLAN socket (`vxlan_rcv`): unwrap it, and in by the device of its VNI."""
     outer, inner = skb.packet, skb.packet.inner
     there = listening(net.world, skb.netns, Known(outer.dport, outer.vni, ":" in outer.dst))
     if inner is None or there is None:
         says = f"no VXLAN device here has VNI {outer.vni}" if inner is not None else "no VXLAN header"
         reason = "VXLAN_VNI_NOT_FOUND" if inner is not None else "VXLAN_INVALID_HDR"
-        yield Step(skb.netns, "drop", f"UDP port {outer.dport}: {says}", outer, outer, None, skb.iif, reason=reason)
+        net.say(Step(skb.netns, "drop", f"UDP port {outer.dport}: {says}", outer, outer, None, skb.iif, reason=reason))
         return
     scope, device = there
     says = f"{device.name}: unwrapped, from {outer.src}"
-    yield Step(scope, "receive", says, outer, inner, path.link_because(scope, device), device.name)
+    net.say(Step(scope, "receive", says, outer, inner, path.link_because(scope, device), device.name))
     known = find_entry(net.world, scope, device, inner.eth_src)
     refused = _not_from(settings(device), device, inner, known, outer.src)
     if refused:
-        yield Step(scope, "drop", refused[0], inner, inner, None, device.name, reason=refused[1])
+        net.say(Step(scope, "drop", refused[0], inner, inner, None, device.name, reason=refused[1]))
         return
-    yield from learn(net.world, scope, device, inner.eth_src, outer.src)
+    net.write(*learn(net.world, scope, device, inner.eth_src, outer.src))
     if not settings(device).external:
         net.wire.append((scope, device.name, inner))
         return
     arrived = Skb(scope, inner, device.name)
     arrived.tunnel = TunnelKey(outer.vni, outer.src)
-    yield from path.arrive(net, arrived, device)
+    path.arrive(net, arrived, device)
 
 
 def _not_from(spec: Vxlan, device: Link, inner: Packet, known: VxlanFdb | None, src: str) -> tuple[str, str] | None:

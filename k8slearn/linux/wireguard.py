@@ -34,7 +34,7 @@ from k8slearn.linux.curve25519 import public_key
 from k8slearn.linux.rows import Link, Peer, Wireguard
 from k8slearn.linux.skb import Net, Outgoing, Skb
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 MTU = 1420
 """1500 less 80: the overhead over IPv6."""
@@ -107,7 +107,7 @@ def short(key: str) -> str:
 # --- sending -----------------------------------------------------------------------------------
 
 
-def transmit(net: Net, skb: Skb, device: Link) -> Walk[None]:
+def transmit(net: Net, skb: Skb, device: Link) -> None:
     """Choose the peer, then encrypt, or begin a handshake (`device.c: wg_xmit`)."""
     packet, to = skb.packet, peer_for(net.world, skb.netns, device, skb.packet.dst)
     if to is None or to.endpoint is None:
@@ -116,21 +116,21 @@ def transmit(net: Net, skb: Skb, device: Link) -> Walk[None]:
             f"{packet.dst} is in no peer's allowed-ips" if to is None else f"peer {short(to.public_key)}: no endpoint"
         )
         says, why = f"{device.name}: {says}: {words}", because(skb.netns, device)
-        yield Step(skb.netns, "drop", says, packet, packet, why, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, packet, packet, why, reason="NOT_SPECIFIED"))
         net.errno = words
-        yield from icmp.error(net, skb, "host-unreachable" if packet.family == "ip" else "addr-unreachable")
+        icmp.error(net, skb, "host-unreachable" if packet.family == "ip" else "addr-unreachable")
         return
     if _live(net, to):
-        yield from _send(net, skb.netns, device, to, packet)
+        _send(net, skb.netns, device, to, packet)
         if to.initiator and _age(net, to) >= REKEY_AFTER:
-            yield from _initiate(net, skb.netns, device, to)
+            _initiate(net, skb.netns, device, to)
         return
     waiting = net.staged.setdefault((skb.netns, device.name, to.public_key), [])
     waiting.append(packet)
     says = f"{device.name}: waits until the handshake with peer {short(to.public_key)} is done"
-    yield Step(skb.netns, "encapsulate", says, packet, packet, because(skb.netns, device, to), device.name)
+    net.say(Step(skb.netns, "encapsulate", says, packet, packet, because(skb.netns, device, to), device.name))
     if len(waiting) == 1:
-        yield from _initiate(net, skb.netns, device, to)
+        _initiate(net, skb.netns, device, to)
 
 
 def _age(net: Net, to: Peer) -> float:
@@ -141,21 +141,23 @@ def _live(net: Net, to: Peer) -> bool:
     return bool(to.session) and _age(net, to) < REJECT_AFTER
 
 
-def _send(net: Net, netns: str, device: Link, to: Peer, inner: Packet) -> Walk[None]:
+def _send(net: Net, netns: str, device: Link, to: Peer, inner: Packet) -> None:
     """Encrypt for the peer and send (`send.c: encrypt_packet`): padded to 16 bytes, but not beyond the MTU."""
     padded = min(device.mtu, -(-inner.size // 16) * 16) if inner.size <= device.mtu else inner.size
     says = f"{device.name}: encrypts for peer {short(to.public_key)}"
-    yield from _post(net, netns, device, to, "data", DATA + padded, to.session, says, inner)
+    _post(net, netns, device, to, "data", DATA + padded, to.session, says, inner)
 
 
-def _initiate(net: Net, netns: str, device: Link, to: Peer) -> Walk[None]:
+def _initiate(net: Net, netns: str, device: Link, to: Peer) -> None:
     """The first message of a handshake, for the peer's eyes only."""
     spec = device.spec
     assert isinstance(spec, Wireguard)
     if not spec.private_key:
         says = f"{device.name} has no private key: it cannot begin a handshake"
         packet = net.staged[netns, device.name, to.public_key][-1]
-        yield Step(netns, "drop", says, packet, packet, because(netns, device, to), device.name, reason="NOT_SPECIFIED")
+        net.say(
+            Step(netns, "drop", says, packet, packet, because(netns, device, to), device.name, reason="NOT_SPECIFIED")
+        )
         return
     mine = public_key(spec.private_key)
     words = (mine, to.public_key, net.world.revision, net.time, net.attempt)
@@ -163,13 +165,13 @@ def _initiate(net: Net, netns: str, device: Link, to: Peer) -> Walk[None]:
     net.pending[netns, device.name, to.public_key] = session
     says = f"{device.name}: begins a handshake with peer {short(to.public_key)}"
     secret = f"{to.public_key} {mine} {session}"
-    yield from _post(net, netns, device, to, "handshake initiation", INITIATION, secret, says)
+    _post(net, netns, device, to, "handshake initiation", INITIATION, secret, says)
 
 
 def _post(
     net: Net, netns: str, device: Link, to: Peer, flags: str, size: int, secret: str, says: str,
     inner: Packet | None = None,
-) -> Walk[None]:  # fmt: skip
+) -> None:  # fmt: skip
     """One message to the peer's endpoint, from the device's home (`socket.c: send4`, `send6`)."""
     spec, home = device.spec, device.home or netns
     assert isinstance(spec, Wireguard)
@@ -182,13 +184,13 @@ def _post(
         "udp", src, address, spec.port, port, flags, secret, inner=inner, size=header + UDP_HEADER + size, df=False,
         cipher=True,
     )  # fmt: skip
-    yield Step(netns, "encapsulate", says, inner or outer, outer, because(netns, device, to), device.name)
+    net.say(Step(netns, "encapsulate", says, inner or outer, outer, because(netns, device, to), device.name))
     net.count((netns, "counter", ("wireguard", device.name, to.public_key, "tx")), size)
     if not src:
         says = f"{device.name}: no route to the endpoint {address} of peer {short(to.public_key)}"
-        yield Step(home, "drop", says, outer, outer, found.because, device.name, reason="IP_OUTNOROUTES")
+        net.say(Step(home, "drop", says, outer, outer, found.because, device.name, reason="IP_OUTNOROUTES"))
         return
-    yield from path.send_local(net, Outgoing(home, outer, "WireGuard", mark=spec.fwmark, discover="dont"))
+    path.send_local(net, Outgoing(home, outer, "WireGuard", mark=spec.fwmark, discover="dont"))
 
 
 # --- receiving ---------------------------------------------------------------------------------
@@ -201,15 +203,15 @@ def listeners(world: World, home: str, port: int) -> Iterator[tuple[str, Link, W
             yield netns, device, device.spec
 
 
-def receive(net: Net, skb: Skb) -> Walk[bool]:
+def receive(net: Net, skb: Skb) -> bool:
     """A UDP datagram for a WireGuard device's port: a message, or nothing at all (`receive.c: wg_packet_receive`)."""
     packet = skb.packet
     for netns, device, _ in listeners(net.world, skb.netns, packet.dport):
         message = MESSAGES.get(packet.flags) if packet.cipher else None
         if message is None:
-            yield _silence(netns, device, packet, "it is no message of WireGuard's")
+            net.say(_silence(netns, device, packet, "it is no message of WireGuard's"))
         else:
-            yield from message(net, netns, device, packet)
+            message(net, netns, device, packet)
         return True
     return False
 
@@ -219,27 +221,27 @@ def _silence(netns: str, device: Link, packet: Packet, why: str) -> Step:
     return Step(netns, "drop", says, packet, packet, row, device.name, reason="NOT_SPECIFIED")
 
 
-def _initiation(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
+def _initiation(net: Net, netns: str, device: Link, packet: Packet) -> None:
     """Only who has the private key can read who is asking; only a known peer is answered."""
     spec = device.spec
     assert isinstance(spec, Wireguard)
     ours, theirs, session = packet.payload.split()
     if ours != public_key(spec.private_key):
-        yield _silence(netns, device, packet, "the handshake was made for another public key")
+        net.say(_silence(netns, device, packet, "the handshake was made for another public key"))
         return
     known = peer(device, theirs)
     if known is None:
-        yield _silence(netns, device, packet, f"a handshake from {short(theirs)}, who is no peer")
+        net.say(_silence(netns, device, packet, f"a handshake from {short(theirs)}, who is no peer"))
         return
     known = replace(known, endpoint=(packet.src, packet.sport), upcoming=session)
-    yield from _write(netns, device, known)
+    net.write(*_write(netns, device, known))
     _received(net, netns, device, known, packet)
     says = f"{device.name}: answers the handshake of peer {short(theirs)}"
     secret = f"{session} {known.preshared_key}"
-    yield from _post(net, netns, device, known, "handshake response", RESPONSE, secret, says)
+    _post(net, netns, device, known, "handshake response", RESPONSE, secret, says)
 
 
-def _response(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
+def _response(net: Net, netns: str, device: Link, packet: Packet) -> None:
     """The handshake is done: what waited goes out now."""
     session, _, preshared = packet.payload.partition(" ")
     spec = device.spec
@@ -247,47 +249,47 @@ def _response(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
     asked = next((p for p in spec.peers if net.pending.get((netns, device.name, p.public_key)) == session), None)
     if asked is None or preshared != asked.preshared_key:
         why = "nobody asked for this handshake" if asked is None else "the preshared keys differ"
-        yield _silence(netns, device, packet, why)
+        net.say(_silence(netns, device, packet, why))
         return
     key = (netns, device.name, asked.public_key)
     del net.pending[key]
     endpoint, now = (packet.src, packet.sport), net.time
     done = replace(asked, endpoint=endpoint, session=session, handshake=now, initiator=True, upcoming="")
-    yield from _write(netns, device, done)
+    net.write(*_write(netns, device, done))
     _received(net, netns, device, done, packet)
     says = f"{device.name}: the handshake with peer {short(asked.public_key)} is done"
-    yield Step(netns, "decapsulate", says, packet, packet, because(netns, device, done), device.name)
+    net.say(Step(netns, "decapsulate", says, packet, packet, because(netns, device, done), device.name))
     for waiting in net.staged.pop(key, []):
-        yield from _send(net, netns, with_peer(device, done), done, waiting)
+        _send(net, netns, with_peer(device, done), done, waiting)
 
 
-def _data(net: Net, netns: str, device: Link, packet: Packet) -> Walk[None]:
+def _data(net: Net, netns: str, device: Link, packet: Packet) -> None:
     """Decrypt, and look whether the inner source is that peer's (`receive.c: wg_packet_consume_data_done`)."""
     spec, inner = device.spec, packet.inner
     assert isinstance(spec, Wireguard)
     assert inner is not None
     sender = next((p for p in spec.peers if packet.payload in (p.session, p.upcoming)), None)
     if sender is None:
-        yield _silence(netns, device, packet, "it has no key for this session")
+        net.say(_silence(netns, device, packet, "it has no key for this session"))
         return
     if packet.payload == sender.upcoming:
         now = net.time
         sender = replace(sender, session=sender.upcoming, upcoming="", handshake=now, initiator=False)
     if _age(net, sender) >= REJECT_AFTER:
-        yield _silence(netns, device, packet, "the session is older than three minutes")
+        net.say(_silence(netns, device, packet, "the session is older than three minutes"))
         return
     sender = replace(sender, endpoint=(packet.src, packet.sport))
-    yield from _write(netns, device, sender)
+    net.write(*_write(netns, device, sender))
     _received(net, netns, device, sender, packet)
     says = f"{device.name}: decrypts what peer {short(sender.public_key)} sent"
-    yield Step(netns, "decapsulate", says, packet, inner, because(netns, device, sender), device.name)
+    net.say(Step(netns, "decapsulate", says, packet, inner, because(netns, device, sender), device.name))
     owner = peer_for(net.world, netns, device, inner.src)
     if owner is None or owner.public_key != sender.public_key:
         says = f"{device.name}: {inner.src} is not in the allowed-ips of peer {short(sender.public_key)}"
         row = because(netns, device, sender)
-        yield Step(netns, "drop", says, inner, inner, row, device.name, reason="NOT_SPECIFIED")
+        net.say(Step(netns, "drop", says, inner, inner, row, device.name, reason="NOT_SPECIFIED"))
         return
-    yield from path.arrive(net, Skb(netns, inner, device.name), fib.link(net.world, netns, device.name) or device)
+    path.arrive(net, Skb(netns, inner, device.name), fib.link(net.world, netns, device.name) or device)
 
 
 def _received(net: Net, netns: str, device: Link, sender: Peer, packet: Packet) -> None:

@@ -102,7 +102,7 @@ def _known(process: Process, port: Link, bridge: Link) -> Iterator[Fields]:
         if row.port == port.name:
             age = 0 if row.mac == port.mac else int(world.clock - row.updated)
             yield _entry(row.mac, port, "" if row.state == "learned" else row.state, bridge.name, age, row.vlan)
-    if port is bridge and port.mac not in fdb.own_macs(world, netns, port.name):
+    if port is bridge and fdb.own_macs(world, netns, port.name)[port.mac].port == port.name:
         yield _entry(port.mac, port, "permanent", bridge.name, 0)
 
 

@@ -251,7 +251,7 @@ def _matches() -> str:
 
 def _targets() -> str:
     groups: dict[tuple[str, str], list[str]] = {}
-    for name in targets.TARGETS:
+    for name in (*targets.VERDICTS, *targets.TARGETS):
         place = (", ".join(limits.get(name, ("any",))) for limits in (iptables_check.TABLES, iptables_check.HOOKS))
         groups.setdefault((next(place), next(place)), []).append(name)
     rows = ((table, hooks, " ".join(names)) for (table, hooks), names in sorted(groups.items(), reverse=True))

@@ -10,7 +10,7 @@ from k8slearn.linux.bpf import OK, Connect, Instead, Program
 from k8slearn.linux.rows import Link, Netns, Socket
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.shell import run
-from k8slearn.trace import Attempt, Because, Walk
+from k8slearn.trace import Attempt, Because
 
 MACHINE = "m"
 LINES = """
@@ -44,14 +44,14 @@ def machine() -> World:
 def to_the_pod(how: str) -> Program:
     """Whatever comes out of one namespace goes into the other, wherever its MAC says."""
 
-    def run(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+    def run(net: Net, skb: Skb, link: Link) -> bool:
         if skb.packet.proto == "arp":
             return OK
         dev = {"10.0.0.1": "la", "10.0.0.2": "lb"}[skb.packet.dst]
         far: Link = net.world.rows[f"{MACHINE}/{dev[-1]}", "link"]["eth0"]
         frame = skb.packet.framed(link.mac, far.mac)
         send = {"redirect": bpf.redirect, "peer": bpf.redirect_peer}[how]
-        return (yield from send(net, skb, dev, frame, f"to {dev}", WHY))
+        return send(net, skb, dev, frame, f"to {dev}", WHY)
 
     return Program("to_the_pod", run)
 
@@ -84,11 +84,10 @@ def test_a_program_carries_packets_that_no_bridge_and_no_route_would(how: str) -
 
 
 def test_a_program_may_let_a_packet_go_on_as_ever_or_end_it() -> None:
-    def shoot(net: Net, skb: Skb, link: Link) -> Walk[bool]:
-        return (yield from bpf.drop(skb, "not with me", WHY, link.name))
+    def shoot(net: Net, skb: Skb, link: Link) -> bool:
+        return bpf.drop(net, skb, "not with me", WHY, link.name)
 
-    def watch(net: Net, skb: Skb, link: Link) -> Walk[bool]:
-        yield from ()
+    def watch(net: Net, skb: Skb, link: Link) -> bool:
         return OK
 
     world = machine()
@@ -101,9 +100,9 @@ def test_a_program_may_let_a_packet_go_on_as_ever_or_end_it() -> None:
 
 
 def test_a_program_on_the_way_out_sees_what_the_machine_sends() -> None:
-    def no(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+    def no(net: Net, skb: Skb, link: Link) -> bool:
         if skb.packet.dst == "10.0.0.2":
-            return (yield from bpf.drop(skb, "nothing for b", WHY, link.name))
+            return bpf.drop(net, skb, "nothing for b", WHY, link.name)
         return OK
 
     world = machine()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k8slearn.journal import Put, Remove, World
+from k8slearn.journal import Put, World
 from k8slearn.linux import conntrack, nat
 from k8slearn.linux.connection import inverse, tuple_of
 from k8slearn.linux.rows import Connection, Netns, Tuple
@@ -41,16 +41,7 @@ def through(world: World, packet: Packet, snat: str | None = None, dnat: str | N
     """A packet crosses a router that translates; what comes out, or None where it ends."""
     net, skb = Net(world), Skb(MACHINE, packet, "c0")
 
-    def do(walk: Any) -> bool:
-        while True:
-            try:
-                item = next(walk)
-            except StopIteration as end:
-                return end.value is not False
-            if isinstance(item, Put | Remove):
-                world.apply(item)
-
-    if not do(conntrack.find(net, skb, "PREROUTING")) or skb.tracked is None:
+    if not conntrack.find(net, skb, "PREROUTING") or skb.tracked is None:
         return None
     for hook, words in (("PREROUTING", dnat), ("POSTROUTING", snat)):
         source = hook == "POSTROUTING"
@@ -58,8 +49,8 @@ def through(world: World, packet: Packet, snat: str | None = None, dnat: str | N
             nat.setup(net, skb, nat.range_of(words), source)
         elif source and not skb.tracked.src_done:
             nat.null_binding(net, skb)
-        do(nat.translate(net, skb, hook))
-    return skb.packet if do(conntrack.confirm(net, skb, "POSTROUTING")) else None
+        nat.translate(net, skb, hook)
+    return skb.packet if conntrack.confirm(net, skb, "POSTROUTING") else None
 
 
 def in_family(words: str, packet: Packet) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from k8slearn.journal import Put, Remove, World
+from k8slearn.journal import Put, World
 from k8slearn.linux import conntrack
 from k8slearn.linux.rows import Netns
 from k8slearn.linux.skb import Net, Skb
@@ -40,10 +40,8 @@ class Ours:
     def forward(self, packet: Packet) -> str:
         """A packet passes both hooks; its ctstate."""
         net, skb = Net(self.world), Skb(R, packet, "c0")
-        for walk in (conntrack.find(net, skb, "PREROUTING"), conntrack.confirm(net, skb, "POSTROUTING")):
-            for item in walk:
-                if isinstance(item, Put | Remove):
-                    self.world.apply(item)
+        conntrack.find(net, skb, "PREROUTING")
+        conntrack.confirm(net, skb, "POSTROUTING")
         return skb.tracked.info if skb.tracked is not None else skb.state
 
     def lines(self) -> list[str]:

@@ -295,16 +295,8 @@ def _one(net: Net, flow: dict[str, Any]) -> tuple[str, bool]:
 
 def _at(net: Net, skb: Skb, hook: str, steps: list[Step]) -> bool:
     """One hook: does the packet go on?"""
-    walk = netfilter.run(net, skb, hook)
-    while True:
-        try:
-            said = next(walk)
-        except StopIteration as end:
-            return bool(end.value)
-        if isinstance(said, Step):
-            steps.append(said)
-        else:
-            net.world.apply(said)
+    net.say = steps.append
+    return netfilter.run(net, skb, hook)
 
 
 @pytest.mark.parametrize("name", sorted(KUBE_PROXY))

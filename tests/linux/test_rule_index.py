@@ -37,15 +37,11 @@ PACKETS = st.builds(
 
 def met(world: World, packet: Packet) -> tuple[list[tuple[str, int]], bool, int]:
     """The rules that a packet matches, whether it goes on, and how many rules Linux compares."""
-    net, found = Net(world), list[tuple[str, int]]()
-    walk = netfilter.traverse(net, Skb(BOX, packet), "ip", "filter", "INPUT")
-    while True:
-        try:
-            item = next(walk)
-        except StopIteration as end:
-            return found, end.value, net.compared
-        if isinstance(item, Step) and item.because is not None:
-            found.append((item.because.text, item.because.position))
+    net, steps = Net(world), list[Step]()
+    net.say = steps.append
+    goes_on = netfilter.traverse(net, Skb(BOX, packet), "ip", "filter", "INPUT")
+    found = [(step.because.text, step.because.position) for step in steps if step.because is not None]
+    return found, goes_on, net.compared
 
 
 def box(first: list[str], second: list[str], policy: str) -> World:

@@ -27,136 +27,135 @@ from k8slearn.linux import bpf
 from k8slearn.linux.bpf import OK, Program
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb, TunnelKey
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 
-def _from_container(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def _from_container(net: Net, skb: Skb, link: Link) -> bool:
     """``handle_ipv4_from_lxc``"""
     found = maps.behind(net.world, skb.netns, link)
     if found is None:
-        return (yield from bpf.drop(skb, f"no endpoint is known behind {link.name}", None, link.name))
+        return bpf.drop(net, skb, f"no endpoint is known behind {link.name}", None, link.name)
     address, endpoint = found
     row = maps.why(skb.netns, maps.LXC, address, endpoint)
     if skb.packet.proto == "arp":
-        return (yield from _arp(net, skb, link, address, row))
+        return _arp(net, skb, link, address, row)
     if skb.packet.family == "ip6":
-        return (yield from bpf.drop(skb, "Unknown L3 target address: enable-ipv6 is false", row, link.name))
+        return bpf.drop(net, skb, "Unknown L3 target address: enable-ipv6 is false", row, link.name)
     if skb.packet.src != address:
-        return (yield from bpf.drop(skb, f"Invalid source ip: {link.name} is {address}'s", row, link.name))
+        return bpf.drop(net, skb, f"Invalid source ip: {link.name} is {address}'s", row, link.name)
     to, _ = _who(net, skb)
-    if not (yield from policy.admits(net, skb, endpoint, policy.EGRESS, to)):
+    if not policy.admits(net, skb, endpoint, policy.EGRESS, to):
         return bpf.TAKEN
     if nodeport.is_reply(net, skb):
-        return (yield from nodeport.answer(net, skb))
-    return (yield from _forward(net, skb, endpoint.sec_id))
+        return nodeport.answer(net, skb)
+    return _forward(net, skb, endpoint.sec_id)
 
 
-def _arp(net: Net, skb: Skb, link: Link, own: str, row: Because) -> Walk[bool]:
+def _arp(net: Net, skb: Skb, link: Link, own: str, row: Because) -> bool:
     """Whatever a pod asks for, the node's end of its cable is it; only a question for its own address goes on."""
     if skb.packet.flags != "who-has" or skb.packet.dst == own:
         return OK
     says = f"{skb.packet.dst} is at {link.mac}: whatever a pod asks for, its node answers"
-    return (yield from bpf.answer_arp(net, skb, link, says, row))
+    return bpf.answer_arp(net, skb, link, says, row)
 
 
-def _from_host(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def _from_host(net: Net, skb: Skb, link: Link) -> bool:
     """``handle_ipv4`` of bpf_host.c with ``from_host``"""
     if skb.packet.proto == "arp" or skb.packet.family == "ip6":
         return OK
-    return (yield from _forward(net, skb, source(net, skb), on_host=True))
+    return _forward(net, skb, source(net, skb), on_host=True)
 
 
-def _from_overlay(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def _from_overlay(net: Net, skb: Skb, link: Link) -> bool:
     """``handle_ipv4`` of bpf_overlay.c"""
     if skb.tunnel is None:
-        return (yield from bpf.drop(skb, "No tunnel/encapsulation endpoint", None, link.name))
+        return bpf.drop(net, skb, "No tunnel/encapsulation endpoint", None, link.name)
     sender = skb.tunnel.id
     if sender == identity.HOST:
-        return (yield from bpf.drop(skb, "Invalid identity: no other machine is this host", None, link.name))
+        return bpf.drop(net, skb, "Invalid identity: no other machine is this host", None, link.name)
     if nodeport.is_masqueraded(net, skb):
-        return (yield from nodeport.unmasquerade(net, skb))
+        return nodeport.unmasquerade(net, skb)
     endpoint = maps.endpoint(net.world, skb.netns, skb.packet.dst)
     if endpoint is not None and not endpoint.host:
-        return (yield from deliver(net, skb, endpoint, sender))
-    return (yield from to_host(net, skb, sender))
+        return deliver(net, skb, endpoint, sender)
+    return to_host(net, skb, sender)
 
 
-def _from_netdev(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def _from_netdev(net: Net, skb: Skb, link: Link) -> bool:
     """``do_netdev`` of bpf_host.c: what the programs leave goes to the kernel's stack (legacy host routing)."""
     if skb.packet.proto == "arp" or skb.packet.family == "ip6":
         return OK
     if nodeport.is_masqueraded(net, skb):
-        return (yield from nodeport.unmasquerade(net, skb))
-    return (yield from nodeport.serve(net, skb, link))
+        return nodeport.unmasquerade(net, skb)
+    return nodeport.serve(net, skb, link)
 
 
-def _pass(net: Net, skb: Skb, link: Link) -> Walk[bool]:
-    yield from ()
+def _pass(net: Net, skb: Skb, link: Link) -> bool:
     return OK
 
 
 # --- ways ----------------------------------------------------------------------------------------
 
 
-def _forward(net: Net, skb: Skb, sender: int, on_host: bool = False) -> Walk[bool]:
+def _forward(net: Net, skb: Skb, sender: int, on_host: bool = False) -> bool:
     """To an endpoint here, to this machine, into the tunnel, or to the kernel's stack."""
     endpoint = maps.endpoint(net.world, skb.netns, skb.packet.dst)
     if endpoint is not None and not endpoint.host:
-        return (yield from deliver(net, skb, endpoint, sender))
+        return deliver(net, skb, endpoint, sender)
     if endpoint is not None:
-        return OK if on_host else (yield from to_host(net, skb, sender))
+        return OK if on_host else to_host(net, skb, sender)
     config = maps.config(net.world, skb.netns)
     found = maps.remote(net.world, skb.netns, skb.packet.dst)
     if config is not None and config.tunnel and found is not None and found[1].tunnel:
-        return (yield from encapsulate(net, skb, sender, *found))
-    return OK if on_host else (yield from _to_stack(net, skb, found))
+        return encapsulate(net, skb, sender, *found)
+    return OK if on_host else _to_stack(net, skb, found)
 
 
-def deliver(net: Net, skb: Skb, to: maps.Endpoint, sender: int) -> Walk[bool]:
+def deliver(net: Net, skb: Skb, to: maps.Endpoint, sender: int) -> bool:
     """Into an endpoint of this machine (``ipv4_local_delivery``): its policy, one off the TTL, the MACs, its cable."""
     row = maps.why(skb.netns, maps.LXC, skb.packet.dst, to)
     dev = maps.device_of(net.world, skb.netns, to)
     if skb.packet.ttl <= 1:
-        return (yield from bpf.drop(skb, "TTL exceeded", row, skb.iif))
-    if not (yield from policy.admits(net, skb, to, policy.INGRESS, sender)):
+        return bpf.drop(net, skb, "TTL exceeded", row, skb.iif)
+    if not policy.admits(net, skb, to, policy.INGRESS, sender):
         return bpf.TAKEN
     says = f"{skb.packet.dst} is endpoint {to.id} of this node: from {identity.name(sender)} out of {dev or 'nothing'}"
     frame = skb.packet._replace(ttl=skb.packet.ttl - 1).framed(to.node_mac, to.mac)
-    return (yield from bpf.redirect(net, skb, dev, frame, says, row))
+    return bpf.redirect(net, skb, dev, frame, says, row)
 
 
-def to_host(net: Net, skb: Skb, sender: int) -> Walk[bool]:
+def to_host(net: Net, skb: Skb, sender: int) -> bool:
     """Up to this machine: in by cilium_host, the other end of cilium_net."""
     host: Link | None = net.world.rows[skb.netns, "link"].get(maps.HOST_DEV)
     endpoint = maps.endpoint(net.world, skb.netns, skb.packet.dst)
     row = maps.why(skb.netns, maps.LXC, skb.packet.dst, endpoint or "(none)")
     if host is None:
-        return (yield from bpf.drop(skb, f"there is no {maps.HOST_DEV}", row, skb.iif))
+        return bpf.drop(net, skb, f"there is no {maps.HOST_DEV}", row, skb.iif)
     if skb.packet.ttl <= 1:
-        return (yield from bpf.drop(skb, "TTL exceeded", row, skb.iif))
+        return bpf.drop(net, skb, "TTL exceeded", row, skb.iif)
     frame = skb.packet._replace(ttl=skb.packet.ttl - 1).framed(host.mac, host.mac)
     says = f"{skb.packet.dst} is this node's own: from {identity.name(sender)} out of {maps.NET_DEV} into {host.name}"
-    return (yield from bpf.redirect(net, skb, maps.NET_DEV, frame, says, row))
+    return bpf.redirect(net, skb, maps.NET_DEV, frame, says, row)
 
 
-def encapsulate(net: Net, skb: Skb, sender: int, cidr: str, row: maps.Remote) -> Walk[bool]:
+def encapsulate(net: Net, skb: Skb, sender: int, cidr: str, row: maps.Remote) -> bool:
     """Into the tunnel: to the machine that the ipcache names, with the sender's identity as VNI."""
     vni = identity.REMOTE_NODE if sender == identity.HOST else sender
     who = identity.name(row.identity)
     says = f"{skb.packet.dst} is {who} on {row.tunnel}: into {maps.OVERLAY}, VNI {vni} says who sends it"
     why = maps.why(skb.netns, maps.IPCACHE, cidr, row)
-    return (yield from bpf.encapsulate(net, skb, maps.OVERLAY, TunnelKey(vni, row.tunnel), says, why))
+    return bpf.encapsulate(net, skb, maps.OVERLAY, TunnelKey(vni, row.tunnel), says, why)
 
 
-def _to_stack(net: Net, skb: Skb, found: tuple[str, maps.Remote] | None) -> Walk[bool]:
+def _to_stack(net: Net, skb: Skb, found: tuple[str, maps.Remote] | None) -> bool:
     """The kernel's own routes, iptables and neighbours are asked (CTX_ACT_OK)."""
     row = maps.why(skb.netns, maps.IPCACHE, *found) if found is not None else None
     if skb.packet.ttl <= 1:
-        return (yield from bpf.drop(skb, "TTL exceeded", row, skb.iif))
+        return bpf.drop(net, skb, "TTL exceeded", row, skb.iif)
     who = identity.name(found[1].identity if found is not None else identity.WORLD)
     says = f"{skb.packet.dst} is {who}: to the node's stack"
     before, skb.packet = skb.packet, skb.packet._replace(ttl=skb.packet.ttl - 1)
-    yield Step(skb.netns, "rule", says, before, skb.packet, row, skb.iif, skb.program)
+    net.say(Step(skb.netns, "rule", says, before, skb.packet, row, skb.iif, skb.program))
     return OK
 
 

@@ -22,7 +22,6 @@ from k8slearn.linux import bpf
 from k8slearn.linux.bpf import OK
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Walk
 
 OVERLAY_MARK, ENCRYPTED_MARK = 0x0400, 0x0E00
 """``MARK_MAGIC_OVERLAY``: it comes out of the tunnel's device; ``MARK_MAGIC_ENCRYPT``: it has been in cilium_wg0."""
@@ -30,14 +29,13 @@ KEY = 255
 """The key's number in the ipcache while WireGuard is on (pkg/wireguard/types: ``StaticEncryptKey``)."""
 
 
-def mark(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def mark(net: Net, skb: Skb, link: Link) -> bool:
     """``cil_to_overlay``: the outer packet will be known by its mark."""
-    yield from ()
     net.mark = OVERLAY_MARK
     return OK
 
 
-def encrypt(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def encrypt(net: Net, skb: Skb, link: Link) -> bool:
     """``cil_to_netdev``: what is to be encrypted goes to cilium_wg0 instead, once."""
     config, packet = maps.config(net.world, skb.netns), skb.packet
     if config is None or not config.wireguard or packet.proto == "arp" or packet.cipher or packet.family == "ip6":
@@ -48,7 +46,7 @@ def encrypt(net: Net, skb: Skb, link: Link) -> Walk[bool]:
     what = "a tunnel's packet" if _is_overlay(skb) else f"{packet.dst} is {identity.name(found[1].identity)}, key {KEY}"
     why = maps.why(skb.netns, maps.IPCACHE, *found)
     bare = packet._replace(eth_src="", eth_dst="")
-    return (yield from bpf.redirect(net, skb, maps.WIREGUARD, bare, f"{what}: into {maps.WIREGUARD}", why))
+    return bpf.redirect(net, skb, maps.WIREGUARD, bare, f"{what}: into {maps.WIREGUARD}", why)
 
 
 def _is_overlay(skb: Skb) -> bool:

@@ -28,7 +28,7 @@ from k8slearn.linux.bpf import OK, TAKEN, Instead
 from k8slearn.linux.rows import Link
 from k8slearn.linux.skb import Net, Skb, TunnelKey
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 CARRIED = ("tcp", "udp", "sctp")
 NOT_ROUTABLE = "Is a ClusterIP"
@@ -44,7 +44,7 @@ def _back(packet: Packet) -> Flow:
     return Flow(packet.proto, packet.dst, packet.src, packet.dport, packet.sport)
 
 
-def serve(net: Net, skb: Skb, link: Link) -> Walk[bool]:
+def serve(net: Net, skb: Skb, link: Link) -> bool:
     """``nodeport_lb4``: is it for a Service? The first packet of a connection chooses the backend."""
     packet, world = skb.packet, net.world
     front = Frontend(packet.dst, packet.dport, packet.proto)
@@ -53,33 +53,33 @@ def serve(net: Net, skb: Skb, link: Link) -> Walk[bool]:
         return OK
     row = maps.why(skb.netns, maps.SERVICES, front, lb.told(service))
     if "non-routable" in service.flags:
-        return (yield from bpf.drop(skb, NOT_ROUTABLE, row, link.name))
+        return bpf.drop(net, skb, NOT_ROUTABLE, row, link.name)
     key = (skb.netns, maps.CT, flow(packet))
     known: Nat | None = world.get(key)
     if known is None:
         chosen = lb.choose(net, skb.netns, front, packet.src)
         if not isinstance(chosen, Instead):
-            yield Step(skb.netns, "drop", NO_SERVICE, packet, packet, row, link.name, skb.program, "TC_INGRESS")
-            yield from icmp.error(net, skb, "port-unreachable")
+            net.say(Step(skb.netns, "drop", NO_SERVICE, packet, packet, row, link.name, skb.program, "TC_INGRESS"))
+            icmp.error(net, skb, "port-unreachable")
             return TAKEN
         known, row = Nat(chosen.dst, chosen.port, 0), chosen.because
-        yield from chosen.learned
-        yield Put(key, known)
-    return (yield from _translated(net, skb, front, known, row))
+        net.write(*chosen.learned)
+        net.write(Put(key, known))
+    return _translated(net, skb, front, known, row)
 
 
-def _translated(net: Net, skb: Skb, front: Frontend, to: Nat, row: Because) -> Walk[bool]:
+def _translated(net: Net, skb: Skb, front: Frontend, to: Nat, row: Because) -> bool:
     before = skb.packet
     skb.packet = before._replace(dst=to.address, dport=to.port)
     says = f"{front.address}:{front.port} is {to.address}:{to.port}"
-    yield Step(skb.netns, "nat", says, before, skb.packet, row, skb.iif, skb.program)
+    net.say(Step(skb.netns, "nat", says, before, skb.packet, row, skb.iif, skb.program))
     if maps.endpoint(net.world, skb.netns, to.address) is not None:
-        yield from _remember(net, skb, _back(skb.packet), Nat(front.address, front.port, 1))
+        _remember(net, skb, _back(skb.packet), Nat(front.address, front.port, 1))
         return OK
-    return (yield from _elsewhere(net, skb, front))
+    return _elsewhere(net, skb, front)
 
 
-def _elsewhere(net: Net, skb: Skb, front: Frontend) -> Walk[bool]:
+def _elsewhere(net: Net, skb: Skb, front: Frontend) -> bool:
     """The backend is on another machine: the packet gets this machine's address, and goes there."""
     config, found = maps.config(net.world, skb.netns), maps.remote(net.world, skb.netns, skb.packet.dst)
     assert config is not None
@@ -87,26 +87,26 @@ def _elsewhere(net: Net, skb: Skb, front: Frontend) -> Walk[bool]:
     before = skb.packet
     skb.packet = before._replace(src=config.router if tunnelled else config.node_ip)
     answer = _back(skb.packet)
-    yield from _put(net, (skb.netns, maps.SNAT, answer), Snat(before.src, before.sport))
-    yield from _remember(net, skb, _back(before), Nat(front.address, front.port, 0))
+    _put(net, (skb.netns, maps.SNAT, answer), Snat(before.src, before.sport))
+    _remember(net, skb, _back(before), Nat(front.address, front.port, 0))
     says = f"sent on as {skb.packet.src}, so that the answer comes back here"
-    yield Step(skb.netns, "nat", says, before, skb.packet, None, skb.iif, skb.program)
+    net.say(Step(skb.netns, "nat", says, before, skb.packet, None, skb.iif, skb.program))
     if tunnelled and found is not None:
         why = maps.why(skb.netns, maps.IPCACHE, *found)
         key = TunnelKey(identity.WORLD, found[1].tunnel)
         says = f"{skb.packet.dst} is on {found[1].tunnel}: into {maps.OVERLAY}"
-        return (yield from bpf.encapsulate(net, skb, maps.OVERLAY, key, says, why))
-    return (yield from _out(net, skb))
+        return bpf.encapsulate(net, skb, maps.OVERLAY, key, says, why)
+    return _out(net, skb)
 
 
-def _remember(net: Net, skb: Skb, answer: Flow, nat: Nat) -> Walk[None]:
+def _remember(net: Net, skb: Skb, answer: Flow, nat: Nat) -> None:
     """By what its answers are turned back."""
-    yield from _put(net, (skb.netns, maps.CT, answer), nat)
+    _put(net, (skb.netns, maps.CT, answer), nat)
 
 
-def _put(net: Net, key: tuple[str, str, Flow], row: Nat | Snat) -> Walk[None]:
+def _put(net: Net, key: tuple[str, str, Flow], row: Nat | Snat) -> None:
     if net.world.get(key) != row:
-        yield Put(key, row)
+        net.write(Put(key, row))
 
 
 # --- the way back --------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def _known(world: World, skb: Skb) -> Nat | None:
     return found
 
 
-def answer(net: Net, skb: Skb) -> Walk[bool]:
+def answer(net: Net, skb: Skb) -> bool:
     """``rev_nodeport_lb4``: the client gets its answer from the address that it asked, past the node's stack."""
     known = _known(net.world, skb)
     assert known is not None
@@ -130,8 +130,8 @@ def answer(net: Net, skb: Skb) -> Walk[bool]:
     skb.packet = before._replace(src=known.address, sport=known.port)
     row = maps.why(skb.netns, maps.CT, key, f"-> {known.address}:{known.port}")
     says = f"the client asked {known.address}:{known.port}: it is answered from there"
-    yield Step(skb.netns, "nat", says, before, skb.packet, row, skb.iif, skb.program)
-    return (yield from _out(net, skb))
+    net.say(Step(skb.netns, "nat", says, before, skb.packet, row, skb.iif, skb.program))
+    return _out(net, skb)
 
 
 def is_masqueraded(net: Net, skb: Skb) -> bool:
@@ -139,27 +139,27 @@ def is_masqueraded(net: Net, skb: Skb) -> bool:
     return flow(skb.packet) in net.world.rows[skb.netns, maps.SNAT]
 
 
-def unmasquerade(net: Net, skb: Skb) -> Walk[bool]:
+def unmasquerade(net: Net, skb: Skb) -> bool:
     """``tail_nodeport_nat_ingress_ipv4``: it is the client's, and the client asked the NodePort."""
     before, key = skb.packet, flow(skb.packet)
     known: Snat = net.world.rows[skb.netns, maps.SNAT][key]
     skb.packet = before._replace(dst=known.address, dport=known.port)
     row = maps.why(skb.netns, maps.SNAT, key, f"-> {known.address}:{known.port}")
-    yield Step(skb.netns, "nat", f"the answer is {known.address}'s", before, skb.packet, row, skb.iif, skb.program)
-    return (yield from answer(net, skb)) if is_reply(net, skb) else OK
+    net.say(Step(skb.netns, "nat", f"the answer is {known.address}'s", before, skb.packet, row, skb.iif, skb.program))
+    return answer(net, skb) if is_reply(net, skb) else OK
 
 
-def _out(net: Net, skb: Skb) -> Walk[bool]:
+def _out(net: Net, skb: Skb) -> bool:
     """The kernel's routes are asked (`bpf_fib_lookup`), its iptables are not; and out."""
     found = fib.lookup(net.world, skb.netns, skb.packet.dst)
     if found.kind != "unicast":
-        return (yield from bpf.drop(skb, "FIB lookup failed", found.because, skb.iif))
+        return bpf.drop(net, skb, "FIB lookup failed", found.because, skb.iif)
     if skb.packet.ttl <= 1:
-        return (yield from bpf.drop(skb, "TTL exceeded", found.because, skb.iif))
+        return bpf.drop(net, skb, "TTL exceeded", found.because, skb.iif)
     frame = skb.packet._replace(ttl=skb.packet.ttl - 1)
     away = skb.like(frame, skb.iif, found.dev)
     away.via = found.via
     says = f"bpf_redirect: {frame.dst} goes out of {found.dev}"
-    yield Step(skb.netns, "route", says, skb.packet, frame, found.because, found.dev)
-    yield from path.send_to_neighbour(net, away)
+    net.say(Step(skb.netns, "route", says, skb.packet, frame, found.because, found.dev))
+    path.send_to_neighbour(net, away)
     return TAKEN

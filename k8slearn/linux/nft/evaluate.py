@@ -22,21 +22,21 @@ from k8slearn.linux.nft.outcomes import reject, translate
 from k8slearn.linux.nft.text import data_text, key_text, rule_text
 from k8slearn.linux.nft.values import Nat, Reject, SetRef, Verdict, elements_table
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Because, Step, Walk
+from k8slearn.trace import Because, Step
 
 
-def traverse(net: Net, skb: Skb, name: Name, hook: str) -> Walk[bool]:
+def traverse(net: Net, skb: Skb, name: Name, hook: str) -> bool:
     """Walk a base chain and what it leads to; a step for each rule that matches. False where the packet ends."""
     base = here = _enter(net, skb, name)
     back: list[Place] = []
     while here is not None:
         outcome = _next_match(net, skb, here)
-        yield from here.learned
+        net.write(*here.learned)
         here.learned.clear()
         if outcome is False:
             here = back.pop() if back else None
             continue
-        yield _step(skb, here, outcome, hook)
+        net.say(_step(skb, here, outcome, hook))
         if isinstance(outcome, Verdict):
             if outcome.kind in ("accept", "drop"):
                 return outcome.kind == "accept"
@@ -46,11 +46,11 @@ def traverse(net: Net, skb: Skb, name: Name, hook: str) -> Walk[bool]:
             elif outcome.kind == "return":
                 here = back.pop() if back else None
         elif isinstance(outcome, Reject):
-            yield from reject(net, skb, outcome)
+            reject(net, skb, outcome)
             return False
         elif isinstance(outcome, Nat):
-            return (yield from translate(net, skb, here, outcome, hook))
-    return base is None or (yield from _policy(skb, base, hook))
+            return translate(net, skb, here, outcome, hook)
+    return base is None or _policy(net, skb, base, hook)
 
 
 def _enter(net: Net, skb: Skb, name: Name) -> Place | None:
@@ -76,13 +76,13 @@ def _next_match(net: Net, skb: Skb, here: Place) -> Outcome:
     return False
 
 
-def _policy(skb: Skb, base: Place, hook: str) -> Walk[bool]:
+def _policy(net: Net, skb: Skb, base: Place, hook: str) -> bool:
     if base.chain.policy != "drop":
         return True
     _, family, table, name = base.name
     why = Because(base.key, f"type {base.chain.type} hook {base.chain.hook} policy drop")
     says = f"nft {family} {table} {name}: no rule decided, the policy is drop"
-    yield Step(skb.netns, "drop", says, skb.packet, skb.packet, why, skb.oif or skb.iif, hook, "NETFILTER_DROP")
+    net.say(Step(skb.netns, "drop", says, skb.packet, skb.packet, why, skb.oif or skb.iif, hook, "NETFILTER_DROP"))
     return False
 
 

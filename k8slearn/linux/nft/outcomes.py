@@ -13,7 +13,6 @@ from k8slearn.linux import fib, icmp, nat
 from k8slearn.linux.nft.acts import Place
 from k8slearn.linux.nft.values import Const, Mapped, Nat, Range, Reject
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Walk
 
 ICMPX = {
     "port-unreachable": ("port-unreachable", "port-unreachable"),
@@ -26,17 +25,17 @@ MESSAGES = {"prot-unreachable": "proto-unreachable"}
 MESSAGES6 = {"admin-prohibited": "adm-prohibited"}
 
 
-def reject(net: Net, skb: Skb, how: Reject) -> Walk[None]:
+def reject(net: Net, skb: Skb, how: Reject) -> None:
     six = skb.packet.family == "ip6"
     if how.how == "tcp":
-        yield from icmp.reject(net, skb, "tcp-reset")
+        icmp.reject(net, skb, "tcp-reset")
     elif how.how == "icmpx":
-        yield from icmp.reject(net, skb, ICMPX[how.code][six])
+        icmp.reject(net, skb, ICMPX[how.code][six])
     elif (how.how == "icmpv6") == six:
-        yield from icmp.reject(net, skb, (MESSAGES6 if six else MESSAGES).get(how.code, how.code))
+        icmp.reject(net, skb, (MESSAGES6 if six else MESSAGES).get(how.code, how.code))
 
 
-def translate(net: Net, skb: Skb, here: Place, to: Nat, hook: str) -> Walk[bool]:
+def translate(net: Net, skb: Skb, here: Place, to: Nat, hook: str) -> bool:
     """Choose the new address and port; the connection keeps them (`nft_nat.c`, `nft_masq.c`, `nft_redir.c`)."""
     if skb.tracked is None:
         return True
@@ -45,7 +44,7 @@ def translate(net: Net, skb: Skb, here: Place, to: Nat, hook: str) -> Walk[bool]
     source = to.kind in ("snat", "masquerade")
     first, last = _addresses(net, skb, here, to, hook)
     if to.kind in ("masquerade", "redirect") and not first:
-        yield nat.homeless(skb, skb.oif if source else skb.iif, hook)
+        net.say(nat.homeless(skb, skb.oif if source else skb.iif, hook))
         return False
     low, high = _ports(here, to)
     random, persistent = any("random" in flag for flag in to.flags), "persistent" in to.flags
