@@ -68,7 +68,8 @@ class Cluster:
     `nodes` is a number (node-1 … node-N; node-1 runs the control plane), a list of names, or {name: address}.
     `network` is a wiring ("bridge", "ptp", "flannel", "flannel-host-gw", "kubenet"), a CNI configuration of your own
     as a dict (``{{.PodCIDR}}`` in it is each node's pod range), or None: no network plugin yet, so the nodes are
-    NotReady. The three CIDRs are the node, pod and cluster networks. `topology` says what is under the nodes where that
+    NotReady. The three CIDRs are the node, pod and cluster networks; with each as ``"v4,v6"`` the
+    cluster is dual-stack (`k8slearn.ranges`). `topology` says what is under the nodes where that
     is more than one switch and one router (`k8slearn.topology`). Raises `Refused` with one sentence when the arguments
     make no cluster.
     """

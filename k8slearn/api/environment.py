@@ -100,5 +100,7 @@ def _value(world: World, pod: Obj, entry: Obj) -> str | None:
         found: Any = pod
         for field in reference["fieldRef"]["fieldPath"].split("."):
             found = found.get(field) if isinstance(found, dict) else None
+        if isinstance(found, list):  # status.podIPs, status.hostIPs
+            return ",".join(str(each.get("ip", "")) for each in found)
         return "" if found is None else str(found)
     return str(entry.get("value", ""))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from k8slearn import Cluster
+from k8slearn.api import environment
 from k8slearn.errors import Refused
 
 from .given import pod
@@ -82,7 +83,10 @@ def test_the_downward_api_says_both_addresses() -> None:
         "  containers: [{name: a, image: busybox, command: [sleep, '99'], env: [{name: IPS, valueFrom: {fieldRef: "
         "{fieldPath: status.podIPs}}}, {name: HOSTS, valueFrom: {fieldRef: {fieldPath: status.hostIPs}}}]}]\n"
     )
-    assert cluster.get("pod", "told")["status"]["podIPs"] == [{"ip": "192.168.64.11"}, {"ip": "fd00:64::11"}]
+    found = cluster.get("pod", "told")
+    told = environment.of(cluster.world, found, found["spec"]["containers"][0])
+    assert told == {"IPS": "192.168.64.11,fd00:64::11", "HOSTS": "192.168.64.11,fd00:64::11"}
+    assert found["status"]["podIPs"] == [{"ip": "192.168.64.11"}, {"ip": "fd00:64::11"}]
     assert "IPs:\n  IP:  192.168.64.11\n  IP:  fd00:64::11\n" in cluster.kubectl("describe pod told")
 
 
