@@ -22,7 +22,11 @@ from k8slearn.linux.rows import Address, Link, Neighbour, Route, Socket, VxlanFd
 from k8slearn.linux.rules import Chain
 from k8slearn.trace import Attempt, Step
 
-SWITCHES = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
+SWITCHES = {
+    "ip": ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"),
+    "ip6": ("net.ipv6.conf.all.forwarding", "net.bridge.bridge-nf-call-ip6tables"),
+}
+TOOLS = {"ip": "iptables", "ip6": "ip6tables"}
 LINUX = ("link", "addr", "route", "neigh", "fdb", "vxfdb", "sysctl", "chain")
 BUDGET = 300
 """How many times a question is asked again, at most."""
@@ -163,10 +167,16 @@ def _opposite(changes: list[Change], cause: Input) -> str:
         )
     links = [c for c in changes if c.key[1] == "link" and c.before is not None and c.value is not None]
     if links and links[0].before.up and not links[0].value.up:
-        return f"`ip link set {links[0].key[2]} up`{_lost_routes(changes, links[0])}"
+        return f"`ip link set {links[0].key[2]} up`{_lost_addresses(changes)}{_lost_routes(changes, links[0])}"
     if table == "chain" and first.value is not None:
         return _chain_opposite(first.key, before or Chain((), first.value.policy), first.value)
     return f"take back `{cause.arguments.get('command', cause.kind)}` (revision {cause.revision})"
+
+
+def _lost_addresses(changes: list[Change]) -> str:
+    """A link that goes down keeps its IPv4 addresses, and of IPv6 it gets back only what it makes itself."""
+    lost = [c for c in changes if c.key[1] == "addr" and c.value is None and not ip.is_link_local(c.before.address)]
+    return "".join(f" and `ip addr add {row_text(c.key, c.before)}`" for c in lost)
 
 
 def _lost_routes(changes: list[Change], but: Change) -> str:
@@ -178,15 +188,16 @@ def _lost_routes(changes: list[Change], but: Change) -> str:
 
 
 def _chain_opposite(key: Key, before: Chain, after: Chain) -> str:
-    _, table, name = key[2] if isinstance(key[2], tuple) else ("", "", "")
+    family, table, name = key[2] if isinstance(key[2], tuple) else ("", "", "")
+    tool = f"{TOOLS.get(str(family), 'iptables')} -t {table}"
     for n, rule in enumerate(before.rules):
         if (*before.rules[:n], *before.rules[n + 1 :]) == after.rules:
-            return f"`iptables -t {table} -I {name} {n + 1} {rule_text(rule)}`"
+            return f"`{tool} -I {name} {n + 1} {rule_text(rule)}`"
     for n in range(len(after.rules)):
         if (*after.rules[:n], *after.rules[n + 1 :]) == before.rules:
-            return f"`iptables -t {table} -D {name} {n + 1}`"
+            return f"`{tool} -D {name} {n + 1}`"
     return (
-        f"`iptables -t {table} -P {name} {before.policy}`"
+        f"`{tool} -P {name} {before.policy}`"
         if before.policy != after.policy
         else f"restore chain {name} of table {table}"
     )
@@ -194,8 +205,8 @@ def _chain_opposite(key: Key, before: Chain, after: Chain) -> str:
 
 def _switches(world: World, journal: Journal, question: Question, attempt: Attempt, step: Step | None) -> Candidates:
     for where in dict.fromkeys(s.where for s in attempt.steps):
-        for name in SWITCHES:
-            busy = name == SWITCHES[0] or any(x.kind == "bridge" for x in world.table(where, "link").values())
+        for place, name in enumerate(SWITCHES["ip6" if ":" in question.dst else "ip"]):
+            busy = place == 0 or any(x.kind == "bridge" for x in world.table(where, "link").values())
             if busy and not sysctl.is_on(world, where, name):
                 yield Repair(where, f"`sysctl -w {name}=1`", _one(Put((where, "sysctl", name), "1")))
 
@@ -230,13 +241,14 @@ def _rules(world: World, journal: Journal, question: Question, attempt: Attempt,
     chain: Chain | None = world.get(key)
     if chain is None or not isinstance(key[2], tuple) or key[2][0] == "nft":
         return
-    _, table, name = key[2]
+    family, table, name = key[2]
+    tool = f"{TOOLS.get(str(family), 'iptables')} -t {table}"
     at = step.because.position
     if at and at <= len(chain.rules):
         left = Chain((*chain.rules[: at - 1], *chain.rules[at:]), chain.policy)
-        yield Repair(key[0], f"`iptables -t {table} -D {name} {at}`", _one(Put(key, left)))
+        yield Repair(key[0], f"`{tool} -D {name} {at}`", _one(Put(key, left)))
     elif chain.policy == "DROP":
-        yield Repair(key[0], f"`iptables -t {table} -P {name} ACCEPT`", _one(Put(key, Chain(chain.rules, "ACCEPT"))))
+        yield Repair(key[0], f"`{tool} -P {name} ACCEPT`", _one(Put(key, Chain(chain.rules, "ACCEPT"))))
 
 
 def _routes(world: World, journal: Journal, question: Question, attempt: Attempt, step: Step | None) -> Candidates:

@@ -202,3 +202,18 @@ def test_pictures_and_comparisons_tell_both_families() -> None:
     assert {row["law"] for row in told.table.values()} == {"holds: the sender's own address is seen"}
     assert told.table["flannel"]["headers"] == "VXLAN (vni 1) fd00:64::11 > fd00:64::12 around it"
     assert told.table["flannel"]["mtu"] == "1450, narrowest 1430"
+
+
+def test_what_would_mend_ipv6_is_said_in_its_own_tools_words() -> None:
+    cluster = pods()
+    cluster.node("node-2").run("ip6tables -A INPUT -p ipv6-icmp -j DROP")
+    said = cluster.trace("default/a", six(cluster, "b")).explain()
+    assert "What decided: -A INPUT -p ipv6-icmp -j DROP" in said
+    assert "on node-2: `ip6tables -t filter -D INPUT" in said
+    cluster.undo()
+    cluster.pod("b").run("ip link set eth0 down")
+    said = cluster.trace("default/a", six(cluster, "b")).explain()
+    assert f"`ip link set eth0 up` and `ip addr add {six(cluster, 'b')}/64 dev eth0`" in said
+    cluster.undo()
+    cluster.node("node-1").run("sysctl -w net.ipv6.conf.all.forwarding=0")
+    assert "`sysctl -w net.ipv6.conf.all.forwarding=1`" in cluster.trace("default/a", six(cluster, "b")).explain()

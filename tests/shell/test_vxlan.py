@@ -175,3 +175,25 @@ def test_a_refusal_has_the_real_words_and_changes_nothing(pair: Any) -> None:
         ip -d link
         bridge fdb
     """)
+
+
+def test_devices_of_one_vni_and_port_stand_beside_each_other_in_two_families(pair6: Any) -> None:
+    pair6.check(f"""
+        {VETH}
+        ip link set v1 up
+        ip addr add 10.0.0.1/24 dev v1
+        ip addr add fd00::1/64 dev v1 nodad
+        ip link add flannel.1 address 02:00:00:00:00:03 type vxlan id 1 local 10.0.0.1 dev v1 dstport 8472 nolearning
+        ip link add six address {MAC}4 mtu 1450 type vxlan id 1 local fd00::1 dev v1 dstport 8472 nolearning
+        ip -d link show six
+        ip link add x4 address 02:00:00:00:00:05 type vxlan id 1 dev v1 dstport 8472
+        ip link add x6 address 02:00:00:00:00:05 type vxlan id 1 remote fd00::2 dev v1 dstport 8472
+        ip link set flannel.1 up
+        ss -Hlun
+        ip link set six up
+        ss -Hlun
+        bridge fdb add {MAC}1 dev six dst fd00::2 self permanent
+        bridge fdb show dev six
+        ip link del flannel.1
+        ss -Hlun
+    """)
