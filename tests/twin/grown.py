@@ -72,3 +72,56 @@ def _service(name: str, kind: str, app: str, protocol: str, port: int, target: i
     ports = [{"port": port, "protocol": protocol, "targetPort": target}]
     spec = {"type": kind, "selector": {"app": app}, "ports": ports}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+# --- policies ----------------------------------------------------------------------------------
+
+BLOCKS: tuple[dict[str, Any], ...] = (
+    {"cidr": "10.244.0.0/16"},
+    {"cidr": "0.0.0.0/0", "except": ["10.244.0.0/17"]},
+    {"cidr": "192.168.64.0/24"},
+    {"cidr": "10.244.0.0/16", "except": ["10.244.64.0/18", "10.244.192.0/19"]},
+)
+PORTS: tuple[dict[str, Any], ...] = (
+    {"port": 80},
+    {"port": 53, "protocol": "UDP"},
+    {"port": 79, "endPort": 81},
+    {"protocol": "UDP"},
+    {"protocol": "TCP"},
+)
+
+
+def policed(random: Random) -> Cluster:
+    """A cluster under calico whose pods have NetworkPolicies."""
+    cluster = grown(random, ("calico",))
+    cluster.apply([_policy(f"policy-{n}", random) for n in range(random.randint(1, 4))])
+    return cluster
+
+
+def _policy(name: str, random: Random) -> dict[str, Any]:
+    types = random.choice((["Ingress"], ["Egress"], ["Ingress", "Egress"]))
+    rules = {word: [_rule(random, peer) for _ in range(random.randint(0, 2))] for word, peer in SIDES.items()}
+    spec = {"podSelector": _selector(random), "policyTypes": types, **rules}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": name}, "spec": spec}
+
+
+SIDES = {"ingress": "from", "egress": "to"}
+
+
+def _rule(random: Random, peer: str) -> dict[str, Any]:
+    peers = [_peer(random) for _ in range(random.randint(0, 2))]
+    ports = random.sample(PORTS, random.randint(0, 2))
+    return {**({peer: peers} if peers else {}), **({"ports": ports} if ports else {})}
+
+
+def _peer(random: Random) -> dict[str, Any]:
+    if random.random() < 0.3:
+        return {"ipBlock": random.choice(BLOCKS)}
+    names = {"namespaceSelector": {}} if random.random() < 0.3 else {}
+    return {"podSelector": _selector(random), **names}
+
+
+def _selector(random: Random) -> dict[str, Any]:
+    apps = random.sample(APPS, random.randint(1, 2))
+    listed = {"key": "app", "operator": random.choice(("In", "NotIn")), "values": apps}
+    return random.choice(({}, {"matchLabels": {"app": apps[0]}}, {"matchExpressions": [listed]}))

@@ -17,7 +17,7 @@ import pytest
 from k8slearn.journal import World
 
 from .faults import inject
-from .grown import NETWORKS, dual_stack, grown
+from .grown import NETWORKS, dual_stack, grown, policed
 from .topologies import beyond, on_any_ground, routed
 from .twin import disagreements, probes, probes6
 from .wired import wired
@@ -52,6 +52,10 @@ def under(network: str) -> Callable[[Random], World]:
 
 def of_both_families(random: Random) -> World:
     return dual_stack(random).world.fork()
+
+
+def by_policies(random: Random) -> World:
+    return policed(random).world.fork()
 
 
 def by_hand(random: Random) -> World:
@@ -128,3 +132,10 @@ def test_the_engine_says_what_the_kernel_does_under_each_wiring(network: str, tm
 @pytest.mark.parametrize("start", range(0, 32, 8))
 def test_the_engine_says_what_the_kernel_does_with_shapes_that_no_component_makes(start: int, tmp_path: Path) -> None:
     assert_twins(by_hand, range(start, start + 8), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ipset") is None, reason="not installed: ipset")
+@pytest.mark.parametrize("start", range(0, 48, 8))
+def test_the_engine_says_what_the_kernel_does_with_policies(start: int, tmp_path: Path) -> None:
+    assert_twins(by_policies, range(start, start + 8), tmp_path)
