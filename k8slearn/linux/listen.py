@@ -144,6 +144,10 @@ def _receive_tcp(net: Net, skb: Skb) -> None:
     if packet.flags.startswith("RST"):
         net.servers.pop(here, None)
         return
+    if packet.flags == "SYN" and _is_everybodys(net, skb.netns, packet.dst):
+        says = f"{packet.dst} is every router's address (anycast): it takes no connections, and resets none"
+        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
+        return
     found = listener(net.world, skb.netns, "tcp", packet.dst, packet.dport)
     accepted = net.servers.get(here)
     if found is not None and packet.flags == "SYN":
@@ -156,6 +160,12 @@ def _receive_tcp(net: Net, skb: Skb) -> None:
         _converse(net, skb, found, accepted)
     else:
         _reset(net, skb, "no connection" if found is not None else "nobody listens")
+
+
+def _is_everybodys(net: Net, netns: str, address: str) -> bool:
+    """Is it an anycast address (`ipv6_unicast_destination`)?"""
+    found = fib.lookup(net.world, netns, address).route if ":" in address else None
+    return found is not None and found.kind == "anycast"
 
 
 def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> None:
@@ -290,7 +300,10 @@ def _receive_icmp(net: Net, skb: Skb) -> None:
     if packet.flags == "echo-request":
         net.say(Step(skb.netns, "deliver", f"the kernel answers ping from {packet.src}", packet, packet, None, skb.iif))
         net.answered = ("", packet.src, packet.dst)
-        answer = packet._replace(src=packet.dst, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
+        src = packet.dst
+        if _is_everybodys(net, skb.netns, src):
+            src = fib.select_source(net.world, skb.netns, skb.iif, packet.src)  # icmp.c: icmpv6_echo_reply
+        answer = packet._replace(src=src, dst=packet.src, flags="echo-reply", ttl=64, eth_src="", eth_dst="")
         answer = answer._replace(df=False)
         net.outbox.append(Outgoing(skb.netns, answer, "echo-reply", discover="dont", dev=icmp.came_by(net, skb)))
         return

@@ -113,6 +113,18 @@ a -> 10.0.1.2 53/udp: connected b 10.0.1.1
 a -> 10.0.1.2 54/udp: refused
 a -> 10.0.1.2 4789/udp: timeout
 """,
+    "the address of all routers takes no connections": TWO
+    + """
+b ip -6 addr add fd00:0:0:5::5/126 dev e0
+b sysctl -w net.ipv6.conf.all.forwarding=1
+b listen tcp :: 80
+b listen udp :: 53
+b -> fd00:0:0:5::4 80/tcp: timeout
+b -> fd00:0:0:5::4 81/tcp: timeout
+b -> fd00:0:0:5::4 53/udp: connected b fd00:0:0:5::5
+b -> fd00:0:0:5::4 54/udp: refused
+b -> fd00:0:0:5::4 0/icmp: timeout
+""",
     "a device without IPv6 has no IPv6 neighbours": TWO
     + """
 a sysctl -w net.ipv6.conf.e0.disable_ipv6=1
