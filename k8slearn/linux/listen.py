@@ -146,7 +146,7 @@ def _receive_tcp(net: Net, skb: Skb) -> None:
         return
     if packet.flags == "SYN" and _is_everybodys(net, skb.netns, packet.dst):
         says = f"{packet.dst} is every router's address (anycast): it takes no connections, and resets none"
-        yield Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED")
+        net.say(Step(skb.netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED"))
         return
     found = listener(net.world, skb.netns, "tcp", packet.dst, packet.dport)
     accepted = net.servers.get(here)
