@@ -160,7 +160,7 @@ def _refused(netns: str, proto: str, dst: str, port: int, told: bpf.Refusal) -> 
     """The program at ``connect()`` says no."""
     asked = Packet(proto, NOBODY, dst, 0, port)
     says = f"asked for {dst}:{port}, the socket is told: {told.errno}"
-    step = Step(netns, "drop", says, asked, asked, told.because, "", "connect()", NO_PACKET)
+    step = Step(netns, "drop", says, asked, asked, told.because, "", "connect()", reason=NO_PACKET)
     return Attempt((Leg("connect", "request", 0.0, 0, (step,)),), Ending("unreachable", error=told.errno), ())
 
 
