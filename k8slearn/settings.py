@@ -42,7 +42,8 @@ REPLACES_KUBE_PROXY = "cilium"
 PROXIES = ("iptables", "none")
 PLANNED_PROXIES = ("nftables", "ipvs")
 FOUR_ONLY = {
-    **dict.fromkeys(("calico", "cilium"), "that is not built yet, use bridge, ptp, flannel or kubenet"),
+    "calico": "its IPv6 pool, BIRD6 and ip6tables rules are not built here; bridge, ptp, kubenet and flannel have them",
+    "cilium": "its IPv6 maps are not built here; bridge, ptp, kubenet and flannel have both families",
     "vpc": "the AWS VPC CNI gives its pods IPv4 addresses or IPv6 addresses, never both",
 }
 """Wirings that a dual-stack cluster cannot have, and why."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from k8slearn.errors import CommandError
 from k8slearn.journal import Command
 from k8slearn.linux import socket
+from k8slearn.linux.listen import place
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.http import Fetched, fetch, parse
 from k8slearn.shell.process import Process
@@ -174,7 +175,7 @@ def _story(asked: Asked, fetched: Fetched) -> str:
     url, ending = fetched.url, fetched.ending
     if fetched.address is None:
         return f"* Could not resolve host: {url.host}\n* Closing connection 0\n"
-    lines = [f"*   Trying {fetched.address}:{url.port}..."]
+    lines = [f"*   Trying {place(fetched.address or '', url.port)}..."]
     if ending.outcome != "connected":
         lines += _why(asked, fetched)
         return "\n".join([*lines, "* Closing connection 0"]) + "\n"

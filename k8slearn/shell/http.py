@@ -20,7 +20,8 @@ from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Ending
 
 URL = re.compile(
-    r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>[^/:?#@\s]+)(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?"
+    r"(?:(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/:?#@\s\[\]]+)"
+    r"(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?"
 )
 PORTS = {"http": 80, "https": 443}
 SERVER_HEADERS = "HTTP/1.1 {status}\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
@@ -29,7 +30,7 @@ SERVER_HEADERS += "Content-Type: text/plain; charset=utf-8\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL, taken apart."""
+    """A URL, taken apart; `host` is an IPv6 address without the brackets that it has in a URL."""
 
     scheme: str
     host: str
@@ -38,7 +39,8 @@ class Url:
 
     @property
     def authority(self) -> str:
-        return self.host if self.port == PORTS.get(self.scheme) else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == PORTS.get(self.scheme) else f"{host}:{self.port}"
 
 
 def parse(text: str) -> Url | None:
@@ -49,7 +51,11 @@ def parse(text: str) -> Url | None:
     scheme = (found["scheme"] or "http").lower()
     port = int(found["port"]) if found["port"] else PORTS.get(scheme, 80)
     path = (found["path"] or "/").partition("#")[0]
-    return Url(scheme, found["host"], port, path if path.startswith("/") else f"/{path}") if port < 65536 else None
+    return (
+        Url(scheme, found["host"].strip("[]"), port, path if path.startswith("/") else f"/{path}")
+        if port < 65536
+        else None
+    )
 
 
 @dataclass(frozen=True, slots=True)

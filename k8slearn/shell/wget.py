@@ -104,7 +104,8 @@ def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
         failed = f"Resolving {url.host} ({url.host})... failed: Temporary failure in name resolution.\n"
         return 4, f"{head}{failed}wget: unable to resolve host address {host}\n"
     named = "" if url.host == fetched.address else f" ({url.host})|{fetched.address}|"
-    head += f"Connecting to {url.host}{named}:{url.port}... "
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    head += f"Connecting to {host}{named}:{url.port}... "
     if ending.outcome != "connected":
         again = "Giving up.\n\n" if ending.outcome == "timeout" else ""
         return 4, f"{head}failed: {ending.error or 'Connection timed out'}.\n{again}"

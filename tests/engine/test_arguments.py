@@ -67,6 +67,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**DUAL, "service_cidr": "10.96.0.0/12,fd00:64::/112"}, "node_cidr fd00:64::/64 overlaps service_cidr"),
     ({**DUAL, "node_cidr": "192.168.64.0/24,2001:db8:113::/64"}, "overlaps the world outside"),
     ({**DUAL, "network": "vpc"}, "never both"),
+    ({**DUAL, "network": "calico"}, "BIRD6 and ip6tables rules are not built here"),
+    ({**DUAL, "network": "cilium"}, "its IPv6 maps are not built here"),
     (
         {**DUAL, "topology": "subnets: {a: 192.168.64.0/25, b: 192.168.64.128/25}"},
         "each of the 2 subnets gets a /64 of it",

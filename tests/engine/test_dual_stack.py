@@ -217,3 +217,18 @@ def test_what_would_mend_ipv6_is_said_in_its_own_tools_words() -> None:
     cluster.undo()
     cluster.node("node-1").run("sysctl -w net.ipv6.conf.all.forwarding=0")
     assert "`sysctl -w net.ipv6.conf.all.forwarding=1`" in cluster.trace("default/a", six(cluster, "b")).explain()
+
+
+def test_curl_and_wget_take_an_ipv6_address_in_brackets() -> None:
+    cluster = pods()
+    address = six(cluster, "b")
+    a = cluster.pod("a")
+    assert a.run(f"curl -s http://[{address}]/clientip").stdout.startswith(f"{six(cluster, 'a')}:") or a.run(
+        f"curl -s http://[{address}]/clientip"
+    ).stdout.startswith(f"[{six(cluster, 'a')}]:")
+    said = a.run(f"curl -v http://[{address}]:81/").stderr
+    assert f"*   Trying [{address}]:81...\n* connect to {address} port 81 failed: Connection refused\n" in said
+    assert f"> Host: [{address}]\n" in a.run(f"curl -v http://[{address}]/").stderr
+    assert (
+        f"Connecting to [{address}]:80... connected." in cluster.node("node-1").run(f"wget http://[{address}]/").stderr
+    )
