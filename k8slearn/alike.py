@@ -52,7 +52,8 @@ KNOWN = {
     "udp",
 }
 """Matches of which it is known what they look at."""
-TOKEN = re.compile(r"\d+\.\d+\.\d+\.\d+|[A-Za-z0-9_:/-]+")
+TOKEN = re.compile(r"\d+\.\d+\.\d+\.\d+(?:(?=/32)|(?![\d./]))|[A-Za-z0-9_:/-]+")
+"""A word that could be a pod's. The first address of a network is no pod's there."""
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d+|[0-9a-f]*:[0-9a-f:]*:[0-9a-f:]*/\d+")
 Places = Mapping[str, tuple[str, str]]
 Tables = Mapping[str, list[str]]
@@ -60,6 +61,8 @@ Words = Mapping[str, str]
 """A word -> the pod that it means."""
 Tokens = Mapping[str, tuple[str, ...]]
 """A pod -> the words that mean it."""
+Mentions = dict[str, list[str]]
+"""A network -> what is said of it."""
 Item = tuple[str, tuple[str, ...]]
 """A row as text, and the words in it that could be a pod's."""
 
@@ -83,22 +86,28 @@ def wiring(world: World, places: Places, port: int, proto: str) -> Wiring:
     machines = sorted({*world.scopes("netns")} - {scope for scope, _ in places.values() if "/" in scope})
     said: dict[str, list[str]] = {pod: [_own(world, pod, places[pod][0], tables, tokens)] for pod in places}
     words = {word: pod for pod, mine in tokens.items() for word in mine}
-    networks: set[str] = set()
+    networks: Mentions = {}
     found = Wiring()
     for scope in machines:
         _rows(world, scope, tables, words, tokens, said, networks)
         _Rules(world, scope, places, words, tokens, said, networks, found, (port, proto)).read()
     for pod, (scope, _) in places.items():
-        networks |= _networks_of(world, scope)
+        for network in _networks_of(world, scope):
+            networks.setdefault(network, []).append(network)
         _of_others(world, scope, pod, tables, words, tokens, said)
     numbers: dict[tuple[Any, ...], int] = {}
-    held = [_parsed(network) for network in sorted(networks) if not network.endswith(("/32", "/128"))]
+    held = [(_parsed(n), _role(n, said)) for n, said in networks.items() if not n.endswith(("/32", "/128"))]
     for pod, (scope, address) in places.items():
-        inside = tuple(n for n, one in enumerate(held) if _holds(one, address))
+        inside = tuple(sorted(role for one, role in held if _holds(one, address)))
         machine, _, inner = scope.partition("/")
         signature = (machine, "" if inner else address, inside, *sorted(said[pod]), *sorted(found.own.get(pod, ())))
         found.classes[pod] = numbers.setdefault(signature, len(numbers))
     return found
+
+
+def _role(network: str, said: list[str]) -> str:
+    """What is said of a network, whichever it is: of two networks of which the same is said, either will do."""
+    return f"{network.partition('/')[2]} {sorted(text.replace(network, 'NET') for text in said)}"
 
 
 def _tokens(world: World, places: Places) -> Tokens:
@@ -161,7 +170,7 @@ def _masked(text: str, words: tuple[str, ...]) -> str:
 @lru_cache(maxsize=256)
 def _text_of(table: str) -> Any:
     def text(rows: Table) -> str:
-        return table + "".join(sorted(one for one, _ in _items(table, rows)))
+        return table + "".join(sorted(one for one, _ in rows.index(_items_of(table))))
 
     return text
 
@@ -193,14 +202,15 @@ def _rows(
     words: Words,
     tokens: Tokens,
     said: dict[str, list[str]],
-    networks: set[str],
+    networks: Mentions,
 ) -> None:
     """What a machine's tables say of each pod."""
     for table in tables.get(scope, ()):
         if table in ("chain", "ipset", "ipset-member"):
             continue
         rows = world.rows[scope, table]
-        networks |= rows.index(_networks_in(table))
+        for network, texts in rows.index(_networks_in(table)).items():
+            networks.setdefault(network, []).extend(f"{scope} {text}" for text in texts)
         for text, candidates in rows.index(_items_of(table)):
             for pod in {words[word] for word in candidates if word in words}:
                 said[pod].append(f"{scope} {_masked(text, tokens[pod])}")
@@ -208,8 +218,12 @@ def _rows(
 
 @lru_cache(maxsize=256)
 def _networks_in(table: str) -> Any:
-    def networks(rows: Table) -> frozenset[str]:
-        return frozenset(word for text, _ in _items(table, rows) for word in NETWORK.findall(text))
+    def networks(rows: Table) -> Mentions:
+        found: Mentions = {}
+        for text, _ in rows.index(_items_of(table)):
+            for network in set(NETWORK.findall(text)):
+                found.setdefault(network, []).append(text)
+        return found
 
     return networks
 
@@ -244,7 +258,7 @@ class _Rules:
         words: Words,
         tokens: Tokens,
         said: dict[str, list[str]],
-        networks: set[str],
+        networks: Mentions,
         found: Wiring,
         asked: tuple[int, str],
     ) -> None:
@@ -281,7 +295,8 @@ class _Rules:
                 continue
             text = repr((matches, rule.target, rule.options, rule.goto))
             pods = {self.words[w] for w in TOKEN.findall(text) if w in self.words}
-            self.networks.update(NETWORK.findall(text))
+            for network in set(NETWORK.findall(text)):
+                self.networks.setdefault(network, []).append(f"{self.scope} {name} {run} {text}")
             self._sets(matches, pods)
             if cable is None:
                 now = _masked(text, self.tokens[min(pods)]) if len(pods) == 1 else text
@@ -328,7 +343,9 @@ class _Rules:
             name = match.value.partition(" ")[0]
             members = self.world.table(self.scope, "ipset-member").index(_members).get(name, ())
             for parts in members:
-                self.networks.update(part for part in parts if "/" in part)
+                for part in parts:
+                    if "/" in part:
+                        self.networks.setdefault(part, []).append(f"{self.scope} set {name}")
                 for word in (part.partition("/")[0] for part in parts):
                     if word in self.words:
                         self.said[self.words[word]].append(f"{self.scope} set {name}")

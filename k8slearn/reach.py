@@ -21,12 +21,16 @@ from typing import Any
 from k8slearn import alike, endpoints, packetsets
 from k8slearn.alike import Places, Puzzled
 from k8slearn.errors import Refused
-from k8slearn.journal import World
+from k8slearn.journal import World, drive
 from k8slearn.linux import fib, socket
 from k8slearn.packetsets import Packets
 
 SHORT = {"connected": ".", "refused": "R", "unreachable": "U", "timeout": "T", "mixed": "?"}
 """A cell of the table; ``?``: chance decides."""
+EGRESS, INGRESS, OPEN, ITSELF = "egress", "ingress", "open", "itself"
+"""Who stops a packet: the sender's own rules, the receiver's, nobody; and a pod that asks itself."""
+STOPPED = {EGRESS: ("dst", "source"), INGRESS: ("src", "destination")}
+"""Whose chain that is."""
 Kind = tuple[int, int, str]
 """A class of senders, a class of receivers, and who stops their packets: one walk stands for all such pairs."""
 
@@ -120,7 +124,7 @@ class Cells(Mapping[tuple[str, str], tuple[str, ...]]):
     def __getitem__(self, pair: tuple[str, str]) -> tuple[str, ...]:
         a, b = self._number[pair[0]], self._number[pair[1]]
         one, unsent, unheard = self._rows[a]
-        word = "itself" if a == b else "egress" if unsent >> b & 1 else "ingress" if unheard >> b & 1 else "open"
+        word = ITSELF if a == b else EGRESS if unsent >> b & 1 else INGRESS if unheard >> b & 1 else OPEN
         return self._outcomes[one, self._classes[b], word]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -136,6 +140,8 @@ class Classes:
     def __init__(self, world: World, places: Places, port: int, proto: str) -> None:
         self.world, self.places, self.port, self.proto = world, places, port, proto
         self.names = tuple(places)
+        self.met: set[Kind] = set()
+        """Kinds that a chain stops which an open walk of the same classes has passed."""
         self.wiring = alike.wiring(world, places, port, proto)
         self.classes = [self.wiring.classes[pod] for pod in self.names]
         self.members: dict[int, int] = {}
@@ -173,21 +179,33 @@ class Classes:
 
     def cells(self) -> Cells:
         """Walk once for each kind of pair."""
-        outcomes: dict[Kind, tuple[str, ...]] = {}
-        rows = []
-        for a, one in enumerate(self.classes):
-            unheard = self._unheard_of(a)
-            rows.append((one, self.unsent[a], unheard))
+        rows = [(one, self.unsent[a], self._unheard_of(a)) for a, one in enumerate(self.classes)]
+        found: dict[Kind, tuple[int, int]] = {}
+        for a, (one, unsent, unheard) in enumerate(rows):
+            found.setdefault((one, one, ITSELF), (a, a))
             for other, there in self.members.items():
-                for word, pods in _parted(there & ~(1 << a), self.unsent[a], unheard):
-                    if pods and (one, other, word) not in outcomes:
-                        outcomes[one, other, word] = self._walk(a, (pods & -pods).bit_length() - 1)
-            if (one, one, "itself") not in outcomes:
-                outcomes[one, one, "itself"] = self._walk(a, a)
+                for word, pods in _parted(there & ~(1 << a), unsent, unheard):
+                    if pods and (one, other, word) not in found:
+                        found[one, other, word] = (a, (pods & -pods).bit_length() - 1)
+        outcomes: dict[Kind, tuple[str, ...]] = {}
+        for kind in sorted(found, key=lambda kind: kind[2] in STOPPED):
+            outcomes[kind] = self._outcome(kind, *found[kind])
         return Cells(self.names, self.classes, rows, outcomes)
 
-    def _walk(self, a: int, b: int) -> tuple[str, ...]:
-        return _walked(self.world, self.places, self.names[a], self.names[b], self.port, self.proto)
+    def _outcome(self, kind: Kind, a: int, b: int) -> tuple[str, ...]:
+        """One walk; none where an open one of the same classes has met the chain that drops this one."""
+        if kind[2] in STOPPED and kind in self.met:
+            return ("timeout",)
+        fork, (netns, _), (_, address) = self.world.fork(), self.places[self.names[a]], self.places[self.names[b]]
+        attempt = drive(socket.connect(fork, netns, address, self.port, self.proto, attempts=1), fork.apply)
+        keys = {step.because.key for step in attempt.legs[0].steps if step.because is not None}
+        for word, (side, end) in STOPPED.items() if kind[2] == OPEN else ():
+            own = self.wiring.own.get(self.names[a if end == "source" else b], {}).get(side)
+            if own is not None and own[1] in keys:
+                self.met.add((*kind[:2], word))
+        if attempt.draws:
+            return _walked(self.world, self.places, self.names[a], self.names[b], self.port, self.proto)
+        return (attempt.ending.outcome,)
 
     def _unheard_of(self, a: int) -> int:
         """The pods that do not hear this one. One on its node's network sends from the address that the route says."""
@@ -206,6 +224,6 @@ class Classes:
 
 def _parted(pods: int, unsent: int, unheard: int) -> Iterator[tuple[str, int]]:
     """Destinations by who stops packets to them: the sender's own rules, the receiver's, or nobody."""
-    yield "egress", pods & unsent
-    yield "ingress", pods & ~unsent & unheard
-    yield "open", pods & ~unsent & ~unheard
+    yield EGRESS, pods & unsent
+    yield INGRESS, pods & ~unsent & unheard
+    yield OPEN, pods & ~unsent & ~unheard

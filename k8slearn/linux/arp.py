@@ -22,7 +22,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from k8slearn.journal import Commands, Put, World
+from k8slearn.journal import Commands, Put, Table, World
 from k8slearn.linux import fib, ip, ndp, neigh, path, sysctl
 from k8slearn.linux.rows import Link, Neighbour
 from k8slearn.linux.skb import Net, Skb
@@ -176,9 +176,13 @@ def would_answer(net: Net, netns: str, frame: Packet) -> bool:
     if any(row.address == frame.dst for row in rows[netns, ARPD].values()):
         return True
     return fib.local_address(net.world, netns, frame.dst) is not None or bool(
-        net.world.rows[netns, "proxy"]
-        or [n for n, v in net.world.rows[netns, "sysctl"].items() if str(n).endswith(".proxy_arp") and v != "0"]
+        rows[netns, "proxy"] or rows[netns, "sysctl"].index(_is_proxy)
     )
+
+
+def _is_proxy(settings: Table) -> bool:
+    """Does any device of this machine answer for others?"""
+    return any(str(name).endswith(".proxy_arp") and value != "0" for name, value in settings.items())
 
 
 def learn(net: Net, netns: str, link: Link, address: str, mac: str, state: str) -> None:
