@@ -17,10 +17,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from k8slearn.journal import Key, Table, World
+from k8slearn.linux import ip
 from k8slearn.linux.rules import BUILT_IN, Chain, Match, Rule
 
 ASIDE = {
@@ -96,9 +96,9 @@ def wiring(world: World, places: Places, port: int, proto: str) -> Wiring:
             networks.setdefault(network, []).append(network)
         _of_others(world, scope, pod, tables, words, tokens, said)
     numbers: dict[tuple[Any, ...], int] = {}
-    held = [(_parsed(n), _role(n, said)) for n, said in networks.items() if not n.endswith(("/32", "/128"))]
+    held = [(n, _role(n, said)) for n, said in networks.items() if not n.endswith(("/32", "/128"))]
     for pod, (scope, address) in places.items():
-        inside = tuple(sorted(role for one, role in held if _holds(one, address)))
+        inside = tuple(sorted(role for one, role in held if ip.within(address, one)))
         machine, _, inner = scope.partition("/")
         signature = (machine, "" if inner else address, inside, *sorted(said[pod]), *sorted(found.own.get(pod, ())))
         found.classes[pod] = numbers.setdefault(signature, len(numbers))
@@ -233,17 +233,6 @@ def _networks_of(world: World, scope: str) -> frozenset[str]:
     return frozenset().union(*(world.rows[scope, t].index(_networks_in(t)) for t in ("route", "rule", "chain")))
 
 
-@lru_cache(maxsize=65536)
-def _parsed(network: str) -> Any:
-    return ip_network(network, strict=False)
-
-
-@lru_cache(maxsize=262144)
-def _holds(network: Any, address: str) -> bool:
-    found = ip_address(address)
-    return bool(found.version == network.version and found in network)
-
-
 # --- rules -------------------------------------------------------------------------------------
 
 
@@ -368,4 +357,4 @@ def _cable(matches: list[Match], rule: Rule) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=4096)
 def _any_in(network: str, addresses: frozenset[str]) -> bool:
-    return any(_holds(_parsed(network), address) for address in addresses)
+    return any(ip.within(address, network) for address in addresses)

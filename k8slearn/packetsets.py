@@ -12,10 +12,10 @@ packets are walked one by one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from k8slearn.journal import Key, Table, World
+from k8slearn.linux import ip
 from k8slearn.linux.ipset import Member
 from k8slearn.linux.iptables.names import PROTOCOLS
 from k8slearn.linux.rules import Chain, Match, Rule
@@ -178,11 +178,7 @@ def _sorted(rule: Rule) -> tuple[tuple[Match, ...], tuple[Match, ...]]:
 
 
 def _within(address: str, network: str) -> bool:
-    if "/" not in network:
-        return address == network
-    base = ip_network(network, strict=False)
-    found = ip_address(address)
-    return found.version == base.version and found in base
+    return ip.within(address, network) if "/" in network else address == network
 
 
 def _protocol(value: str, asked: Asked) -> bool:
