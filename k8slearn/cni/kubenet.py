@@ -3,12 +3,12 @@
 It is a bridge ``cbr0`` and host-local, called by the kubelet with a configuration of its own and without any file in
 /etc/cni/net.d. It wires pods of one node only: the way to other nodes' pods is a route in the node network, which a
 cloud's controller puts there. cbr0 is promiscuous, so that a pod may reach itself through a Service (hairpin mode
-``promiscuous-bridge``).
+``promiscuous-bridge``). Ports of the node lead to pods by rules of its own, too (`hostport`).
 
 In a dual-stack cluster (it had them from 1.16 on) host-local has a range of each family; IPv6 is never masqueraded, for
 ``--non-masquerade-cidr`` is one IPv4 network.
 
-Left out: the ebtables rules that drop the duplicates of hairpinned packets, hostPorts, bandwidth limits.
+Left out: the ebtables rules that drop the duplicates of hairpinned packets, bandwidth limits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Generator
 from functools import lru_cache
 from typing import NamedTuple
 
-from k8slearn.cni import chains, runtime, spec
+from k8slearn.cni import chains, hostport, runtime, spec
 from k8slearn.cni.runtime import Attachment, Network
 from k8slearn.journal import Command, Commands, Put, World
 from k8slearn.linux import ip, link
@@ -65,11 +65,14 @@ def add(
     if options.hairpin_mode == "promiscuous-bridge":
         yield from link.set_promisc(world, to.node, BRIDGE, True)
     yield from _masquerade(world, to.node, options)
+    if result.get("ips"):
+        yield from hostport.add(world, to, str(result["ips"][0]["address"]).partition("/")[0], BRIDGE)
     return result
 
 
 def delete(world: World, pod_cidrs: tuple[str, ...], to: Attachment, options: Options = USUAL) -> Commands:
-    """Take a pod's wire away. Raises CniError."""
+    """Take a pod's wire away, and the ports that led to it. Raises CniError."""
+    yield from hostport.remove(world, to.node, to.container_id)
     yield from runtime.delete(world, _network(world, to.node, pod_cidrs, options), to)
 
 
