@@ -361,8 +361,8 @@ _STARTS: dict[Settings, Journal] = {}
 
 
 def _remember(settings: Settings, started: Journal) -> None:
-    while len(_STARTS) >= 32:
-        del _STARTS[next(iter(_STARTS))]
+    for oldest in list(_STARTS)[:-31]:  # threads may do this at once: each step is whole in itself
+        _STARTS.pop(oldest, None)
     _STARTS[settings] = started
 
 

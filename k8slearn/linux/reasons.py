@@ -39,6 +39,7 @@ REASONS: Mapping[str, str] = {
     "QDISC_DROP": "The device's queue refused the packet: its link is down, or the queue drops by order.",
     "RECURSION_LIMIT": "Devices sent by one another too many times over.",
     "TC_INGRESS": "A filter of tc threw the packet away where it came in.",
+    "TUNNEL_TXINFO": "A tunnel device that is told where each packet goes was not told.",
     "VXLAN_ENTRY_EXISTS": "The frame's sender is written down, for good, on another machine.",
     "VXLAN_INVALID_HDR": "What came to the VXLAN port has no VXLAN header.",
     "VXLAN_VNI_NOT_FOUND": "No VXLAN device here has the packet's network number.",
