@@ -29,6 +29,7 @@ from k8slearn.components.node_ipam import NodeIpam
 from k8slearn.components.node_lifecycle import NodeLifecycle
 from k8slearn.components.node_routes import NodeRoutes
 from k8slearn.components.scheduler import Scheduler
+from k8slearn.components.service_ranges import IpAddresses, ServiceCidrs
 from k8slearn.components.workloads import (
     DaemonSets,
     Deployments,
@@ -55,6 +56,8 @@ PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 def components(settings: Settings) -> tuple[Component, ...]:
     """The components of such a cluster, upstream first."""
     controllers: tuple[Make, ...] = (
+        IpAddresses,
+        ServiceCidrs,
         Namespaces,
         GarbageCollector,
         Deployments,

@@ -4,7 +4,10 @@ The API server hands out ClusterIPs from the service range and NodePorts from 30
 (the *static band*) is left for people who ask for a certain one; drawn ones come from the upper part first.
 The real draw is random; ours is derived from the seed and the Service's name, and takes the next free one.
 
-Left out: ServiceCIDR objects that add further ranges.
+Further ranges are ServiceCIDR objects; one that is being deleted gives no more addresses. The cluster's own is asked
+first, then the others by name (the real order is a hash's).
+
+Left out: nothing.
 """
 
 from __future__ import annotations
@@ -75,6 +78,18 @@ def ranges(world: World) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+DEFAULT = "kubernetes"
+"""The ServiceCIDR of the cluster's own range."""
+
+
+def _ranges_of(world: World, family: str) -> list[str]:
+    """All ranges of one family that give addresses."""
+    own = [cidr for cidr in ranges(world) if families.of(cidr) == family]
+    rows = world.table("api", "servicecidrs")
+    live = [rows[n] for n in sorted(rows, key=str) if n != DEFAULT and not rows[n]["metadata"].get("deletionTimestamp")]
+    return own + [cidr for row in live for cidr in row["spec"].get("cidrs") or () if families.of(cidr) == family]
+
+
 def _seed(world: World) -> int:
     return int(getattr(world.get(("cluster", "settings", "")), "seed", 0) or 0)
 
@@ -106,12 +121,12 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
     taken = world.table("api", "services").index(_taken)
     given: list[str] = []
     for position, family in enumerate(spec["ipFamilies"]):
-        cidr = next(c for c in ranges(world) if families.of(c) == family)
+        cidrs = _ranges_of(world, family)
         if position < len(asked):
             given.append(asked[position])
-            causes += _may_have(asked, asked[position], cidr, taken, set(before.get("clusterIPs") or ()))
+            causes += _may_have(asked, asked[position], cidrs, taken, set(before.get("clusterIPs") or ()))
         else:
-            given.append(_draw(world, new, cidr, taken))
+            given.append(next(filter(None, (_draw(world, new, cidr, taken) for cidr in cidrs)), ""))
     spec["clusterIP"], spec["clusterIPs"] = given[0], given
     return causes + ([] if all(given) else [f"spec.clusterIPs: Internal error: {_FULL}"])
 
@@ -119,12 +134,14 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
 _FULL = "failed to allocate a serviceIP: range is full"
 
 
-def _may_have(asked: list[str], ip: str, cidr: str, taken: dict[str, str], mine: set[str]) -> list[str]:
+def _may_have(asked: list[str], ip: str, cidrs: list[str], taken: dict[str, str], mine: set[str]) -> list[str]:
     if ip in mine:
         return []
     why = ""
-    if ipaddress.ip_address(ip) not in ipaddress.ip_network(cidr):
-        why = f"the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
+    if not any(ipaddress.ip_address(ip) in ipaddress.ip_network(cidr) for cidr in cidrs):
+        why = f"the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidrs[0]}"
+        if len(cidrs) > 1:
+            why = "the provided network does not match the current range"
     elif ip in taken:
         why = "provided IP is already allocated"
     return [status.bad("spec.clusterIPs", asked, f"failed to allocate IP {ip}: {why}")] if why else []
