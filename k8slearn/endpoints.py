@@ -279,7 +279,8 @@ def every(world: World) -> list[str]:
 
 def _unknown(world: World, endpoint: str) -> Refused:
     known = every(world)
-    near = get_close_matches(endpoint, known, n=3, cutoff=0.6)
+    near = [name for name in known if name.startswith(f"{endpoint}-")][:1]  # a Deployment's name: one of its pods
+    near += get_close_matches(endpoint, [name for name in known if name not in near], n=3 - len(near), cutoff=0.6)
     if not near and not endpoint.startswith(("node:", "svc:", "outside:")):
         near = [name for name in known if endpoint.rpartition("/")[2] and name.endswith(endpoint.rpartition("/")[2])][
             :3

@@ -1,6 +1,6 @@
-"""Taking a cluster out of here: to the network namespaces of a real kernel.
+"""Taking a cluster out of here: to a real kernel's network namespaces, to kind, or as plain manifests.
 
-Left out (so far): kind, and plain manifests.
+Left out: other installers of clusters (k3d, minikube), Helm charts.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from k8slearn.errors import Refused
+from k8slearn.export.kind import kind_script
+from k8slearn.export.manifests import manifests
 from k8slearn.export.netns import netns_script
 from k8slearn.journal import World
 
-TO: Mapping[str, Callable[[World], str]] = {"netns": netns_script}
+TO: Mapping[str, Callable[[World], str]] = {"kind": kind_script, "manifests": manifests, "netns": netns_script}
 
 
 def exported(world: World, to: str) -> str:

@@ -35,14 +35,16 @@ class Deployments:
         return {"deployments": "the template and how many", "replicasets": "how far its own have come"}
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
-        owner = str(changed[2]) if changed[1] == "deployments" else owning.owner_key(world, changed, "Deployment")
-        return (owner,) if owner and owner in world.table("api", "deployments") else ()
+        if changed[1] == "deployments":
+            return (str(changed[2]),) if world.get(changed) is not None else ()
+        return owning.claimants(world, changed, "deployments", "Deployment")
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "deployments", key)
         own = world.get(where)
         if own is None or own["metadata"].get("deletionTimestamp"):
             return
+        yield from owning.adopted(world, "replicasets", own)
         if not own["spec"].get("paused"):
             yield from self._new(world, own)
             yield from self._steps(world, own)
@@ -124,8 +126,19 @@ def _available(one: Obj) -> int:
 
 
 def _current(own: Obj, sets: list[Obj]) -> Obj | None:
+    """The ReplicaSet of today's template: by its name, or (an adopted one) by the template itself."""
     name = f"{own['metadata']['name']}-{owning.template_hash(own['spec']['template'])}"
-    return next((s for s in sets if s["metadata"]["name"] == name), None)
+    named = next((s for s in sets if s["metadata"]["name"] == name), None)
+    return named or next(
+        (s for s in sets if _unhashed(s["spec"]["template"]) == _unhashed(own["spec"]["template"])), None
+    )
+
+
+def _unhashed(template: Obj) -> Obj:
+    """The template without the label that a ReplicaSet's has (deployment_util.go: EqualIgnoreHash)."""
+    metadata = template.get("metadata") or {}
+    labels = {name: value for name, value in (metadata.get("labels") or {}).items() if name != HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}
 
 
 def _revision(one: Obj) -> int:

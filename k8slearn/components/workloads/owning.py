@@ -3,7 +3,10 @@
 An object's controller is the one entry of its ``ownerReferences`` with ``controller: true``. A pod's name is its
 owner's with five letters behind it, so that it says whose it is even when it is gone.
 
-Left out: adoption of objects without an owner.
+An object without a controller is adopted by the first one whose selector fits it, when that one next looks at its own
+(controller_ref_manager.go: ``claimObject``).
+
+Left out: an object whose labels stop fitting is not let go of.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from k8slearn import api
-from k8slearn.api import conditions
+from k8slearn.api import conditions, selectors
 from k8slearn.api.admit import stamped
 from k8slearn.api.defaults import NAME_LETTERS
 from k8slearn.api.events import event
@@ -41,6 +44,26 @@ def controller(obj: Obj) -> Obj | None:
 def owned(world: World, table: str, owner: Obj) -> list[Obj]:
     """The objects of a table whose controller this is, in the order of their names."""
     return world.table("api", table).index(_by_owner).get(owner["metadata"]["uid"], [])
+
+
+def adopted(world: World, table: str, owner: Obj) -> Commands:
+    """Become the controller of those objects of the namespace that fit the selector and have none."""
+    for orphan in world.table("api", table).index(_orphans).get(owner["metadata"]["namespace"], ()):
+        if selectors.matches(owner["spec"]["selector"], selectors.labels(orphan)):
+            metadata = {**orphan["metadata"], "ownerReferences": [reference(owner)]}
+            yield Put(key_of(world, orphan), stamped(world, {**orphan, "metadata": metadata}), key_of(world, owner))
+
+
+def claimants(world: World, changed: Key, table: str, kind: str) -> list[str]:
+    """Who has to look at its own because an object changed: its owner, or those that may adopt it."""
+    obj = world.get(changed)
+    if obj is None or obj["metadata"].get("ownerReferences"):
+        owner = owner_key(world, changed, kind)
+        return [owner] if owner and owner in world.table("api", table) else []
+    space, labels = f"{obj['metadata']['namespace']}/", selectors.labels(obj)
+    rows = world.table("api", table)
+    near = sorted(key for key in map(str, rows) if key.startswith(space))
+    return [key for key in near if selectors.matches(rows[key]["spec"]["selector"], labels)]
 
 
 def owner_key(world: World, changed: Key, kind: str) -> str | None:
@@ -123,6 +146,16 @@ def sorted_deep(value: Any) -> Any:
     if isinstance(value, dict):
         return [(name, sorted_deep(value[name])) for name in sorted(value)]
     return [sorted_deep(part) for part in value] if isinstance(value, list) else value
+
+
+def _orphans(rows: Table) -> dict[str, list[Obj]]:
+    """The objects that no controller owns and nobody deletes, by namespace."""
+    found: dict[str, list[Obj]] = {}
+    for name in sorted(map(str, rows)):
+        metadata = rows[name]["metadata"]
+        if not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):
+            found.setdefault(metadata["namespace"], []).append(rows[name])
+    return found
 
 
 def _by_owner(rows: Table) -> dict[str, list[Obj]]:

@@ -32,14 +32,16 @@ class ReplicaSets:
         return {"replicasets": "how many pods", "pods": "those it owns"}
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
-        owner = str(changed[2]) if changed[1] == "replicasets" else owning.owner_key(world, changed, "ReplicaSet")
-        return (owner,) if owner and owner in world.table("api", "replicasets") else ()
+        if changed[1] == "replicasets":
+            return (str(changed[2]),) if world.get(changed) is not None else ()
+        return owning.claimants(world, changed, "replicasets", "ReplicaSet")
 
     def reconcile(self, world: World, key: str) -> Commands:
         where: Key = ("api", "replicasets", key)
         own = world.get(where)
         if own is None or own["metadata"].get("deletionTimestamp"):
             return
+        yield from owning.adopted(world, "pods", own)
         pods = owning.active(owning.owned(world, "pods", own))
         missing = own["spec"]["replicas"] - len(pods)
         if missing > 0 and _again(world, own) > world.clock:

@@ -1,7 +1,4 @@
-"""``k8slearn``: the command line (contract.md, "Command line").
-
-Each command is a row of `COMMANDS` and a function that imports what it needs when it runs, so that ``--help`` is
-instant. Exit status: 0 done; 1 the thing asked about failed; 2 wrong use or bad input, one sentence on standard error.
+"""The commands, as a table: what each does and which arguments it takes.
 
 Left out (so far): ``release`` and ``serve``, other machines (``--scheduler``) and hidden checks (``--hidden``).
 """
@@ -9,52 +6,15 @@ Left out (so far): ``release`` and ``serve``, other machines (``--scheduler``) a
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple
 
-import k8slearn
-from k8slearn.errors import CommandError, Refused
+from k8slearn.cli.asking import DONE, FAILED, export, matrix, trace
+from k8slearn.errors import Refused
 
-if TYPE_CHECKING:
-    from k8slearn.cluster import Cluster
-
-DONE, FAILED, WRONG = 0, 1, 2
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
-    parser = _parser()
-    given, given_on = parser.parse_known_args(arguments)
-    if given_on and not COMMANDS[given.command].hands_on:
-        parser.error(f"{given.command} does not know {given_on[0]}")
-    given.hands_on = given_on
-    try:
-        status: int = given.run(given)
-        sys.stdout.flush()
-        return status
-    except (Refused, OSError) as wrong:
-        if isinstance(wrong, BrokenPipeError):
-            return _reader_left()
-        print(f"k8slearn {given.command}: {_sentence(wrong)}", file=sys.stderr)
-        return WRONG
-    except KeyboardInterrupt:
-        print(f"k8slearn {given.command}: interrupted", file=sys.stderr)
-        return FAILED
-
-
-def _sentence(wrong: Exception) -> str:
-    text = f"{wrong.filename}: {wrong.strerror}" if isinstance(wrong, OSError) and wrong.strerror else str(wrong)
-    return " ".join(text.split()) if not isinstance(wrong, CommandError) else text
-
-
-def _reader_left() -> int:
-    """``| head`` closed the pipe: that is no error of anybody's."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return DONE
+WRONG = 2
 
 
 # -- the commands ------------------------------------------------------------------------------------------------------
@@ -99,47 +59,11 @@ def check(given: argparse.Namespace) -> int:
     return FAILED if broken else DONE
 
 
-def trace(given: argparse.Namespace) -> int:
-    cluster = _cluster(given)
-    told = cluster.trace(getattr(given, "from"), given.to, given.port, given.protocol)
-    if given.output == "json":
-        print(json.dumps(told.to_dict(), indent=1, sort_keys=True))
-    else:
-        print(f"{told.explain()}\n\n{told.text()}")
-    return DONE if told.outcome == "connected" else FAILED
-
-
-def matrix(given: argparse.Namespace) -> int:
-    from k8slearn.widgets.matrix_face import matrix_svg
-
-    found = _cluster(given).reachability(port=given.port)
-    faces: dict[str, Callable[[], str]] = {
-        "json": lambda: json.dumps(found.to_dict(), indent=1, sort_keys=True),
-        "svg": lambda: matrix_svg(found),
-        "table": lambda: str(found),
-    }
-    print(faces[given.output]())
-    return DONE
-
-
-def export(given: argparse.Namespace) -> int:
-    sys.stdout.write(_cluster(given).export(given.to))
-    return DONE
-
-
 def later(given: argparse.Namespace) -> int:
     raise Refused("this command comes with a later version of k8slearn")
 
 
 # -- what they share ---------------------------------------------------------------------------------------------------
-
-
-def _cluster(given: argparse.Namespace) -> Cluster:
-    """The cluster that the manifests describe, on nodes of ours."""
-    cluster = k8slearn.Cluster(nodes=given.nodes, network=None if given.network == "none" else given.network)
-    for name in given.files:
-        cluster.apply(sys.stdin.read() if name == "-" else Path(name))
-    return cluster
 
 
 def _path(name: str | None) -> Path | None:
@@ -191,12 +115,15 @@ def _positive(text: str) -> int:
 
 
 _FILES = (
-    _option("files", nargs="+", metavar="FILE", help="manifests to apply, in this order; - is standard input"),
-    _option("--nodes", type=_positive, default=2, metavar="N", help="how many nodes the cluster has (default 2)"),
-    _option("--network", default="bridge", metavar="NAME", help="the wiring (default bridge)"),
+    _option("files", nargs="+", metavar="FILE", help="YAML or JSON: a file, a folder, a pattern; - is standard input"),
+    _option(
+        "--nodes", type=_positive, metavar="N", help="how many nodes (default: those that the files tell of, or 2)"
+    ),
+    _option("--network", metavar="NAME", help="the wiring (default: the one that the files tell of, or bridge)"),
 )
 _ANY = (_option("rest", nargs="*", help=argparse.SUPPRESS),)
 _PORT = _option("--port", type=_port, default=80, metavar="P", help="the destination port (default 80)")
+_PROTOCOL = _option("--protocol", default="TCP", type=str.upper, choices=("TCP", "UDP", "SCTP"), help="default TCP")
 
 
 class Command(NamedTuple):
@@ -207,6 +134,7 @@ class Command(NamedTuple):
     options: tuple[Option, ...]
     hands_on: bool = False
     """Whether it takes options that it does not know itself."""
+    example: str = ""
 
 
 COMMANDS = {
@@ -243,9 +171,11 @@ COMMANDS = {
             _option("--from", required=True, metavar="ENDPOINT", help="NAMESPACE/POD, node:NAME, outside, …"),
             _option("--to", required=True, metavar="ENDPOINT", help="the same, svc:NAMESPACE/NAME or an address"),
             _PORT,
-            _option("--protocol", default="TCP", type=str.upper, choices=("TCP", "UDP"), help="TCP (default) or UDP"),
+            _PROTOCOL,
             _option("-o", "--output", default="text", choices=("text", "json"), help="text (default) or json"),
         ),
+        example="k8slearn trace shop.yaml --from default/client --to svc:default/shop --port 80\n"
+        "kubectl get nodes,all,netpol -A -o yaml | k8slearn trace - --from shop/web --to svc:shop/api",
     ),
     "matrix": Command(
         matrix,
@@ -253,6 +183,7 @@ COMMANDS = {
         (
             *_FILES,
             _PORT,
+            _PROTOCOL,
             _option(
                 "-o", "--output", default="table", choices=("json", "table", "svg"), help="table (default), json or svg"
             ),
@@ -264,28 +195,3 @@ COMMANDS = {
         (*_FILES, _option("--to", required=True, choices=("netns", "kind", "manifests"), help="what to write")),
     ),
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong use is one sentence on standard error, without the usage in front of it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(WRONG, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="k8slearn", description="A cluster network in memory that tells you the truth and explains it."
-    )
-    parser.add_argument("--version", action="version", version=f"k8slearn {k8slearn.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        one = commands.add_parser(name, help=command.help, description=command.help)
-        one.set_defaults(run=command.run)
-        for option in command.options:
-            one.add_argument(*option.names, help=option.help, **option.settings)  # type: ignore[arg-type]  # argparse's own
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
