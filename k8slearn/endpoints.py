@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -119,6 +120,7 @@ def _read(
     raise _unknown(world, endpoint)
 
 
+@lru_cache(maxsize=1 << 12)
 def _is_address(text: str) -> bool:
     try:
         ip_address(text)

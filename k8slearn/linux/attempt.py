@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from k8slearn.journal import Command, Key, Put, World
-from k8slearn.linux import bpf, fib, path, pmtu, qdisc, sysctl
+from k8slearn.linux import bpf, fib, flow, path, pmtu, qdisc, sysctl
 from k8slearn.linux.client import FAREWELL, FIRST, Client
 from k8slearn.linux.connection import PINGS, inverse
 from k8slearn.linux.listen import speaks_ipv6
@@ -225,10 +225,7 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
                 continue
             steps: list[Step] = []
             net.say, net.time = steps.append, out.at
-            words = path.send_local(net, out)
-            net.stamp()
-            path.run(net)
-            net.stamp()
+            words = _send(net, out, steps)
             _count_drops(net, steps)
             learned += len(net.effects)
             yield from _handed_over(net)
@@ -239,6 +236,21 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
         hopeless = drawn == len(net.draws) and not learned
         if client.ending is not None or client.established or hopeless or qdisc.gave_up(net.draws[drawn:]):
             return
+
+
+def _send(net: Net, out: Outgoing, steps: list[Step]) -> str:
+    """One packet and all that becomes of it; returns an errno's words where it cannot even leave."""
+    if flow.repeat(net, out, steps):
+        net.stamp()
+        return ""
+    compared, drawn = net.compared, len(net.draws)
+    words = path.send_local(net, out)
+    net.stamp()
+    path.run(net)
+    net.stamp()
+    if drawn == len(net.draws) and not net.recording:
+        flow.remember(net, out, steps, compared)
+    return words
 
 
 def _handed_over(net: Net) -> list[Command]:

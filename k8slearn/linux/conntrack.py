@@ -85,7 +85,7 @@ def find(net: Net, skb: Skb, hook: str) -> bool:
     if state == INVALID:
         net.say(_invalid(skb, hook))
         return True
-    renewed = _next(net, skb, row, state, reply)
+    renewed = _next(net, skb.netns, row, state, packet.flags, reply)
     skb.tracked = Tracked(renewed, reply, "ESTABLISHED" if renewed.replied else "NEW", True, True, True)
     if packet.proto == "tcp" and not row.replied and packet.flags.startswith("RST"):
         _forget(net, skb.netns, row)
@@ -116,9 +116,15 @@ def _new(net: Net, skb: Skb, mine: Tuple, hook: str) -> bool:
     return True
 
 
-def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Connection:
+def stays(net: Net, netns: str, row: Connection, flags: str, reply: bool) -> bool:
+    """Does a packet leave its connection as it is?"""
+    state = after(row, flags, reply)
+    return state not in (REOPEN, INVALID) and _next(net, netns, row, state, flags, reply) is row
+
+
+def _next(net: Net, netns: str, row: Connection, state: str, flags: str, reply: bool) -> Connection:
     """The entry after a packet that belongs to it."""
-    netns, proto, clock, before = skb.netns, row.original.proto, net.world.clock, row.state
+    proto, clock, before = row.original.proto, net.world.clock, row.state
     assured, until, last = row.assured, row.until, ""
     if proto == "udp":
         stream = row.replied and clock - row.since >= STREAM
@@ -127,7 +133,7 @@ def _next(net: Net, skb: Skb, row: Connection, state: str, reply: bool) -> Conne
     elif proto == "tcp":
         answered = row.replied and before in ("SYN_RECV", "ESTABLISHED")
         assured = assured or (answered and state == "ESTABLISHED")
-        last = remembered(skb.packet.flags, reply, before, state)
+        last = remembered(flags, reply, before, state)
         if state == IGNORE:
             state = before
         elif row.replied or before != "SYN_SENT" or state != "SYN_SENT":

@@ -79,9 +79,12 @@ def plan(net: Net, netns: str) -> Plan:
 
 def sees_wholes(net: Net, skb: Skb) -> bool:
     """Is this a fragment that must wait for the others, because conntrack works here (`nf_defrag_ipv4_enable`)?"""
-    if skb.packet.fragment is None:
-        return False
-    return "conntrack" in plan(net, skb.netns)[skb.packet.family, "PREROUTING"]
+    return skb.packet.fragment is not None and tracks(net, skb.netns, skb.packet.family)
+
+
+def tracks(net: Net, netns: str, family: str) -> bool:
+    """Does conntrack work in this namespace?"""
+    return "conntrack" in plan(net, netns)[family, "PREROUTING"]
 
 
 def _plan(chains: Table) -> Plan:

@@ -150,6 +150,10 @@ class Net:
     """namespace -> what its chains have to do at each hook (`netfilter.Plan`)."""
     named: dict[tuple[str, Tuple, Tuple], Because] = field(default_factory=dict)
     """Connections as reasons, by namespace and tuples."""
+    ways: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    """The ways of packets whose next one goes the same (`flow.Way`)."""
+    rooms: dict[str, int] = field(default_factory=dict)
+    """namespace -> how long a packet may be that goes such a way through it."""
     staged: dict[tuple[str, str, str], list[Packet]] = field(default_factory=dict)
     """Packets that wait for a WireGuard handshake of (namespace, device, peer)."""
     pending: dict[tuple[str, str, str], str] = field(default_factory=dict)
