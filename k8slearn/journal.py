@@ -84,16 +84,26 @@ class Table(dict[Hashable, Any]):
 _NOTHING = Table()
 
 
+class _Empty(dict[tuple[str, str], Table]):
+    """Below the lowest world."""
+
+    def __missing__(self, place: tuple[str, str]) -> Table:
+        return _NOTHING
+
+
+_NOBODY = _Empty()
+
+
 class _View(dict[tuple[str, str], Table]):
     """The tables that were looked up before: a world's own (all of them) and those below it."""
 
-    __slots__ = ("base",)
+    __slots__ = ("below",)
 
     def __init__(self, base: World | None) -> None:
-        self.base = base
+        self.below: Mapping[tuple[str, str], Table] = base.rows if base is not None else _NOBODY
 
     def __missing__(self, place: tuple[str, str]) -> Table:
-        found = self[place] = _NOTHING if self.base is None else self.base.rows[place]
+        found = self[place] = self.below[place]
         return found
 
 

@@ -243,7 +243,7 @@ def _send(net: Net, out: Outgoing, steps: list[Step]) -> str:
     if flow.repeat(net, out, steps):
         net.stamp()
         return ""
-    compared, drawn = net.compared, len(net.draws)
+    compared, drawn, net.met = net.compared, len(net.draws), []
     words = path.send_local(net, out)
     net.stamp()
     path.run(net)

@@ -87,6 +87,7 @@ def find(net: Net, skb: Skb, hook: str) -> bool:
         return True
     renewed = _next(net, skb.netns, row, state, packet.flags, reply)
     skb.tracked = Tracked(renewed, reply, "ESTABLISHED" if renewed.replied else "NEW", True, True, True)
+    net.met.append((skb.netns, mine, renewed))
     if packet.proto == "tcp" and not row.replied and packet.flags.startswith("RST"):
         _forget(net, skb.netns, row)
     elif renewed is not row:

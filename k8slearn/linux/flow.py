@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from k8slearn.journal import Table
-from k8slearn.linux import conntrack, listen, netfilter
-from k8slearn.linux.connection import lookup, tuple_of
+from k8slearn.linux import conntrack, listen
+from k8slearn.linux.connection import lookup
 from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Outgoing, Skb
@@ -45,19 +45,12 @@ BETWEEN = ("transmit", "bridge", "rule", "neighbour", "route", "nat")
 """The steps of a packet that was let through on its whole way."""
 
 
-class Met(NamedTuple):
-    """What conntrack knew of a packet in a namespace."""
-
-    netns: str
-    tuple: Tuple
-    row: Connection
-
-
 class Way(NamedTuple):
     """What a packet went through from its socket to the other."""
 
     log: list[Step]
-    met: list[Met]
+    met: list[tuple[str, Tuple, Connection]]
+    """What conntrack knew of the packet on its way (`skb.Net.met`)."""
     room: int
     """A packet of so many bytes fits everywhere."""
     compared: int
@@ -66,7 +59,7 @@ class Way(NamedTuple):
 def repeat(net: Net, out: Outgoing, log: list[Step]) -> bool:
     """Send a packet the way of the one before, if it has one and that is still good; False: it has to walk."""
     way: Way | None = net.ways.get(_flow(net, out)) if net.ways else None
-    if way is None or out.packet.size > way.room or not all(_stays(net, met, out.packet) for met in way.met):
+    if way is None or out.packet.size > way.room or not all(_stays(net, out.packet, *met) for met in way.met):
         return False
     start, *between, end = way.log
     log.append(start._replace(says=f"{out.name}: {out.packet}", before=out.packet, after=out.packet))
@@ -94,20 +87,16 @@ def _flow(net: Net, out: Outgoing) -> tuple[object, ...]:
 
 def _way(net: Net, log: list[Step], compared: int) -> Way | None:
     """The way of a packet from what was said on it, or None where it need not hold for the next one."""
-    for one in log[1:-1]:
-        if one.because is None or one.what not in BETWEEN:
-            return None
-    met, room, left = list[Met](), LONGEST, log[0]
-    for one in log:
+    left, end = log[0], log[-1]
+    room = _room(net, left.where)
+    for one in log[1:]:
         where = one.where
-        if where != left.where and not _crossed(net, left, where):
+        if where != left.where:
+            room = min(room, _room(net, where)) if _crossed(net, left, where) else 0
+        if (one.because is None or one.what not in BETWEEN) and one is not end:
             return None
-        if where != left.where or one is left:
-            room = min(room, _room(net, where))
-            if not room or not _met(net, where, one.before, met):
-                return None
         left = one
-    return Way(log, met, room, compared)
+    return Way(log, net.met, room, compared) if room else None
 
 
 def _crossed(net: Net, left: Step, to: str) -> bool:
@@ -116,23 +105,12 @@ def _crossed(net: Net, left: Step, to: str) -> bool:
     return left.what == "transmit" and link is not None and link.peer is not None and link.peer[0] == to
 
 
-def _met(net: Net, netns: str, packet: Packet, met: list[Met]) -> bool:
-    """Note the connection that the packet has in a namespace; False: conntrack works there, and has none."""
-    if not netfilter.tracks(net, netns, packet.family):
-        return True
-    mine = tuple_of(packet)
-    row = lookup(net.world, netns, mine)
-    if row is not None:
-        met.append(Met(netns, mine, row))
-    return row is not None
-
-
-def _stays(net: Net, met: Met, packet: Packet) -> bool:
+def _stays(net: Net, packet: Packet, netns: str, mine: Tuple, before: Connection) -> bool:
     """Is the connection what it was, and would this packet leave it so?"""
-    row = lookup(net.world, met.netns, met.tuple)
-    if row is None or (row.reply, row.replied, row.mark) != (met.row.reply, met.row.replied, met.row.mark):
+    row = lookup(net.world, netns, mine)
+    if row is None or (row.reply, row.replied, row.mark) != (before.reply, before.replied, before.mark):
         return False
-    return conntrack.stays(net, met.netns, row, packet.flags, met.tuple != row.original)
+    return conntrack.stays(net, netns, row, packet.flags, mine != row.original)
 
 
 def _room(net: Net, netns: str) -> int:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from k8slearn.linux import arp, fib, icmp, ip, path, sysctl
 from k8slearn.linux.fib import Found
 from k8slearn.linux.skb import Net, Skb
-from k8slearn.trace import Because, Step
+from k8slearn.trace import Because, Step, step
 
 NO_ROUTE = {"none": "net-unreachable", "unreachable": "host-unreachable", "prohibit": "admin-prohibited"}
 """What a forwarding box answers when the table gives no way (`route.c: ip_error`); a blackhole is silent."""
@@ -45,7 +45,7 @@ def route_input(net: Net, skb: Skb) -> None:
         net.say(Step(netns, "drop", says, packet, packet, None, skb.iif, reason="NOT_SPECIFIED"))
     elif local:
         says = f"{packet.dst} is this machine's own address"
-        net.say(Step(netns, "route", says, packet, packet, found.because, skb.iif))
+        net.say(step((netns, "route", says, packet, packet, found.because, skb.iif, "", "")))
         path.deliver_local(net, skb)
     elif found.kind == "broadcast":
         says = f"{packet.dst} is a broadcast address"

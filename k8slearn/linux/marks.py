@@ -9,8 +9,6 @@ Left out: nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from k8slearn.journal import Put
 from k8slearn.linux.rules import Rule
 from k8slearn.linux.skb import Net, Skb, Tracked
@@ -51,7 +49,7 @@ def _keep(net: Net, skb: Skb, tracked: Tracked, value: int) -> None:
     """The connection has this mark from now on; one that is not confirmed yet is written then."""
     if value == tracked.row.mark:
         return
-    tracked.row = replace(tracked.row, mark=value)
+    tracked.row = tracked.row._replace(mark=value)
     if tracked.confirmed:
         net.write(Put((skb.netns, "conntrack", tracked.row.original), tracked.row))
         net.write(Put((skb.netns, "conntrack", tracked.row.reply), tracked.row))

@@ -15,7 +15,6 @@ closed connections whose port a new one may take over (there the kernel compares
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
@@ -66,7 +65,7 @@ def setup(net: Net, skb: Skb, where: Range, source: bool) -> None:
     assert tracked is not None
     row = tracked.row
     unique = _unique(net, skb.netns, inverse(row.reply), where, source)
-    tracked.row = replace(row, reply=inverse(unique))
+    tracked.row = row._replace(reply=inverse(unique))
     if source:
         tracked.src_done = True
     else:
@@ -86,7 +85,7 @@ def set_destination(tracked: Tracked, address: str, port: int) -> None:
     """DNAT to one address (and port, if not 0): the reply will come from there."""
     row = tracked.row
     reply = row.reply._replace(src=address, sport=port or row.reply.sport)
-    tracked.row, tracked.dst_done = replace(row, reply=reply), True
+    tracked.row, tracked.dst_done = row._replace(reply=reply), True
 
 
 def set_source(net: Net, skb: Skb, address: str, port: int) -> None:

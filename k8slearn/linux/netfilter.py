@@ -79,12 +79,9 @@ def plan(net: Net, netns: str) -> Plan:
 
 def sees_wholes(net: Net, skb: Skb) -> bool:
     """Is this a fragment that must wait for the others, because conntrack works here (`nf_defrag_ipv4_enable`)?"""
-    return skb.packet.fragment is not None and tracks(net, skb.netns, skb.packet.family)
-
-
-def tracks(net: Net, netns: str, family: str) -> bool:
-    """Does conntrack work in this namespace?"""
-    return "conntrack" in plan(net, netns)[family, "PREROUTING"]
+    if skb.packet.fragment is None:
+        return False
+    return "conntrack" in plan(net, skb.netns)[skb.packet.family, "PREROUTING"]
 
 
 def _plan(chains: Table) -> Plan:
@@ -173,7 +170,9 @@ def traverse(net: Net, skb: Skb, family: str, table: str, hook: str) -> bool:
             passed = line.position
             if net.recording:
                 net.count((skb.netns, "counter", (*key[2], passed)), skb.packet.size)
-            net.say(_rule_step(skb, key, line, hook))
+            what, says, because, reason = line.told(key)
+            at = skb.oif or skb.iif
+            net.say(step((skb.netns, what, says, skb.packet, skb.packet, because, at, hook, reason)))
             if line.jump:
                 if not line.rule.goto:
                     back.append((chain, key, waiting, passed))
@@ -222,8 +221,3 @@ def _policy_step(skb: Skb, table: str, hook: str, family: str) -> Step:
     says = f"{table} {hook}: no rule decided, the policy is DROP"
     dev = skb.oif or skb.iif
     return Step(skb.netns, "drop", says, skb.packet, skb.packet, why, dev, hook, "NETFILTER_DROP")
-
-
-def _rule_step(skb: Skb, chain: Key, line: Line, hook: str) -> Step:
-    what, says, because, reason = line.told(chain)
-    return step((skb.netns, what, says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook, reason))

@@ -254,8 +254,9 @@ def send_local(net: Net, out: Outgoing) -> str:
         return "Message too long"
     if packet.df and (packet.size > limit or out.discover == "dont" or pmtu.locked(world, netns, found, packet.dst)):
         packet = packet._replace(df=False)
-    net.say(Step(netns, "send", f"{out.name}: {packet}", packet, packet, found.because, "lo" if own else found.dev))
-    skb = Skb(netns, packet, "", "lo" if own else found.dev)
+    dev, says = "lo" if own else found.dev, f"{out.name}: {packet}"
+    net.say(step((netns, "send", says, packet, packet, found.because, dev, "", "")))
+    skb = Skb(netns, packet, "", dev)
     skb.tracked, skb.state, skb.via, skb.mtu = out.tracked, out.state, found.via, limit
     skb.mark = mark = out.mark
     net.ip_stat(skb, "OutRequests")

@@ -285,8 +285,7 @@ class Tuple(NamedTuple):
     dport: int
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(NamedTuple):
     """A conntrack entry: what the first packet looked like, and what a reply must look like."""
 
     original: Tuple

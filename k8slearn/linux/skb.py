@@ -48,36 +48,37 @@ class TunnelKey(NamedTuple):
     """The machine that it goes to, or came from."""
 
 
-@dataclass
 class Skb:
     """One packet inside one namespace. What most packets never have is not an argument: it is set where it happens."""
 
-    netns: str
-    packet: Packet
-    iif: str = ""
-    oif: str = ""
-    mark: int = field(default=0, init=False)
-    tracked: Tracked | None = field(default=None, init=False)
-    state: str = field(default="", init=False)
+    def __init__(self, netns: str, packet: Packet, iif: str = "", oif: str = "") -> None:
+        self.netns = netns
+        self.packet = packet
+        self.iif = iif
+        self.oif = oif
+
+    mark: int = 0
+    tracked: Tracked | None = None
+    state: str = ""
     """``INVALID`` or ``UNTRACKED`` where there is no connection."""
-    via: str = field(default="", init=False)
+    via: str = ""
     """The next hop that routing chose."""
-    physin: str = field(default="", init=False)
+    physin: str = ""
     """The bridge port it came by, while bridge-netfilter shows it to iptables."""
-    physout: str = field(default="", init=False)
-    prerouted: bool = field(default=False, init=False)
+    physout: str = ""
+    prerouted: bool = False
     """Has bridge-netfilter shown it to PREROUTING already (`br_netfilter_hooks.c: ip_sabotage_in`)?"""
-    bridged: bool = field(default=False, init=False)
+    bridged: bool = False
     """Translated to a neighbour on its own bridge: it goes on as a frame, not through routing."""
-    mtu: int = field(default=0, init=False)
+    mtu: int = 0
     """How long a packet may be on the way that routing chose; 0: as long as the device takes."""
-    longest: int = field(default=0, init=False)
+    longest: int = 0
     """It came in fragments and was put together: the longest of them (the kernel's `frag_max_size`)."""
-    program: str = field(default="", init=False)
+    program: str = ""
     """The program that is looking at it (`bpf.py`)."""
-    tunnel: TunnelKey | None = field(default=None, init=False)
+    tunnel: TunnelKey | None = None
     """It came in by an ``external`` tunnel: what the outer packet said."""
-    host: bool = field(default=False, init=False)
+    host: bool = False
     """It came in with a MAC of this machine (PACKET_HOST), whatever its header says by now."""
 
     def like(self, packet: Packet, iif: str = "", oif: str = "") -> Skb:
@@ -150,6 +151,8 @@ class Net:
     """namespace -> what its chains have to do at each hook (`netfilter.Plan`)."""
     named: dict[tuple[str, Tuple, Tuple], Because] = field(default_factory=dict)
     """Connections as reasons, by namespace and tuples."""
+    met: list[tuple[str, Tuple, Connection]] = field(default_factory=list)
+    """The connections that the packet under way has met: the namespace, the packet's tuple there, the entry then."""
     ways: dict[tuple[object, ...], Any] = field(default_factory=dict)
     """The ways of packets whose next one goes the same (`flow.Way`)."""
     rooms: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ Left out: what ``log`` would write, byte limits' packet sizes beyond the IP pack
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from k8slearn.journal import Command, Key, Put, Remove
@@ -171,7 +171,7 @@ def _mark(skb: Skb, target: str, mark: int | None) -> Outcome:
     if target == "meta mark":
         skb.mark = mark
     elif skb.tracked is not None:
-        skb.tracked.row = replace(skb.tracked.row, mark=mark)
+        skb.tracked.row = skb.tracked.row._replace(mark=mark)
     return None
 
 
