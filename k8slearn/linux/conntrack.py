@@ -91,8 +91,7 @@ def find(net: Net, skb: Skb, hook: str) -> bool:
     if packet.proto == "tcp" and not row.replied and packet.flags.startswith("RST"):
         _forget(net, skb.netns, row)
     elif renewed is not row:
-        net.write(Put((skb.netns, "conntrack", row.original), renewed))
-        net.write(Put((skb.netns, "conntrack", row.reply), renewed))
+        _write(net, skb.netns, renewed)
     return True
 
 
@@ -181,17 +180,20 @@ def confirm(net: Net, skb: Skb, hook: str) -> bool:
         net.say(_drop(skb, says, because, hook))
         return False
     tracked.confirmed = True
-    net.write(Put((skb.netns, "conntrack", row.original), row))
-    net.write(Put((skb.netns, "conntrack", row.reply), row))
+    _write(net, skb.netns, row)
     says = f"conntrack: new connection confirmed: {because.text}"
     net.say(Step(skb.netns, "conntrack", says, skb.packet, skb.packet, because, skb.oif or skb.iif, hook))
     return True
 
 
+def _write(net: Net, netns: str, row: Connection) -> None:
+    """The entry, under both its tuples."""
+    net.write(Put((netns, "conntrack", row.original), row), Put((netns, "conntrack", row.reply), row))
+
+
 def _forget(net: Net, netns: str, row: Connection) -> None:
     """Closed before it was open, or opened anew: the entry goes at once (`nf_ct_kill`)."""
-    net.write(Remove((netns, "conntrack", row.original)))
-    net.write(Remove((netns, "conntrack", row.reply)))
+    net.write(Remove((netns, "conntrack", row.original)), Remove((netns, "conntrack", row.reply)))
 
 
 def _drop(skb: Skb, says: str, because: Because | None, hook: str) -> Step:

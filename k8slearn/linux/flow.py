@@ -62,7 +62,8 @@ def repeat(net: Net, out: Outgoing, log: list[Step]) -> bool:
     if way is None or out.packet.size > way.room or not all(_stays(net, out.packet, *met) for met in way.met):
         return False
     start, *between, end = way.log
-    log.append(start._replace(says=f"{out.name}: {out.packet}", before=out.packet, after=out.packet))
+    says = f"{out.name}: {out.packet}"
+    log.append(step((start.where, "send", says, out.packet, out.packet, start.because, start.dev, "", "")))
     log += _copied(between, out.packet)
     net.compared += way.compared
     listen.receive(net, Skb(end.where, _saying(end.before, out.packet), end.dev))

@@ -124,6 +124,9 @@ def _ports(*sides: str) -> Callable[[str], Test]:
             (int(a or 0), int(b or 65535) if sep else int(a))
             for a, sep, b in (v.partition(":") for v in value.split(","))
         ]
+        if len(sides) == 1 and value.isdecimal():
+            (side,), only = sides, int(value)
+            return lambda net, skb, key: bool(getattr(skb.packet, side) == only)
 
         def test(net: Net, skb: Skb, key: Key) -> bool:
             ports = [getattr(skb.packet, side) for side in sides]

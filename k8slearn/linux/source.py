@@ -8,7 +8,7 @@ Left out: sources that a socket was bound to (`socket` checks those).
 
 from __future__ import annotations
 
-from k8slearn.journal import World
+from k8slearn.journal import Table, World
 from k8slearn.linux import ip, localtable
 from k8slearn.linux.fibtable import Found
 from k8slearn.linux.rows import Address
@@ -22,12 +22,18 @@ def select_source(world: World, netns: str, dev: str, towards: str) -> str:
     else the first (`towards` may be empty). IPv6: RFC 6724 (`source6`)."""
     if ":" in towards:
         return select_source6(world, netns, dev, towards)
-    rows: list[Address] = [a for a in world.table(netns, "addr").values() if ":" not in a.address and not a.secondary]
+    rows: list[Address] = world.rows[netns, "addr"].index(_primaries)
     here = [a for a in rows if a.dev == dev and a.scope != "host"]
+    if len(here) == 1:
+        return here[0].address
     near = [a for a in here if towards and ip.within(towards, a.network)]
     elsewhere = [a for a in rows if a.scope == "global"]
     chosen = near or here or elsewhere
     return chosen[0].address if chosen else ""
+
+
+def _primaries(addresses: Table) -> list[Address]:
+    return [row for row in addresses.values() if ":" not in row.address and not row.secondary]
 
 
 def first_address(world: World, netns: str, dev: str, towards: str) -> str:
