@@ -119,19 +119,47 @@ class Ending(NamedTuple):
     """What the server answered."""
 
 
-@dataclass(frozen=True, slots=True)
 class Leg:
     """One packet of the conversation: ``SYN``, ``SYN-ACK``, ``ACK``, ``request``, ``answer``, ...
 
-    `time` is in seconds from the start of the attempt; `attempt` counts the retransmissions from 0.
+    `time` is in seconds from the start of the attempt; `attempt` counts the retransmissions from 0. Who gives a
+    function for the steps has them made when somebody reads them first.
     """
 
-    name: str
-    direction: str
-    """``request`` (away from the client) or ``reply``."""
-    time: float
-    attempt: int
-    steps: tuple[Step, ...] = field(repr=False)
+    __slots__ = ("_steps", "attempt", "direction", "name", "time")
+
+    def __init__(
+        self,
+        name: str,
+        direction: str,
+        time: float,
+        attempt: int,
+        steps: tuple[Step, ...] | Callable[[], tuple[Step, ...]],
+    ) -> None:
+        self.name = name
+        self.direction = direction
+        """``request`` (away from the client) or ``reply``."""
+        self.time = time
+        self.attempt = attempt
+        self._steps = steps
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        if not isinstance(self._steps, tuple):
+            self._steps = self._steps()
+        return self._steps
+
+    def _all(self) -> tuple[Any, ...]:
+        return self.name, self.direction, self.time, self.attempt, self.steps
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Leg) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return f"Leg(name={self.name!r}, direction={self.direction!r}, time={self.time!r}, attempt={self.attempt!r})"
 
 
 class Frame(NamedTuple):

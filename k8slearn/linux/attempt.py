@@ -225,29 +225,28 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
                 continue
             steps: list[Step] = []
             net.say, net.time = steps.append, out.at
-            words = _send(net, out, steps)
+            told, words = flow.repeat(net, out, steps), ""
+            if told is None:
+                words = _walk(net, out, steps)
+            net.stamp()
             _count_drops(net, steps)
             learned += len(net.effects)
             yield from _handed_over(net)
             if words and out.name == name and client.mine.proto != "tcp":
                 client.fail("unreachable", words)
             way = "request" if out.netns == client.netns else "reply"
-            legs.append(Leg(out.name, way, round(out.at - start, 9), attempt, tuple(steps)))
+            legs.append(Leg(out.name, way, round(out.at - start, 9), attempt, told or tuple(steps)))
         hopeless = drawn == len(net.draws) and not learned
         if client.ending is not None or client.established or hopeless or qdisc.gave_up(net.draws[drawn:]):
             return
 
 
-def _send(net: Net, out: Outgoing, steps: list[Step]) -> str:
+def _walk(net: Net, out: Outgoing, steps: list[Step]) -> str:
     """One packet and all that becomes of it; returns an errno's words where it cannot even leave."""
-    if flow.repeat(net, out, steps):
-        net.stamp()
-        return ""
     compared, drawn, net.met = net.compared, len(net.draws), []
     words = path.send_local(net, out)
     net.stamp()
     path.run(net)
-    net.stamp()
     if drawn == len(net.draws) and not net.recording:
         flow.remember(net, out, steps, compared)
     return words

@@ -19,7 +19,7 @@ Left out: ways for what is not TCP, through tunnels, past nftables, and while co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from k8slearn.journal import Table
@@ -56,18 +56,17 @@ class Way(NamedTuple):
     compared: int
 
 
-def repeat(net: Net, out: Outgoing, log: list[Step]) -> bool:
-    """Send a packet the way of the one before, if it has one and that is still good; False: it has to walk."""
+def repeat(net: Net, out: Outgoing, log: list[Step]) -> Callable[[], tuple[Step, ...]] | None:
+    """Send a packet the way of the one before, if it has one and that is still good; None: it has to walk.
+
+    Returns what says its steps; `log` is where the receiving socket says its own."""
     way: Way | None = net.ways.get(_flow(net, out)) if net.ways else None
     if way is None or out.packet.size > way.room or not all(_stays(net, out.packet, *met) for met in way.met):
-        return False
-    start, *between, end = way.log
-    says = f"{out.name}: {out.packet}"
-    log.append(step((start.where, "send", says, out.packet, out.packet, start.because, start.dev, "", "")))
-    log += _copied(between, out.packet)
+        return None
+    end, packet = way.log[-1], out.packet
     net.compared += way.compared
-    listen.receive(net, Skb(end.where, _saying(end.before, out.packet), end.dev))
-    return True
+    listen.receive(net, Skb(end.where, _saying(end.before, packet), end.dev))
+    return lambda: (*_copied(way.log, packet, f"{out.name}: {packet}"), *log)
 
 
 def remember(net: Net, out: Outgoing, log: list[Step], compared: int) -> None:
@@ -94,10 +93,10 @@ def _way(net: Net, log: list[Step], compared: int) -> Way | None:
         where = one.where
         if where != left.where:
             room = min(room, _room(net, where)) if _crossed(net, left, where) else 0
-        if (one.because is None or one.what not in BETWEEN) and one is not end:
+        if not room or ((one.because is None or one.what not in BETWEEN) and one is not end):
             return None
         left = one
-    return Way(log, net.met, room, compared) if room else None
+    return Way(log, net.met, room, compared)
 
 
 def _crossed(net: Net, left: Step, to: str) -> bool:
@@ -144,10 +143,11 @@ def _alike(rule: Rule) -> bool:
     return all(match.module in BY_FLOW and match.option not in BY_PACKET for match in rule.matches)
 
 
-def _copied(steps: list[Step], packet: Packet) -> Iterator[Step]:
-    """The same steps of another packet."""
+def _copied(log: list[Step], packet: Packet, sent: str) -> Iterator[Step]:
+    """The same steps of another packet, but for its delivery."""
     old = new = packet
-    for where, what, says, before, after, because, dev, hook, reason in steps:
+    yield log[0]._replace(says=sent, before=packet, after=packet)
+    for where, what, says, before, after, because, dev, hook, reason in log[1:-1]:
         if before is not old:
             old, new = before, _saying(before, packet)
         mine = new

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
@@ -30,7 +31,7 @@ from k8slearn.linux.rows import Socket
 from k8slearn.linux.skb import Accepted, Net, Outgoing, Skb
 from k8slearn.linux.transport import mss_of, mtu_towards, segments, size_of
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Step
+from k8slearn.trace import Because, Step, step
 
 ANY, ANY6 = "0.0.0.0", "::"
 SHORT = 400
@@ -122,16 +123,22 @@ def receive(net: Net, skb: Skb) -> None:
         return
     client = net.ends.get((skb.netns, tuple_of(packet)))
     if client is not None:
-        net.say(Step(skb.netns, "deliver", f"the client's socket takes {packet}", packet, packet, None, skb.iif))
+        says = f"the client's socket takes {packet}"
+        net.say(step((skb.netns, "deliver", says, packet, packet, None, skb.iif, "", "")))
         client.receive(net, packet)
     else:
         RECEIVE.get(packet.proto, _receive_unknown)(net, skb)
 
 
 def _deliver(skb: Skb, found: Socket) -> Step:
-    key = (skb.netns, "socket", (found.proto, found.address, found.port))
-    why = Because(key, f"LISTEN {place(found.address, found.port)} {found.program}")
-    return Step(skb.netns, "deliver", f"{found.program} takes {skb.packet}", skb.packet, skb.packet, why, skb.iif)
+    packet, says = skb.packet, f"{found.program} takes {skb.packet}"
+    why = _because(skb.netns, found.proto, found.address, found.port, found.program)
+    return step((skb.netns, "deliver", says, packet, packet, why, skb.iif, "", ""))
+
+
+@lru_cache(maxsize=1 << 12)
+def _because(netns: str, proto: str, address: str, port: int, program: str) -> Because:
+    return Because((netns, "socket", (proto, address, port)), f"LISTEN {place(address, port)} {program}")
 
 
 def place(address: str, port: int) -> str:

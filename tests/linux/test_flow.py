@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from k8slearn import Cluster
@@ -32,15 +34,16 @@ def both(world: World, netns: str, address: str, port: int, page: str = "/") -> 
     """The same attempt as it is made, and with every packet walking; how many did not have to."""
     repeated = list[bool]()
 
-    def counted(net: Net, out: Outgoing, log: list[Step]) -> bool:
-        repeated.append(repeat(net, out, log))
-        return repeated[-1]
+    def counted(net: Net, out: Outgoing, log: list[Step]) -> Any:
+        found = repeat(net, out, log)
+        repeated.append(found is not None)
+        return found
 
     repeat = flow.repeat
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(flow, "repeat", counted)
         made = told(world, netns, address, port, page)
-        patched.setattr(flow, "repeat", lambda net, out, log: False)
+        patched.setattr(flow, "repeat", lambda net, out, log: None)
         return made, told(world, netns, address, port, page), sum(repeated)
 
 
