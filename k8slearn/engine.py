@@ -178,6 +178,12 @@ class Engine:
             other._resting = isinstance(entries[revision], Input)
         return other
 
+    def fork(self) -> Engine:
+        """An engine of its own that goes on from here: what is done to it is tried. This one must rest meanwhile."""
+        other = self._copy(self.journal.fork())
+        other._resting = True
+        return other
+
     def _copy(self, journal: Journal) -> Engine:
         other = Engine(self.settings, self.verbs, self._own, journal)
         other.start = min(self.start, journal.revision)

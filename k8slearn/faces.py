@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from k8slearn import endpoints, verbs
-from k8slearn.addressed import Proposal
 from k8slearn.api.policy.compiled import CLUSTER
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
@@ -44,6 +43,7 @@ def faces(engine: Engine, asked: Asked) -> Faces:
         cause=then.cause,
         fates=lambda: _fates(then.world(), asked),
         explain=lambda trace: _explain(then, asked, trace),
+        repairs=lambda: _repairs(then, asked),
         draw=_lazily("draw_trace", then),
         svg=_lazily("svg_trace", then),
         text=_lazily("text_trace", then),
@@ -61,10 +61,14 @@ class _Then:
         self.entry = engine.journal.entries[revision - 1]
 
     def world(self) -> World:
+        return self.standing().world
+
+    def standing(self) -> Engine:
+        """The engine itself, or one that stands where it stood."""
         entries = self.engine.journal.entries
         if len(entries) < self.revision or entries[self.revision - 1] is not self.entry:
             raise Refused(f"this trace was made at revision {self.revision}, which has been undone: ask again")
-        return self.engine.world if len(entries) == self.revision else self.engine.at(self.revision).world
+        return self.engine if len(entries) == self.revision else self.engine.at(self.revision)
 
     def cause(self, key: Key, position: int = 0) -> Cause | None:
         """Who had written this row, at that time; with a position, who had put that rule into the chain."""
@@ -175,30 +179,16 @@ class Captured:
 
 def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
     from k8slearn.explain import explain
-    from k8slearn.repair import Question
 
-    question = asked.question
-    row = None
-    if question.address is not None:
-        row = Question(question.netns, question.address, question.port, question.proto)
     hidden = 0 if then.engine.remedies else then.engine.floor
-    return explain(trace, then.world(), then.engine.journal, row, lambda change: _tried(then, asked, change), hidden)
+    return explain(trace, then.standing(), asked.question, hidden)
 
 
-def _tried(then: _Then, asked: Asked, change: Proposal) -> str:
-    """The outcome of the same question on a copy of the cluster, after a change; "" where it takes no change."""
-    question = asked.question
-    destination, port = change.address or question.destination, change.port or question.port
-    protocol = change.protocol or question.protocol
-    try:
-        copy = then.engine.at(then.revision)
-        if change.command:
-            copy.do("kubectl", {"command": change.command, "stdin": ""})
-        asking = {"source": question.source, "destination": destination, "port": port, "protocol": protocol}
-        again: Asked = copy.ask("send", {**asking, "recording": False})
-    except Refused:
-        return ""
-    return again.attempt.ending.outcome
+def _repairs(then: _Then, asked: Asked) -> list[Any]:
+    """None where an exercise asks for them."""
+    from k8slearn.repair import edits
+
+    return list(edits(then.standing(), asked.question)) if then.engine.remedies else []
 
 
 def _lazily(name: str, then: _Then) -> Callable[[Trace], Any]:

@@ -233,6 +233,7 @@ class Faces:
     """Who wrote a row; with a rule's position in a chain (from 1; else 0), who put that rule there."""
     fates: Callable[[], list[Fate]]
     explain: Callable[[Trace], str]
+    repairs: Callable[[], list[Any]]
     draw: Callable[[Trace], Any]
     svg: Callable[[Trace], str]
     text: Callable[[Trace], str]
@@ -294,6 +295,12 @@ class Trace:
         """In sentences: what happened, which row or rule decided, who wrote it and why, and the smallest
         change that flips it."""
         return self.faces.explain(self)
+
+    def repairs(self) -> list[Any]:
+        """What would make it come out otherwise, the smallest change first: each an `Edit` (`k8slearn.repair`) that was
+        typed on a copy of the cluster, with the other pairs that it opens and closes. Of a connection: what would
+        close it."""
+        return self.faces.repairs()
 
     def draw(self) -> Any:
         """A matplotlib figure of the way."""

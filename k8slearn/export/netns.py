@@ -66,6 +66,9 @@ CALM6 = {
 }
 """The same where it does. No link makes an address of its MAC: the script writes those that there are."""
 
+AUTHORS = {"cloud": "200"}
+"""Words for who wrote a route that a machine's /etc/iproute2/rt_protos does not have: a number says as much there."""
+
 
 class Place(NamedTuple):
     """One namespace: its scope in the world, and the name that ``ip netns`` gets."""
@@ -289,12 +292,16 @@ def _routes(world: World, scope: str) -> Iterator[str]:
 def _route(row: Route, onlink: bool) -> str:
     """A route as ``ip route`` takes it. One whose gateway is no neighbour any more is only let in as `onlink`."""
     if row.kind != "unicast":
-        return f"{row.kind} {row.dst} proto {row.proto} metric {row.metric} table {row.table}"
+        return f"{row.kind} {row.dst} proto {AUTHORS.get(row.proto, row.proto)} metric {row.metric} table {row.table}"
     words = {"via": row.via, "dev": row.dev, "src": row.src, "metric": str(row.metric or "")}
     given = " ".join(f"{word} {value}" for word, value in words.items() if value)
     scope = "" if ":" in row.dst else f" scope {row.scope}"
     end = " onlink" if onlink else ""
-    return f"{row.dst} {given} proto {row.proto}{scope} table {row.table}{end}"
+    return f"{row.dst} {given} proto {AUTHORS.get(row.proto, row.proto)}{scope} table {row.table}{end}"
+
+
+def _said(row: Rule) -> str:
+    return rule.text(replace(row, proto=AUTHORS.get(row.proto, row.proto)))
 
 
 def _neighbours(world: World, scope: str) -> Iterator[str]:
@@ -308,7 +315,7 @@ def _policies(world: World, scope: str) -> Iterator[str]:
     rows: Iterable[Rule] = world.table(scope, "rule").values()
     for row in rows:
         family = "-6 " if row.family == "ip6" else ""
-        yield f"{family}rule {'del' if row.gone else 'add'} {rule.text(row)} priority {row.priority}"
+        yield f"{family}rule {'del' if row.gone else 'add'} {_said(row)} priority {row.priority}"
 
 
 _PARTS: tuple[Callable[[World, str], Iterator[str]], ...] = (

@@ -18,6 +18,7 @@ from k8slearn.journal import World
 
 from .faults import inject
 from .grown import NETWORKS, dual_stack, grown, policed
+from .served import asked_of, served
 from .topologies import beyond, on_any_ground, routed
 from .twin import disagreements, probes, probes6
 from .wired import wired
@@ -58,6 +59,10 @@ def by_policies(random: Random) -> World:
     return policed(random).world.fork()
 
 
+def by_services(random: Random) -> World:
+    return served(random).world.fork()
+
+
 def by_hand(random: Random) -> World:
     return wired(random, random.randint(2, 4), random.randint(1, 3), random.choice(("bridge", "kubenet")))
 
@@ -72,6 +77,8 @@ def compare(make: Callable[[Random], World], seed: int, directory: Path) -> list
         questions = list(dict.fromkeys([*questions, *beyond(world, random, PROBES)]))
     if make is of_both_families:
         questions = list(dict.fromkeys([*questions[: PROBES // 3], *probes6(world, random, PROBES)]))
+    if make is by_services:
+        questions = list(dict.fromkeys([*questions[: PROBES // 4], *asked_of(world, random, PROBES)]))
     directory.mkdir()
     heading = f"{make.__name__}, seed {seed}: {'; '.join(broken) or 'nothing broken'}"
     return [f"{heading}\n{found}" for found in disagreements(world, questions, directory)]
@@ -139,3 +146,10 @@ def test_the_engine_says_what_the_kernel_does_with_shapes_that_no_component_make
 @pytest.mark.parametrize("start", range(0, 48, 8))
 def test_the_engine_says_what_the_kernel_does_with_policies(start: int, tmp_path: Path) -> None:
     assert_twins(by_policies, range(start, start + 8), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ipset") is None, reason="not installed: ipset")
+@pytest.mark.parametrize("start", range(0, 160, 16))
+def test_the_engine_says_what_the_kernel_does_with_services_of_every_kind(start: int, tmp_path: Path) -> None:
+    assert_twins(by_services, range(start, start + 16), tmp_path)
