@@ -84,6 +84,8 @@ def undone(world: World, changes: list[Change]) -> tuple[Typed, ...]:
     found = []
     for diff in sorted(lost, key=lambda d: (list(BACK).index(d.key[1]), bool(getattr(d.before, "via", "")))):
         commands = list(BACK[diff.key[1]](diff))
+        if tables & {"link", "addr"} and isinstance(diff.before, Route) and diff.before.src:
+            commands = [command.replace(" add ", " replace ", 1) for command in commands]  # the network's own is back
         if not commands:
             return ()
         found += [Typed(command, endpoint(world, diff.key[0])) for command in commands]
@@ -147,8 +149,6 @@ def _address(diff: Diff) -> Iterator[str]:
 def _route(diff: Diff) -> Iterator[str]:
     verb = "add" if diff.after is None else "del" if diff.before is None else "replace"
     row: Route = diff.after if diff.before is None else diff.before
-    if verb == "add" and row.via and row.dst not in (ip.ANY, ip.ANY6):
-        verb = "replace"  # its address may have brought the network's own route back
     yield f"ip route {verb} {fib.route_text(row)}"
 
 
