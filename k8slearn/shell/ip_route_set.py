@@ -18,7 +18,7 @@ from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Route
 from k8slearn.shell.ip_route import KINDS, gateway, network, order, protocol, read_filter, scope, selected
 from k8slearn.shell.ip_route import table as table_name
-from k8slearn.shell.iproute import Options, Words, expected, garbage, not_modelled
+from k8slearn.shell.iproute import Options, Words, expected, garbage, not_modelled, wrong
 from k8slearn.shell.process import Process
 
 USAGE = "Usage: ip route { add | del | change | append | replace } [ TYPE ] PREFIX [ via ADDRESS ] [ dev DEV ] ...\n"
@@ -51,6 +51,8 @@ def _given(process: Process, options: Options, words: Words) -> Given:
             given.named[name] = reader(words)
         elif word == "onlink":
             given.named["onlink"] = True
+        elif word == "pref":
+            _preference(words.take())
         elif word == "mtu":
             _mtu(given, words)
         elif word in ELSEWHERE:
@@ -98,6 +100,14 @@ def _destination(given: Given, word: str, words: Words) -> None:
 
 def _metric(words: Words) -> int:
     return words.number('"metric" value is invalid')
+
+
+def _preference(word: str) -> None:
+    """``pref medium``, as IPv6 routes are shown."""
+    if word in ("low", "high"):
+        not_modelled(f"ip route pref {word}")
+    if word != "medium":
+        wrong(word, '"pref" value is invalid')
 
 
 def _table(words: Words) -> str:
