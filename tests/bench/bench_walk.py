@@ -5,17 +5,18 @@
 Traces per second for pod to pod on one node, pod to pod on two nodes, through the first and the last of many
 Services whose pod is on the other node, past all of them to a pod on the same node, and between two boxes over a
 VXLAN. With --kernel (as root on Linux) the same cluster stands in network namespaces (`cluster.export("netns")`), and
-the same questions are put there: one TCP connect in a tight loop, and one probe by ``ip netns exec``, with bash alone,
-with curl, and as ``script probe`` puts it. It reports and gates nothing; each figure is a median.
+the same questions are put there, in turn with ours: one TCP connect in a tight loop, and one probe by ``ip netns
+exec``, with bash alone, with curl, and as ``script probe`` puts it. It reports and gates nothing; each figure is a
+median.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
-import json
 import os
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -96,15 +97,19 @@ def over_vxlan() -> Callable[[], Any]:
     return ask
 
 
-def rounds(questions: dict[str, Callable[[], Any]], times: int) -> dict[str, float]:
+def seconds(ask: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    ask()
+    return time.perf_counter() - start
+
+
+def rounds(questions: dict[str, Callable[[], float]], times: int) -> dict[str, float]:
     """The median seconds of each, asked in turn so that a busy moment of the machine hits all alike."""
     took: dict[str, list[float]] = {name: [] for name in questions}
     for _ in range(times):
         for name, ask in questions.items():
-            start = time.perf_counter()
-            ask()
-            took[name].append(time.perf_counter() - start)
-    return {name: median(seconds) for name, seconds in took.items()}
+            took[name].append(ask())
+    return {name: median(found) for name, found in took.items()}
 
 
 @contextmanager
@@ -124,21 +129,28 @@ def kernel(cluster: Any) -> Iterator[tuple[str, list[str]]]:
             subprocess.run([*run, "down"], check=False, capture_output=True)
 
 
-def connects(netns: str, addresses: dict[str, str], times: int) -> dict[str, float]:
-    """One TCP connect from this namespace to each address, in a tight loop (in a child: a namespace is for ever)."""
-    ours, theirs = os.pipe()
+@contextmanager
+def connecting(netns: str) -> Iterator[Callable[[str], float]]:
+    """Asks how many seconds one TCP connect of a tight loop takes in this namespace (of a child: a namespace is for ever)."""
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
         place = os.open(f"/run/netns/{netns}", os.O_RDONLY)
         assert ctypes.CDLL(None).setns(place, CLONE_NEWNET) == 0
-        found = rounds({name: lambda a=address: connect(a) for name, address in addresses.items()}, times)
-        os.write(theirs, json.dumps(found).encode())
+        ours.close()
+        while address := theirs.recv(64).decode():
+            loop = [seconds(lambda a=address: connect(a)) for _ in range(9)]
+            theirs.send(struct.pack("d", median(loop)))
         os._exit(0)
-    os.close(theirs)
-    with os.fdopen(ours) as answer:
-        found = json.loads(answer.read())
+
+    def ask(address: str) -> float:
+        ours.send(address.encode())
+        return float(struct.unpack("d", ours.recv(8))[0])
+
+    theirs.close()
+    yield ask
+    ours.close()
     os.waitpid(child, 0)
-    return {name: float(seconds) for name, seconds in found.items()}
 
 
 def connect(address: str) -> None:
@@ -146,7 +158,7 @@ def connect(address: str) -> None:
         sock.connect((address, 80))
 
 
-def probes(netns: str, script: list[str], address: str) -> dict[str, Callable[[], Any]]:
+def probes(netns: str, script: list[str], address: str) -> dict[str, Callable[[], float]]:
     inside = ["ip", "netns", "exec", netns]
     commands = {
         "ip netns exec, bash's /dev/tcp": [*inside, "bash", "-c", f"exec 3<>/dev/tcp/{address}/80"],
@@ -154,7 +166,8 @@ def probes(netns: str, script: list[str], address: str) -> dict[str, Callable[[]
         "script probe": [*script, "probe", "default/client", address, "80"],
     }
     return {
-        name: lambda c=command: subprocess.run(c, check=True, capture_output=True) for name, command in commands.items()
+        name: lambda c=command: seconds(lambda: subprocess.run(c, check=True, capture_output=True))
+        for name, command in commands.items()
     }
 
 
@@ -173,21 +186,31 @@ def main() -> None:
     }
     for target in targets.values():
         assert cluster.send("default/client", target).outcome == "connected", "and neighbours know each other now"
-    asks = {n: lambda t=t: cluster.trace("default/client", t) for n, t in targets.items()}
-    walks = rounds({**asks, "over VXLAN": over_vxlan()}, 300)
-    for name, seconds in walks.items():
+    asks = {n: lambda t=t: seconds(lambda: cluster.trace("default/client", t)) for n, t in targets.items()}
+    vxlan = over_vxlan()
+    asks["over VXLAN"] = lambda: seconds(vxlan)
+    if not asked.kernel:
+        tell(cluster, targets, rounds(asks, 300))
+        return
+    with kernel(cluster) as (netns, script), connecting(netns) as real:
+        ip = {name: target if target[0] == "1" else pod_ip(cluster, target) for name, target in targets.items()}
+        loops = {f"kernel {name}": lambda a=address: real(a) for name, address in ip.items()}
+        found = rounds({**asks, **loops}, 300)
+        execs = rounds(probes(netns, script, last), 15)
+    tell(cluster, targets, found)
+    for name in targets:
+        took = found[f"kernel {name}"]
+        print(f"kernel, connect, {name:14} {took * 1e3:8.3f} ms   trace / connect {found[name] / took:6.2f}")
+    for name, took in execs.items():
+        print(f"kernel, {name:32} {took * 1e3:8.3f} ms   probe / trace {took / found['last Service']:6.1f}")
+
+
+def tell(cluster: Any, targets: dict[str, str], walks: dict[str, float]) -> None:
+    for name in (*targets, "over VXLAN"):
         compared = cluster.trace("default/client", targets[name]).compared if name in targets else 0
-        print(f"trace, {name:14} {seconds * 1e3:8.3f} ms {1 / seconds:8.0f}/s   {compared:6} rules that Linux compares")
+        took = f"{walks[name] * 1e3:8.3f} ms {1 / walks[name]:8.0f}/s"
+        print(f"trace, {name:14} {took}   {compared:6} rules that Linux compares")
     print(f"last Service / first Service: {walks['last Service'] / walks['first Service']:.3f}")
-    if asked.kernel:
-        with kernel(cluster) as (netns, script):
-            ip = {name: target if target[0] == "1" else pod_ip(cluster, target) for name, target in targets.items()}
-            loops = connects(netns, ip, 300)
-            execs = rounds(probes(netns, script, last), 15)
-        for name, seconds in loops.items():
-            print(f"kernel, connect, {name:14} {seconds * 1e3:8.3f} ms   trace / connect {walks[name] / seconds:6.2f}")
-        for name, seconds in execs.items():
-            print(f"kernel, {name:32} {seconds * 1e3:8.3f} ms   probe / trace {seconds / walks['last Service']:6.1f}")
 
 
 def pod_ip(cluster: Any, endpoint: str) -> str:
