@@ -103,6 +103,11 @@ def seconds(ask: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
+def in_a_loop(ask: Callable[[], Any]) -> float:
+    """The median seconds of a few, one right after the other."""
+    return median(seconds(ask) for _ in range(9))
+
+
 def rounds(questions: dict[str, Callable[[], float]], times: int) -> dict[str, float]:
     """The median seconds of each, asked in turn so that a busy moment of the machine hits all alike."""
     took: dict[str, list[float]] = {name: [] for name in questions}
@@ -131,7 +136,7 @@ def kernel(cluster: Any) -> Iterator[tuple[str, list[str]]]:
 
 @contextmanager
 def connecting(netns: str) -> Iterator[Callable[[str], float]]:
-    """Asks how many seconds one TCP connect of a tight loop takes in this namespace (of a child: a namespace is for ever)."""
+    """Asks how many seconds one TCP connect takes in this namespace (it asks a child: a namespace is for ever)."""
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
@@ -139,8 +144,7 @@ def connecting(netns: str) -> Iterator[Callable[[str], float]]:
         assert ctypes.CDLL(None).setns(place, CLONE_NEWNET) == 0
         ours.close()
         while address := theirs.recv(64).decode():
-            loop = [seconds(lambda a=address: connect(a)) for _ in range(9)]
-            theirs.send(struct.pack("d", median(loop)))
+            theirs.send(struct.pack("d", in_a_loop(lambda a=address: connect(a))))
         os._exit(0)
 
     def ask(address: str) -> float:
@@ -186,16 +190,16 @@ def main() -> None:
     }
     for target in targets.values():
         assert cluster.send("default/client", target).outcome == "connected", "and neighbours know each other now"
-    asks = {n: lambda t=t: seconds(lambda: cluster.trace("default/client", t)) for n, t in targets.items()}
+    asks = {n: lambda t=t: in_a_loop(lambda: cluster.trace("default/client", t)) for n, t in targets.items()}
     vxlan = over_vxlan()
-    asks["over VXLAN"] = lambda: seconds(vxlan)
+    asks["over VXLAN"] = lambda: in_a_loop(vxlan)
     if not asked.kernel:
-        tell(cluster, targets, rounds(asks, 300))
+        tell(cluster, targets, rounds(asks, 50))
         return
     with kernel(cluster) as (netns, script), connecting(netns) as real:
         ip = {name: target if target[0] == "1" else pod_ip(cluster, target) for name, target in targets.items()}
         loops = {f"kernel {name}": lambda a=address: real(a) for name, address in ip.items()}
-        found = rounds({**asks, **loops}, 300)
+        found = rounds({**asks, **loops}, 50)
         execs = rounds(probes(netns, script, last), 15)
     tell(cluster, targets, found)
     for name in targets:
