@@ -125,11 +125,14 @@ class Cluster:
 
         Raises `CommandError` (.stderr, .exit_code) when it fails.
         """
+        from k8slearn.shell import joined
         from k8slearn.shell.kubectl.files import inline
 
         _must_be_text(command=command, stdin=stdin)
+        end = joined(command) or len(command)
         try:
-            command, stdin = inline(command, lambda path: api.read(Path(path)), stdin)
+            first, stdin = inline(command[:end], lambda path: api.read(Path(path)), stdin)
+            command = first + command[end:]
         except ValueError as error:
             raise error if isinstance(error, Refused) else Refused(f"{command!r}: {error}") from None
         result: Result = self.engine.do("kubectl", {"command": command, "stdin": stdin})

@@ -81,8 +81,12 @@ def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
 
 
 def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
-    """A kubectl command, on the administrator's own machine."""
+    """A kubectl command, on the administrator's own machine; a line of several (``get pods | grep web``) too."""
     control_plane = f"node:{world.get(ground.SETTINGS).nodes[0][0]}"
+    if shell.joined(arguments["command"]):
+        return (
+            yield from shell.run(world, control_plane, f"kubectl {arguments['command']}", arguments.get("stdin", ""))
+        )
     words = ["kubectl", *_words(arguments["command"])]
     return (yield from shell.run(world, control_plane, words, arguments.get("stdin", "")))
 

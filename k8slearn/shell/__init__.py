@@ -6,12 +6,11 @@ and curl 7.88 do; what it changes goes through the same configuration operations
 ...) that CNI plugins use. ``tests/shell`` holds the output against the real programs in real network namespaces, byte
 for byte.
 
-`run` is the way in; the table of programs is in `process.py`.
+`run` is the way in: `sh` reads the line (`grammar` has its language), and the table of programs is in `process.py`.
 
-Left out: pipes and redirections, and options that show what the world does not hold: each is refused in a sentence,
-never ignored.
+Left out: options that show what the world does not hold: each is refused in a sentence, never ignored.
 """
 
-from k8slearn.shell.process import Process, execute, run
+from k8slearn.shell.process import Process, execute, joined, run
 
-__all__ = ["Process", "execute", "run"]
+__all__ = ["Process", "execute", "joined", "run"]

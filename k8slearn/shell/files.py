@@ -12,6 +12,7 @@ Left out: every other file, permissions, sizes and times; folders are there whil
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 
 from k8slearn.cni import skel
 from k8slearn.errors import CommandError
@@ -54,14 +55,18 @@ def tee(process: Process) -> Running:
     if set(options) - {"-a", "--append"}:
         raise CommandError(f"tee: invalid option -- '{options[0].lstrip('-')}'\n", 1)
     for word in process.argv:
-        path = posixpath.normpath(posixpath.join("/", word))
-        if word in options:
-            continue
-        if path.startswith("/proc/"):
-            raise CommandError(f"tee: {word}: write settings with sysctl -w here\n", 1)
-        before = (read(process, path) or "") if options else ""
-        yield Put((process.files, "file", path), before + process.stdin)
+        if word not in options and word != "/dev/null":
+            yield from write(process, word, process.stdin, bool(options), "tee")
     return Result(process.stdin)
+
+
+def write(process: Process, name: str, text: str, append: bool, who: str = "sh") -> Iterator[Put]:
+    """Put a text into a file, at its end where `append`."""
+    path = posixpath.normpath(posixpath.join("/", name))
+    if path.startswith("/proc/"):
+        raise CommandError(f"{who}: {name}: write settings with sysctl -w here\n", 1)
+    before = (read(process, path) or "") if append else ""
+    yield Put((process.files, "file", path), before + text)
 
 
 def rm(process: Process) -> Running:
@@ -113,16 +118,17 @@ def _real(path: str) -> str:
 def ls(process: Process) -> Running:
     """``ls [PATH...]``: names only."""
     yield from ()
-    out, complaints = [], ""
+    single, out, complaints = "", [], ""
     paths = [word for word in process.argv if not word.startswith("-")] or ["/"]
     for path in paths:
         names = _names(process, path)
         if names is None:
             complaints += f"ls: cannot access '{path}': No such file or directory\n"
-            continue
-        title = f"{path}:\n" if len(paths) > 1 and is_directory(process, path) else ""
-        out.append(title + "".join(f"{name}\n" for name in names))
-    return Result("\n".join(out), complaints, 2 if complaints else 0)
+        elif not is_directory(process, path):
+            single += f"{path}\n"
+        else:
+            out.append((f"{path}:\n" if len(paths) > 1 else "") + "".join(f"{name}\n" for name in names))
+    return Result("\n".join([*([single] if single else []), *out]), complaints, 2 if complaints else 0)
 
 
 def _names(process: Process, path: str) -> list[str] | None:

@@ -1,6 +1,6 @@
 """Programs that start another program: ``sh -c``, ``timeout``, ``nsenter``.
 
-Left out: scripts, and every namespace of ``nsenter`` but the network's.
+Left out: every namespace of ``nsenter`` but the network's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import replace
 from k8slearn.cni import cri
 from k8slearn.errors import CommandError
 from k8slearn.linux.program import Result, Running
-from k8slearn.shell.process import Process, execute, split
+from k8slearn.shell import files
+from k8slearn.shell.process import Process, execute
+from k8slearn.shell.sh import script
 
 NETNS = re.compile(r"(?:/var)?/run/netns/([^/]+)")
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -25,10 +27,20 @@ def named_netns(process: Process, name: str) -> str | None:
 
 
 def sh(process: Process) -> Running:
-    """``sh -c 'COMMAND'``: one simple command."""
-    if len(process.argv) < 2 or process.argv[0] != "-c":
-        raise CommandError("sh: this shell runs `sh -c 'COMMAND'` and nothing else: scripts are not modelled\n", 2)
-    return (yield from execute(process, split(process.argv[1])))
+    """``sh -c 'SCRIPT'``, ``sh FILE``; without either, standard input is the script."""
+    words = list(process.argv)
+    if words[:1] == ["-c"]:
+        if len(words) < 2:
+            raise CommandError("sh: 0: -c requires an argument\n", 2)
+        return (yield from script(process, words[1]))
+    if words and words[0].startswith("-"):
+        raise CommandError(f"sh: 0: {words[0]}: only -c is modelled\n", 2)
+    if words:
+        text = files.read(process, words[0])
+        if text is None:
+            raise CommandError(f"sh: 0: cannot open {words[0]}: No such file\n", 2)
+        return (yield from script(process, text))
+    return (yield from script(replace(process, stdin=""), process.stdin))
 
 
 def timeout(process: Process) -> Running:

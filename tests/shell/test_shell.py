@@ -29,18 +29,6 @@ def wired(ours: Any) -> Any:
     return ours
 
 
-@pytest.mark.parametrize(
-    "line", ["ip route | grep x", "ip route > f", "ip a; ip r", "ls && ls", "echo $(ls)", "a\nb", "ls &"]
-)
-def test_pipes_and_redirections_are_refused_in_one_sentence(ours: Any, line: str) -> None:
-    said = ours.run(line)
-    assert said.exit_code == 2
-    assert said.stdout == ""
-    assert said.stderr.count("\n") == 1
-    assert "one command at a time" in said.stderr
-    assert "stdin=" in said.stderr
-
-
 def test_a_quoted_operator_is_a_word(ours: Any) -> None:
     assert ours.run("echo 'a | b' \"c > d\" e\\;f").stdout == "a | b c > d e;f\n"
     assert "Unterminated quoted string" in ours.run("echo 'a").stderr
