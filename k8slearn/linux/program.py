@@ -4,7 +4,7 @@ Everything that a person could type is a `Program`: ``ip``, ``curl``, ``/opt/cni
 generator: it yields commands (each is applied before it goes on) and returns a `Result`. So the same program serves
 to ask (on a fork of the world, which is thrown away) and to do (the journal writes what it yields).
 
-Left out: pipes, shells, signals; a program runs to its end at one instant of the logical clock.
+Left out: signals; a program runs to its end at one instant of the logical clock.
 """
 
 from __future__ import annotations
