@@ -27,6 +27,7 @@ from k8slearn.trace import Trace
 from k8slearn.verbs import VERBS, Asked
 
 if TYPE_CHECKING:
+    from k8slearn.answer import Answer
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
     from k8slearn.reach import Matrix
@@ -197,6 +198,25 @@ class Cluster:
         """Connect, and let the kernels remember what they learned from it."""
         asked: Asked = self.engine.do("send", _question(source, destination, port, protocol))
         return self._trace(replace(asked, revision=min(asked.revision, self.journal.revision)))
+
+    def request(
+        self,
+        source: Endpoint,
+        url: str,
+        connect_to: str = "",
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask what would become of an HTTP request: ``cluster.request("outside", "http://shop.example/cart",
+        connect_to="node:node-1:30080")``. Changes nothing.
+
+        The answer has the status, each rule that a proxy on the way compared, and the connections as traces.
+        """
+        from k8slearn.answer import answer
+
+        _must_be_text(url=url, connect_to=connect_to, method=method, **dict(headers or {}))
+        question = {"source": _named(source), "url": url, "connect_to": connect_to, "method": method}
+        return answer(self.engine, {**question, "headers": dict(headers or {})}, self._trace)
 
     def _trace(self, asked: Asked) -> Trace:
         from k8slearn.faces import faces

@@ -21,6 +21,7 @@ from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
 from k8slearn.components.flannel import Flannel
+from k8slearn.components.ingress_nginx import IngressNginx
 from k8slearn.components.kube_proxy import KubeProxy
 from k8slearn.components.kubelet import Kubelet, RuntimeStatus
 from k8slearn.components.metallb import MetalLbController
@@ -49,6 +50,8 @@ DAEMONS: tuple[Make, ...] = (Flannel, CalicoNode, AwsNode, CiliumOperator, Ciliu
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers, CloudBalancer)
 """They work once somebody has installed them."""
+PROXIES: tuple[Make, ...] = (IngressNginx,)
+"""So do these: they configure the proxies that carry requests by host and path."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 
 
@@ -69,7 +72,8 @@ def components(settings: Settings) -> tuple[Component, ...]:
     ranges: tuple[Make, ...] = () if settings.network == "vpc" else (NodeIpam,)
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
-    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXY[settings.proxy])
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXIES)
+    agents = (*agents, *PROXY[settings.proxy])
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 

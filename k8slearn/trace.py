@@ -174,6 +174,36 @@ class Frame(NamedTuple):
     packet: Packet
 
 
+class Compared(NamedTuple):
+    """One rule of a proxy's routing table beside a request: was it taken, and why or why not."""
+
+    because: Because
+    taken: bool
+    why: str
+
+
+class Served(NamedTuple):
+    """What a reverse proxy did with one request: the rules that it compared, and its own connections."""
+
+    where: str
+    """The proxy's network namespace."""
+    port: int
+    request: str
+    """``GET http://shop.example/cart``"""
+    compared: tuple[Compared, ...]
+    status: str
+    """``200 OK``; of what is passed on unread ``passed on`` or ``hung up``."""
+    chosen: str = ""
+    """Where the rule stands that it went by, or empty."""
+    backend: str = ""
+    problem: str = ""
+    """Why the rule's backend cannot be asked at all, or empty."""
+    location: str = ""
+    """Where a redirect sends the client."""
+    attempts: tuple[Attempt, ...] = ()
+    """Its own connections to the backend, the last one last."""
+
+
 class Attempt(NamedTuple):
     """What `linux/socket.py` returns: the packets of one attempt, its end, and what chance said."""
 
@@ -194,6 +224,8 @@ class Attempt(NamedTuple):
     """Seconds until the connection stood; None: it never did."""
     heard: float = 0.0
     """Seconds until the first packet came back, whatever it said; 0 where none did, or nothing took time."""
+    served: tuple[Served, ...] = ()
+    """What proxies did on the way: their own connections are attempts inside this one."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

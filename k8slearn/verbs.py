@@ -22,6 +22,7 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, Put, World
 from k8slearn.linux import faults, socket
 from k8slearn.linux.program import Result
+from k8slearn.shell import http as web
 from k8slearn.shell import learned
 from k8slearn.trace import Attempt, Ending
 
@@ -108,6 +109,40 @@ def send(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
         world, asked.netns, asked.address, port=asked.port, proto=asked.proto, recording=recording
     )
     return Asked(asked, attempt, revision)
+
+
+def request(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
+    """One HTTP request, as ``curl`` sends it: to `connect_to` (``ENDPOINT:PORT``), or to the URL's own host."""
+    url = web.parse(str(arguments["url"]))
+    if url is None or url.scheme not in web.PORTS:
+        raise Refused(f"a URL is like http://shop.example/cart, not {arguments['url']!r:.80}")
+    to, port = _connect_to(str(arguments.get("connect_to") or ""), url)
+    yield from outside_host(world, arguments["source"])
+    yield from outside_host(world, to)
+    asked = question(world, arguments["source"], to, port)
+    if asked.address is None:
+        return Asked(asked, Attempt((), Ending("unresolved", error="Could not resolve host"), ()), world.revision)
+    words = web.Words(arguments.get("method", "GET"), tuple((arguments.get("headers") or {}).items()))
+    forced = arguments.get("forced")
+    attempt = yield from socket.connect(
+        world,
+        asked.netns,
+        asked.address,
+        port=port,
+        forced=forced,
+        attempts=len(socket.SYN_TIMES) if forced is None else 1,
+        patience=web.ANSWER,
+        request=words.request(url).text,
+    )
+    return Asked(asked, attempt, world.revision)
+
+
+def _connect_to(text: str, url: web.Url) -> tuple[str, int]:
+    """``node:node-1:30080`` is an endpoint and a port; without a port it is the URL's own."""
+    if not text:
+        return url.host, url.port
+    endpoint, _, port = text.rpartition(":")
+    return (endpoint, port_number(port)) if endpoint and port.isdecimal() else (text, url.port)
 
 
 def outside(world: World, arguments: Arguments) -> Doing:
@@ -206,6 +241,7 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb(run, _program),
     "kubectl": Verb(kubectl, _named("kubectl")),
     "send": Verb(send, _named("kernel")),
+    "request": Verb(request, _named("kernel")),
     "outside": Verb(outside, _named("installer")),
     "fault": Verb(fault, lambda arguments: f"fault {arguments['fault']}"),
     "lift": Verb(lift, _named("learner")),

@@ -14,7 +14,7 @@ import datetime
 from functools import lru_cache
 from typing import Any
 
-from k8slearn.api import allocate, defaults, kinds, merge, schema, status, validate
+from k8slearn.api import allocate, defaults, kinds, merge, schema, status, validate, validate_ingress
 from k8slearn.api.decode import decode
 from k8slearn.api.kinds import Kind
 from k8slearn.errors import Refused
@@ -139,6 +139,8 @@ def _created(world: World, kind: Kind, wanted: Obj) -> Obj:
     if kind.kind not in _KEEPS_STATUS and kind.table == kind.plural:
         wanted.pop("status", None)
     defaults.fill(wanted)
+    if kind.kind == "Ingress":
+        validate_ingress.with_class(world, wanted)
     _stamp(world, kind, metadata)
     _not_too_many(kind, wanted)
     causes = validate.created(kind, wanted) + list(schema.wrong(schema.of(world, kind), wanted))

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from k8slearn.api import names, validate_network, validate_pod, validate_service, validate_workloads
+from k8slearn.api import names, validate_ingress, validate_network, validate_pod, validate_service, validate_workloads
 from k8slearn.api.kinds import Kind
 from k8slearn.api.status import bad, banned, invalid, required
 
@@ -180,7 +180,8 @@ _CREATED: dict[str, Callable[[Obj], list[str]]] = {
     "Job": validate_workloads.job,
     "CronJob": _cronjob,
     "NetworkPolicy": validate_network.network_policy,
-    "Ingress": validate_network.ingress,
+    "Ingress": validate_ingress.ingress,
+    "IngressClass": validate_ingress.ingress_class,
     "EndpointSlice": validate_network.endpoint_slice,
     "Endpoints": validate_network.endpoints,
     "ConfigMap": _configured,
@@ -197,6 +198,7 @@ _UPDATED: dict[str, Callable[[Obj, Obj], list[str]]] = {
     "StatefulSet": validate_workloads.statefulset_changed,
     "Job": validate_workloads.job_changed,
     "EndpointSlice": validate_network.endpoint_slice_changed,
+    "IngressClass": validate_ingress.ingress_class_changed,
     "ConfigMap": _configured_changed,
     "Secret": _configured_changed,
 }

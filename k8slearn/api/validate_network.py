@@ -1,6 +1,6 @@
-"""What the API server refuses in NetworkPolicies, Ingresses and EndpointSlices.
+"""What the API server refuses in NetworkPolicies, Endpoints and EndpointSlices.
 
-Left out: Ingress paths' own syntax beyond the leading slash.
+Left out: the number of entries that a list may have.
 """
 
 from __future__ import annotations
@@ -86,40 +86,6 @@ def _inside(hole: str, whole: ipaddress.IPv4Network | ipaddress.IPv6Network) -> 
     if part.version != whole.version or part.prefixlen <= whole.prefixlen:
         return False
     return part.network_address in whole
-
-
-def ingress(obj: Obj) -> list[str]:
-    spec = obj.get("spec") or {}
-    if not spec.get("rules") and not spec.get("defaultBackend"):
-        return [bad("spec", [], "either `defaultBackend` or `rules` must be specified")]
-    wrong = _backend(spec["defaultBackend"], "spec.defaultBackend") if "defaultBackend" in spec else []
-    for i, rule in enumerate(spec.get("rules") or ()):
-        for j, path in enumerate((rule.get("http") or {}).get("paths") or ()):
-            wrong += _ingress_path(path, f"spec.rules[{i}].http.paths[{j}]")
-    return wrong
-
-
-def _ingress_path(path: Obj, here: str) -> list[str]:
-    kind = path.get("pathType")
-    if kind is None:
-        return [required(f"{here}.pathType", "pathType must be specified")]
-    wrong = []
-    if kind not in ("Exact", "Prefix", "ImplementationSpecific"):
-        wrong.append(unsupported(f"{here}.pathType", kind, ("Exact", "ImplementationSpecific", "Prefix")))
-    elif kind != "ImplementationSpecific" and not path.get("path", "").startswith("/"):
-        wrong.append(bad(f"{here}.path", path.get("path", ""), "must be an absolute path"))
-    return wrong + _backend(path.get("backend") or {}, f"{here}.backend")
-
-
-def _backend(backend: Obj, path: str) -> list[str]:
-    service = backend.get("service")
-    if service is None:
-        return [] if backend.get("resource") else [required(path, "must specify a resource or a service backend")]
-    wrong = [] if service.get("name") else [required(f"{path}.service.name")]
-    port = service.get("port") or {}
-    if not port.get("name") and not port.get("number"):
-        wrong.append(required(path, "port name or number is required"))
-    return wrong
 
 
 def endpoint_slice(obj: Obj) -> list[str]:

@@ -27,6 +27,7 @@ table                 name                                        value
 ``nfttable``, …       nftables' own                               `nft/values.py`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
+``frontend``          80 (a reverse proxy's port)                 `frontend.Frontend`
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
 ``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
 ``qdisc_handle``      ``""``                                      the last that the kernel chose

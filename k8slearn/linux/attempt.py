@@ -61,6 +61,8 @@ def connect(
     padding: int = 0,
     patience: float = PATIENCE,
     half_open: bool = False,
+    request: str = "",
+    within: Net | None = None,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
@@ -71,10 +73,11 @@ def connect(
     hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes
     that the request is longer than its line; the page ``/bytes/4000`` makes the answer long. `discover`: ``ping
     -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
-    after which nothing that arrives counts any more; only queues make that much time pass.
+    after which nothing that arrives counts any more; only queues and proxies make that much time pass. `request`: all
+    that is said (`http.py`), in place of a line for `path`. `within`: another conversation's walk (`Net.within`).
     """
-    world = world if world.scratch else world.fork()
-    net = Net(world, forced=forced, recording=recording, deadline=world.clock + patience)
+    net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience)
+    world = net.world
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
     legs: list[Leg] = []
     told = bpf.instead(net, netns, dst, port, proto) if world.rows[netns.partition("/")[0], "bpf"] else None
@@ -83,29 +86,31 @@ def connect(
     if told is not None:
         net.write(*told.learned)
         yield from _handed_over(net)
-        legs.append(_redirected(netns, proto, dst, port, told))
-        dst, port = told.dst, told.port
+        legs, dst, port = [_redirected(netns, proto, dst, port, told)], told.dst, told.port
     found, src = _origin(world, netns, dst, source)
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return (yield from _no_way(net, netns, dst, port, proto, found))
-    mine = Tuple(proto, src, dst, sport or _free_port(world, netns, proto, src, dst, port), port)
-    if proto in PINGS:
-        mine = mine._replace(dport=mine.sport)
+    sport = sport or _free_port(world, netns, proto, src, dst, port)
+    mine = Tuple(proto, src, dst, sport, sport if proto in PINGS else port)
     mtu = pmtu.mtu(world, netns, found, dst)
     client = Client(
-        netns, mine, path, None, False, ttl, size, discover, recording, mtu, padding=padding, half_open=half_open
+        netns, mine, path, None, False, ttl, size, discover, net.recording, mtu, padding=padding, half_open=half_open
     )
+    client.asking = request
     net.ends[netns, inverse(mine)] = client
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
-        net.frames.sort(key=lambda frame: frame.time)
         yield from count(net)
     return _told(net, client, legs)
 
 
+def _fork(world: World) -> World:
+    return world if world.scratch else world.fork()
+
+
 def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:
     """How it went; times are counted from when it began."""
-    began = net.world.clock
+    began = net.world.clock if net.began is None else net.began
     return Attempt(
         tuple(leg for leg in legs if leg.name not in FAREWELL),
         client.ending or Ending("timeout", error="Connection timed out"),
@@ -117,6 +122,7 @@ def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:
         len(net.answer),
         round(client.stood - began, 9) if client.stood else 0.0 if client.established else None,
         round(client.heard - began, 9) if client.heard else 0.0,
+        tuple(net.served),
     )
 
 
@@ -127,6 +133,7 @@ def ping(world: World, netns: str, dst: str) -> Generator[Command, None, Attempt
 
 def count(net: Net) -> Generator[Command, None, None]:
     """The counters of the kernels go up by what this walk counted (rows ``(packets, bytes)``); captures can be read."""
+    net.frames.sort(key=lambda frame: frame.time)
     yield Put(CAPTURED, tuple(net.frames))
     for key, (packets, size) in net.counted.items():
         before = net.world.get(key) or (0, 0)
@@ -188,7 +195,7 @@ def _no_way(
 ) -> Generator[Command, None, Attempt]:
     """``connect()`` itself fails; of an address without any route the kernel keeps count."""
     words = _refusal(net.world, netns, dst, found)
-    if net.recording and words == UNREACHABLE:
+    if net.recording and net.began is None and words == UNREACHABLE:
         net.stat(netns, "Ip6OutNoRoutes" if ":" in dst else "IpOutNoRoutes")
         yield from count(net)
     packet = Packet(proto, "::" if ":" in dst else "0.0.0.0", dst, 0, port, FIRST[proto][0])
@@ -217,7 +224,8 @@ def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) ->
     """Send, and send again while nothing came back; stop early where nothing could come out differently."""
     name, packet = FIRST[client.mine.proto][1], _first(net, client)
     for attempt, time in enumerate(times):
-        start, drawn, learned, net.attempt = net.world.clock, len(net.draws), 0, attempt
+        start = net.world.clock if net.began is None else net.began
+        drawn, learned, net.attempt = len(net.draws), 0, attempt
         net.outbox.append(Outgoing(client.netns, packet, name, discover=client.discover, at=start + time))
         while net.outbox or client.speaks_again(net):
             out = net.outbox.popleft()

@@ -77,12 +77,14 @@ class Client:
     """When the first packet came that was for it, on the logical clock."""
     last: float = 0.0
     """When the last piece of the answer came, on the logical clock."""
+    asking: str = ""
+    """All that it says, where that is more than a line (`http.py`)."""
     repeated: bool = False
     """Has it said its request twice?"""
 
     @property
     def request(self) -> str:
-        return f"GET {self.page}" + (" " + "x" * (self.padding - 1) if self.padding else "")
+        return self.asking or f"GET {self.page}" + (" " + "x" * (self.padding - 1) if self.padding else "")
 
     def receive(self, net: Net, packet: Packet) -> None:
         if net.time > net.deadline:

@@ -12,7 +12,8 @@ ICMP port unreachable, SCTP with ABORT.
                              └─ nobody                              RST, port unreachable, ABORT
 
 Our listeners answer like agnhost's netexec: ``/`` says hello, ``/hostname`` a name, ``/clientip`` whom they see,
-``/bytes/4000`` that many bytes.
+``/bytes/4000`` that many bytes, ``/header?key=NAME`` a header of the request. A program with rows of its own
+(`SERVERS`: a reverse proxy) answers by those.
 
 Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device, raw sockets.
 """
@@ -22,10 +23,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Put, Remove, World
-from k8slearn.linux import fib, icmp, ip, pmtu, sysctl, vxlan, vxlan_link
+from k8slearn.linux import fib, http, icmp, ip, pmtu, sysctl, vxlan, vxlan_link
 from k8slearn.linux.connection import inverse, tuple_of
 from k8slearn.linux.rows import Socket
 from k8slearn.linux.skb import Accepted, Net, Outgoing, Skb
@@ -183,8 +185,11 @@ def _converse(net: Net, skb: Skb, found: Socket | None, accepted: Accepted) -> N
     if packet.payload and found is not None:
         accepted.request += packet.payload
         if len(accepted.request) >= net.asked:
-            answer = _answer(net, found, packet, accepted.request)
-            _send(net, skb.netns, _back(packet, "PSH-ACK", answer), accepted)
+            answer = _served(net, skb, found, accepted.request)
+            if answer is None:
+                net.outbox.append(Outgoing(skb.netns, _back(packet, "RST"), "RST", dev=accepted.dev))
+            else:
+                _send(net, skb.netns, _back(packet, "PSH-ACK", answer), accepted)
     elif packet.flags == "FIN-ACK":
         accepted.closing = True
         net.outbox.append(Outgoing(skb.netns, _back(packet, "FIN-ACK"), "FIN-ACK", dev=accepted.dev))
@@ -285,15 +290,39 @@ def page(told: str, body: str) -> str:
 BYTES = re.compile(r"/bytes/(\d{1,7})")
 
 
+Server = Callable[[Net, Skb, Any, str], "str | None"]
+"""(walk, the packet that ended the request, the program's row, the request) -> its answer; None: it hangs up."""
+SERVERS: dict[str, Server] = {}
+"""A table in whose rows, named by port, a program keeps what it answers by -> that program."""
+
+
+def _served(net: Net, skb: Skb, found: Socket, request: str) -> str | None:
+    """The answer of the program behind the socket: of one that has rows of its own, or a page."""
+    for table, server in SERVERS.items():
+        row = net.world.rows[skb.netns, table].get(found.port)
+        if row is not None:
+            packet = skb.packet
+            net.answered = (found.answers_as, packet.src, place(packet.dst, packet.dport))
+            answer = server(net, skb, row, request)
+            net.answer = answer or ""
+            return answer
+    return _answer(net, found, skb.packet, request)
+
+
 def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
     """What the page says; the walk notes who was reached, and as what."""
     net.answered = (found.answers_as, packet.src, place(packet.dst, packet.dport))
-    page, name = request.split(" ")[1] if " " in request else "/", found.hostname or found.answers_as
+    asked, name = http.parse(request), found.hostname or found.answers_as
+    page = asked.path
     many = BYTES.fullmatch(page)
     if many is not None:
         net.answer = ("0123456789" * (int(many[1]) // 10 + 1))[: int(many[1])]
     elif found.page:
         net.answer = found.page
+    elif asked.server_name is not None and found.port not in http.TLS_PORTS:
+        net.answer = f"{HTTP}400 Bad Request\r\n\r\n"
+    elif page == "/header":
+        net.answer = f"{HTTP}200 OK\r\n\r\n{asked.header(asked.query.get('key', '')) or ''}"
     else:
         pages = {"/clientip": place(packet.src, packet.sport), "/hostname": name}
         net.answer = pages.get(page, f"Hello from {name}!")

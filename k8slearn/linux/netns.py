@@ -17,7 +17,19 @@ PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
     *("link", "addr", "inet6", "fib", "route", "rule", "neigh", "proxy", "arpd", "pmtu", "fdb", "vxfdb", "sysctl"),
     *("chain", "ipset"),
-    *("ipset-member", "recent", "xt", "conntrack", "socket", "upper", "qdisc", "qdisc_handle", "tcfilter", "bpf"),
+    *(
+        "ipset-member",
+        "recent",
+        "xt",
+        "conntrack",
+        "socket",
+        "frontend",
+        "upper",
+        "qdisc",
+        "qdisc_handle",
+        "tcfilter",
+        "bpf",
+    ),
     *("counter", "nstat", "drops"),
 )
 """What a namespace has of its own, beside nftables' tables: it goes with the namespace."""

@@ -22,7 +22,7 @@ from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Draw, Frame, Step
+from k8slearn.trace import Because, Draw, Frame, Served, Step
 
 
 @dataclass(slots=True)
@@ -170,6 +170,8 @@ class Net:
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     time: float = 0.0
     """The logical clock, in seconds: when what is happening right now happens."""
+    began: float | None = None
+    """When this conversation began, on the same clock; None: when it was asked for."""
     deadline: float = math.inf
     """When the client's patience ends, on the same clock."""
     buckets: dict[Key, tuple[float, float]] = field(default_factory=dict)
@@ -190,11 +192,20 @@ class Net:
     answer: str = ""
     """All that the listener has to say, however many packets it takes."""
 
+    served: list[Served] = field(default_factory=list)
+    """What proxies did that this conversation came to."""
+
     compared: int = 0
     """How many netfilter rules Linux would have compared packets with: one after the other, to the one that matched."""
     counted: dict[Key, list[int]] = field(default_factory=dict)
     """What this walk adds to the kernels' counters: key -> [packets, bytes]. A key's table is ``counter`` (a rule:
     (family, table, chain, position); position 0: the policy), ``nstat`` or ``drops`` (the name)."""
+
+    def within(self, deadline: float) -> Net:
+        """The walk of a conversation that somebody holds inside this one: the same world, dice and counters."""
+        inner = Net(self.world, forced=self.forced, deadline=deadline, recording=self.recording, began=self.time)
+        inner.draws, inner.frames, inner.counted, inner.buckets = self.draws, self.frames, self.counted, self.buckets
+        return inner
 
     def stat(self, netns: str, *names: str) -> None:
         """One more of each of these in ``nstat``."""

@@ -1,4 +1,4 @@
-"""The manifests by which network plugins and load balancers are installed, each in the shape of the project's own.
+"""The manifests by which network plugins, load balancers and proxies are installed, in the shape of the projects' own.
 
 ``kubectl apply -f kube-flannel.yml`` is how a person installs flannel, and `text` is that file as this cluster's
 administrator would have edited it: with the cluster's own pod range, and the backend that was asked for.
@@ -33,10 +33,11 @@ DUAL = {
 ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.yaml", ())}
 """What is applied on top of a wiring: ``cluster.apply(manifests.text("multus"))``."""
 
-ADDONS = {"metallb": "metallb.yaml", "cloud": "cloud.yaml"}
-"""What a person installs on top: a load balancer in the cluster, and one that the cloud has outside of it."""
-URLS = {"metallb-native.yaml": "metallb"}
-"""The last part of the address that a project's own pages name -> the add-on."""
+ADDONS = {"metallb": "metallb.yaml", "cloud": "cloud.yaml", "ingress-nginx": "ingress-nginx.yaml"}
+"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, and a controller
+for Ingresses."""
+URLS = {"metallb-native.yaml": "metallb", "baremetal/deploy.yaml": "ingress-nginx"}
+"""How the address ends that a project's own pages name -> the add-on."""
 
 
 def addon(name: str) -> str:

@@ -4,17 +4,20 @@ Only the network is modelled. A listener answers any request with 200 and the te
 unless it has a page of its own (a health check's 503).
 Seconds are the conversation's own (SYNs at 0, 1, 2, 3 and 4 seconds); below a second nothing is measured.
 
-Left out: TLS, request bodies, redirects.
+A request that means more than the address (a host's name, headers, https) says so (`linux/http.py`), and a proxy on the
+way may wait for others: for an answer `ANSWER` seconds are spent where a connection stands.
+
+Left out: certificates (nobody here is trusted: ``curl -k``), request bodies.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from k8slearn.journal import Command
-from k8slearn.linux import listen, socket
+from k8slearn.linux import http, ip, listen, socket
 from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
 from k8slearn.trace import Ending
@@ -24,7 +27,9 @@ URL = re.compile(
     r"(?::(?P<port>\d*))?(?P<path>[/?#]\S*)?"
 )
 PORTS = {"http": 80, "https": 443}
-SERVER_HEADERS = "HTTP/1.1 {status}\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: {length}\r\n"
+ANSWER = 60.0
+"""Seconds that a client waits for an answer, once it is connected."""
+SERVER_HEADERS = "HTTP/1.1 {status}\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n{more}Content-Length: {length}\r\n"
 SERVER_HEADERS += "Content-Type: text/plain; charset=utf-8\r\n\r\n"
 
 
@@ -59,6 +64,31 @@ def parse(text: str) -> Url | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a client says beside the URL: method, headers, and where it connects in place of the URL's own host."""
+
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    places: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    """(host, port) of a URL -> (host or address, port) that is connected to."""
+
+    def request(self, url: Url) -> http.Request:
+        """The request for a URL."""
+        told = next((value for name, value in self.headers if name.lower() == "host"), "")
+        named = "" if _is_address(url.host) else url.host
+        others = tuple((name, value) for name, value in self.headers if name.lower() != "host")
+        sni = named if url.scheme == "https" else None
+        return http.Request(self.method, url.path, http.without_port(told or named), others, sni)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip.canonical(host))
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """What came of a request."""
 
@@ -77,7 +107,20 @@ class Fetched:
 
     @property
     def headers(self) -> str:
-        return SERVER_HEADERS.format(status=self.status, length=len(self.body.encode()))
+        more = "".join(f"{line}\r\n" for line in self._told.split("\r\n")[1:])
+        return SERVER_HEADERS.format(status=self.status, more=more, length=len(self.body.encode()))
+
+    @property
+    def _told(self) -> str:
+        """The head of the answer, where the server said one."""
+        payload = self.ending.payload
+        return payload.partition("\r\n\r\n")[0] if payload.startswith(listen.HTTP) else ""
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads, or nothing."""
+        lines = (line.partition(": ") for line in self._told.split("\r\n")[1:])
+        return next((value for name, _, value in lines if name == "Location"), "")
 
     @property
     def status(self) -> str:
@@ -91,11 +134,13 @@ class Fetched:
 
 
 def fetch(
-    process: Process, url: Url, patience: float = socket.PATIENCE, whole: float = 0.0
+    process: Process, url: Url, patience: float = socket.PATIENCE, whole: float = 0.0, words: Words | None = None
 ) -> Generator[Command, None, Fetched]:
-    """Ask for a URL, waiting `patience` seconds at most for the connection and `whole` for all of it."""
+    """Ask for a URL, waiting `patience` seconds at most for the connection and `whole` (0: any) for all of it."""
+    words, limit = words or Words(), whole or ANSWER
     whole = max(whole, patience)
-    address = resolve(process, url.host)
+    host, port = words.places.get((url.host, url.port), (url.host, url.port))
+    address = resolve(process, host)
     if address is None:
         return Fetched(url, None, "", Ending("unresolved"), 0.0)
     attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
@@ -103,11 +148,11 @@ def fetch(
         process.world,
         process.netns,
         address,
-        url.port,
-        path=url.path.partition("?")[0],
+        port,
+        request=words.request(url).text,
         attempts=attempts,
         recording=True,
-        patience=whole,
+        patience=max(whole, limit),
     )
     source = attempt.legs[0].steps[0].before.src if attempt.legs and attempt.legs[0].steps else ""
     if attempt.ending.outcome == "connected":

@@ -122,7 +122,7 @@ def test_a_client_without_the_patience_for_a_long_answer_sees_a_timeout() -> Non
     said = there.run(f"curl -s -m 20 -o /dev/null -w %{{time_total}} {url}", "c")
     assert said.exit_code == 0
     assert 8.2 < float(said.stdout) < 8.5
-    assert there.run(f"curl -s {url}", "c").exit_code == 28
+    assert there.run(f"curl -s -o /dev/null {url}", "c").exit_code == 0, "connected, curl waits as long as it takes"
 
 
 # --- chance ------------------------------------------------------------------------------------

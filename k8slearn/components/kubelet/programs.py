@@ -65,6 +65,7 @@ IMAGES: Mapping[str, Image] = {
 AGENTS: Mapping[str, str] = {
     "calico/node": "calico-node",
     "/amazon-k8s-cni": "aws-k8s-agent",
+    "ingress-nginx/controller": "nginx-ingress-controller",
     "metallb/controller": "metallb-controller",
     "metallb/speaker": "metallb-speaker",
 }

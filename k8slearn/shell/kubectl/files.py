@@ -76,7 +76,9 @@ def _text(request: Request, path: str) -> str:
     if path == "-":
         return _SOURCE.sub("", request.process.stdin)
     if path.startswith(("http://", "https://")):
-        if (named := manifests.URLS.get(path.rpartition("/")[2])) is not None:
+        if (
+            named := next((name for end, name in manifests.URLS.items() if path.endswith(f"/{end}")), None)
+        ) is not None:
             return manifests.addon(named)
         fail(f'error: unable to read URL "{path}": this cluster has no way to the Internet; apply the text instead')
     found = request.world.get((request.process.files, "file", path))

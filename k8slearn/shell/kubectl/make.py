@@ -12,6 +12,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from k8slearn.shell.kubectl import ingresses
 from k8slearn.shell.kubectl.change import FILES, create, create_files
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch, usage
 from k8slearn.shell.kubectl.resources import one
@@ -201,6 +202,7 @@ CREATE_FLAGS: dict[str, Flag] = {
     "type": Flag(),
     "schedule": Flag(),
     "restart": Flag(),
+    **ingresses.FLAGS,
 }
 
 
@@ -324,7 +326,14 @@ def _job(request: Request, kind: str, name: str) -> Obj:
     return _object("batch/v1", "Job", name, spec={"template": template}, status={})
 
 
-_SHORT = {"deploy": "deployment", "ns": "namespace", "cm": "configmap", "svc": "service", "sa": "serviceaccount"}
+_SHORT = {
+    "ing": "ingress",
+    "deploy": "deployment",
+    "ns": "namespace",
+    "cm": "configmap",
+    "svc": "service",
+    "sa": "serviceaccount",
+}
 _MAKERS: dict[str, Callable[[Request, str, str], Obj]] = {
     "deployment": _deployment,
     "namespace": _namespace,
@@ -333,6 +342,7 @@ _MAKERS: dict[str, Callable[[Request, str, str], Obj]] = {
     "service": _made_service,
     "serviceaccount": _account,
     "job": _job,
+    "ingress": ingresses.made,
 }
 COMMANDS: dict[str, Kubectl] = {
     "run": Kubectl(run, RUN_FLAGS, dashes=True),
