@@ -132,6 +132,29 @@ def ip(value: str) -> list[str]:
     return [] if "%" not in value else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
 
 
+def full_name(value: str) -> list[str]:
+    """A name of at least two parts (IsFullyQualifiedDomainName), without the dot at its end."""
+    short = [] if value.count(".") else ["should be a domain with at least two segments separated by dots"]
+    return subdomain(value) or short
+
+
+def special_ip(value: str) -> list[str]:
+    """Addresses that are no single machine's (ValidateNonSpecialIP): for endpoints and external IPs."""
+    address = ipaddress.ip_address(value)
+    rules = (
+        (address.is_unspecified, f"may not be unspecified ({value})"),
+        (address.is_loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+        (address.is_link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+        (_link_local_multicast(address), "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+    )
+    return [why for wrong, why in rules if wrong]
+
+
+def _link_local_multicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    first = address.packed
+    return first[:3] == b"\xe0\x00\x00" if address.version == 4 else first[0] == 0xFF and first[1] & 0x0F == 2
+
+
 def cidr(value: str) -> list[str]:
     _, slash, prefix = value.partition("/")
     wrong = ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]

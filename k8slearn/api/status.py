@@ -69,9 +69,14 @@ def required(path: str, why: str = "") -> str:
     return f"{path}: Required value" + (f": {why}" if why else "")
 
 
-def unsupported(path: str, value: Any, supported: tuple[str, ...]) -> str:
-    known = ", ".join(f'"{s}"' for s in sorted(supported))
+def unsupported(path: str, value: Any, supported: tuple[str, ...], in_order: bool = False) -> str:
+    """`in_order`: the server lists the words as they stand here, not as the alphabet has them."""
+    known = ", ".join(f'"{s}"' for s in (supported if in_order else sorted(supported)))
     return f"{path}: Unsupported value: {shown(value)}: supported values: {known}"
+
+
+def too_many(path: str, count: int, most: int) -> str:
+    return f"{path}: Too many: {count}: must have at most {most} items"
 
 
 def duplicate(path: str, value: Any) -> str:

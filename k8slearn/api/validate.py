@@ -49,8 +49,6 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "PersistentVolumeClaim": ("spec.accessModes", "spec.resources.requests.storage"),
     "RoleBinding": ("roleRef.kind", "roleRef.name"),
     "ClusterRoleBinding": ("roleRef.kind", "roleRef.name"),
-    "ServiceCIDR": ("spec.cidrs",),
-    "IPAddress": ("spec.parentRef",),
     "StorageClass": ("provisioner",),
     "Event": ("involvedObject.kind", "involvedObject.name"),
 }
@@ -184,6 +182,8 @@ _CREATED: dict[str, Callable[[Obj], list[str]]] = {
     "IngressClass": validate_ingress.ingress_class,
     "EndpointSlice": validate_network.endpoint_slice,
     "Endpoints": validate_network.endpoints,
+    "ServiceCIDR": validate_network.service_cidr,
+    "IPAddress": validate_network.ip_address,
     "ConfigMap": _configured,
     "Secret": _configured,
     "CustomResourceDefinition": _definition,
@@ -199,6 +199,8 @@ _UPDATED: dict[str, Callable[[Obj, Obj], list[str]]] = {
     "Job": validate_workloads.job_changed,
     "EndpointSlice": validate_network.endpoint_slice_changed,
     "IngressClass": validate_ingress.ingress_class_changed,
+    "ServiceCIDR": validate_network.service_cidr_changed,
+    "IPAddress": validate_network.ip_address_changed,
     "ConfigMap": _configured_changed,
     "Secret": _configured_changed,
 }

@@ -31,15 +31,20 @@ def selector(wanted: Obj | None, path: str) -> list[str]:
 
 
 def _expression(expression: Obj, path: str) -> list[str]:
+    """ValidateLabelSelectorRequirement: the values, then the key."""
     operator, values = expression.get("operator", ""), expression.get("values") or []
-    wrong = [bad(f"{path}.key", expression.get("key", ""), why) for why in names.qualified(expression.get("key", ""))]
+    wrong = []
     if operator not in _OPERATORS:
-        return [*wrong, bad(f"{path}.operator", operator, "not a valid selector operator")]
+        wrong.append(bad(f"{path}.operator", operator, "not a valid selector operator"))
     if operator in ("In", "NotIn") and not values:
         wrong.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
     if operator in ("Exists", "DoesNotExist") and values:
         wrong.append(banned(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
-    return wrong
+    key = expression.get("key", "")
+    wrong += [bad(f"{path}.key", key, why) for why in names.qualified(key)]
+    return wrong + [
+        bad(f"{path}.values[{i}]", value, why) for i, value in enumerate(values) for why in names.label_value(value)
+    ]
 
 
 def replicated(obj: Obj) -> list[str]:
