@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k8slearn import Cluster
-from k8slearn.journal import Change
+from k8slearn.journal import Change, Put
+from k8slearn.linux.listen import page
 
 Obj = dict[str, Any]
 SERVICE = {
@@ -191,6 +193,7 @@ EXEC: list[tuple[list[str], bool, str]] = [
     (["curl", "-sf", "http://localhost:80/"], True, ""),
     (["wget", "-qO-", "http://127.0.0.1:81/"], False, "can't connect to remote host"),
     (["sh", "-c", "sleep 5"], False, "timed out after 1s"),
+    (["sh", "-c", "true && healthcheck"], False, "sh: healthcheck: not found"),
     (["pg_isready", "-U", "postgres"], False, "127.0.0.1:5432 - no response"),
 ]
 
@@ -203,9 +206,51 @@ def test_an_exec_probe_goes_by_the_commands_exit_code(command: list[str], passes
 
 
 def test_a_command_that_is_not_known_here_says_so_and_passes() -> None:
-    web = cluster(pod(readinessProbe={"exec": {"command": ["/app/healthcheck", "--deep"]}}))
+    web = cluster(pod(image="example.com/shop", readinessProbe={"exec": {"command": ["/app/healthcheck", "--deep"]}}))
     assert status(web)["ready"]
     assert "/app/healthcheck --deep: this command is not modelled" in said(web, "ProbeWarning")[0][0]
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        ("healthcheck", "executable file not found in $PATH"),
+        ("/app/check", "stat /app/check: no such file or directory"),
+    ],
+)
+def test_a_program_that_no_image_like_this_has_is_an_error_of_the_probe_and_kills_nobody(
+    program: str, why: str
+) -> None:
+    web = cluster(pod(livenessProbe={"exec": {"command": [program]}, "failureThreshold": 1}))
+    web.advance(60)
+    told = said(web, "Unhealthy")[0][0]
+    assert told.startswith("Liveness probe errored and resulted in unknown state: rpc error: code = Unknown")
+    assert told.endswith(f'unable to start container process: exec: "{program}": {why}: unknown')
+    assert status(web)["restartCount"] == 0
+
+
+@pytest.mark.parametrize("command", [["ps", "aux"], ["/bin/ps"], ["sh", "-c", "pgrep nginx"]])
+def test_a_usual_program_of_which_nothing_is_known_here_is_taken_to_succeed(command: list[str]) -> None:
+    web = cluster(pod(readinessProbe={"exec": {"command": command}}))
+    assert status(web)["ready"]
+    assert "not modelled here" in said(web, "ProbeWarning")[0][0]
+
+
+@pytest.mark.parametrize(
+    ("code", "passes"), [(100, False), (200, True), (204, True), (301, True), (399, True), (400, False), (503, False)]
+)
+def test_a_web_page_is_well_from_200_to_399(code: int, passes: bool) -> None:
+    web = cluster(pod(readinessProbe=http()))
+    (key,) = [
+        (scope, "socket", name)
+        for scope in web.engine.world.scopes("socket")
+        for name, row in web.engine.world.table(scope, "socket").items()
+        if row.answers_as == "default/web"
+    ]
+    web.engine.journal.commit(Put(key, replace(web.engine.world.get(key), page=page(f"{code} As Told", ""))), "test")
+    web.advance(40)
+    assert status(web)["ready"] is passes
+    assert bool(said(web, "ProbeWarning")) == (300 <= code < 400)
 
 
 def test_a_port_that_the_container_does_not_name_is_an_error_of_the_probe() -> None:

@@ -4,7 +4,11 @@ Nothing is executed. A few commands are known: those that only say yes or no (``
 for a file (``cat /tmp/healthy``), and clients that knock at a port of the pod (``curl``, ``nc -z``, ``pg_isready``):
 for these a connection is walked inside the pod's own network namespace.
 
-Left out: pipes and scripts of several commands. What is not known here succeeds, and who asked is told so.
+In an image that has nothing but the usual tools (`programs.BARE`) a program that is none of them is not found; then the
+container runtime starts nothing, and that is no exit code but an error of its own.
+
+Left out: pipes and scripts of several commands. What may be there and is not known here succeeds, and who asked is told
+so.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from k8slearn.journal import World, drive
+from k8slearn.journal import World, digest, drive
 from k8slearn.linux import ip, socket
 
 LOCALHOST = "127.0.0.1"
@@ -41,8 +45,25 @@ REFUSED: Mapping[str, tuple[int, str]] = {
     "wget": (1, "wget: can't connect to remote host ({host}): Connection refused"),
     "nc": (1, ""),
 }
+USUAL = """
+    [ ash awk base64 basename bash chmod chown cmp comm cp cut date dd df diff dirname du egrep env expr fgrep find
+    free getent grep gunzip gzip head hostname id kill killall less ln logger md5sum mkdir mktemp more mount mv nice
+    nohup nproc nslookup od pgrep pidof ping ping6 pkill printenv printf ps pwd readlink realpath rm rmdir sed seq sh
+    sha1sum sha256sum sort split stat tail tar tee telnet timeout top touch tr traceroute umount uname uniq uptime vi
+    watch wc which who whoami xargs yes zcat
+    """
+"""What every image with a shell has; what these come to is not known here."""
+BINARIES = ("/bin/", "/sbin/", "/usr/")
+NOT_FOUND = (
+    "rpc error: code = Unknown desc = failed to exec in container: failed to start exec {id}: OCI runtime exec "
+    "failed: exec failed: unable to start container process: exec: {name}: {why}: unknown"
+)
 _URL = re.compile(r"(?:\w+://)?(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>\d+))?(?:/\S*)?")
 _PORT = re.compile(r"(?:^|[\s:=]|-p\s*)(\d{2,5})\b")
+
+
+ERRORED = "errored"
+"""Nothing was asked at all: how that is told."""
 
 
 class Done(NamedTuple):
@@ -54,23 +75,33 @@ class Done(NamedTuple):
     draws: int = 0
 
 
-def run(world: World, netns: str, words: Sequence[str], timeout: float) -> Done:
-    """What becomes of a command in a container whose network and files are those of `netns`."""
+def run(world: World, netns: str, words: Sequence[str], timeout: float, bare: bool = False) -> Done:
+    """What becomes of a command in a container whose network and files are those of `netns`. `bare`: its image has no
+    programs but the usual ones."""
     if not words:
         return Done(0)
     name, rest = words[0].rpartition("/")[2], list(words[1:])
     if name in SHELLS and len(rest) > 1 and rest[0].startswith("-") and "c" in rest[0]:
-        return _script(world, netns, rest[1], timeout)
+        return _script(world, netns, rest[1], timeout, bare)
     if name in CLIENTS:
         return _client(world, netns, name, rest, timeout)
     if name in PLAIN:
         return PLAIN[name](world, netns, rest)
     if name == "sleep":
         return _sleep(words, rest, timeout)
+    if bare and (name not in USUAL.split() or ("/" in words[0] and not words[0].startswith(BINARIES))):
+        return _not_found(netns, words[0])
     return Done(None, f"{' '.join(words)}: this command is not modelled here and is taken to succeed")
 
 
-def _script(world: World, netns: str, script: str, timeout: float) -> Done:
+def _not_found(netns: str, name: str) -> Done:
+    """runc looks for a program before it starts it."""
+    why = f"stat {name}: no such file or directory" if "/" in name else "executable file not found in $PATH"
+    told = {"name": f'"{name}"', "why": why, "id": f'"{digest("exec", netns, name, length=64)}"'}
+    return Done(1, NOT_FOUND.format(**told), ERRORED)
+
+
+def _script(world: World, netns: str, script: str, timeout: float, bare: bool) -> Done:
     """Commands joined by ``&&`` and ``;``: the first that fails ends the former, the last decides the latter."""
     done = Done(0)
     try:
@@ -80,7 +111,9 @@ def _script(world: World, netns: str, script: str, timeout: float) -> Done:
     if re.search(r"[|<>`$]", script):
         return Done(None, f"{script}: this script is not modelled here and is taken to succeed")
     for words in filter(None, parts):
-        done = run(world, netns, words, timeout)
+        done = run(world, netns, words, timeout, bare)
+        if done.verb == ERRORED:
+            done = Done(127, f"sh: {words[0]}: not found")
         if words[0] == "exit" or (done.code and "&&" in script):
             break
     return done

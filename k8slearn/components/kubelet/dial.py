@@ -37,6 +37,8 @@ PRESENT = (
     (0, 'Container image "{image}" already present on machine'),
     (35, 'Container image "{image}" already present on machine and can be accessed by the pod'),
 )
+ERRORED = ((0, "errored"), (33, "errored and resulted in unknown state"))
+"""Of a probe that could not be asked."""
 PATCHES = ((0, 0), (23, 17))
 """The last patch release, where it is known."""
 
@@ -51,6 +53,7 @@ class Dial(NamedTuple):
     created: str
     started: str
     present: str
+    errored: str
 
     @property
     def dockershim(self) -> bool:
@@ -79,7 +82,7 @@ def at(kubernetes: str) -> Dial:
     parts = kubernetes.removeprefix("v").split(".")
     minor = int(parts[1])
     patch = parts[2] if len(parts) > 2 else str(dict(PATCHES).get(minor, 0))
-    tables = (_at(minor, table) for table in (RUNTIMES, PAUSES, CREATED, STARTED, PRESENT))
+    tables = (_at(minor, table) for table in (RUNTIMES, PAUSES, CREATED, STARTED, PRESENT, ERRORED))
     return Dial(f"v1.{minor}.{patch}", minor, *tables)
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.components.kubelet import probing
+from k8slearn.components.kubelet.commands import ERRORED
 from k8slearn.components.kubelet.pod import Pod, machines
 from k8slearn.journal import Commands, Key, Put, Remove, World
 
@@ -155,7 +156,10 @@ def _try(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container, kind: str)
     if told.warning:
         yield from _say(pod, container, "ProbeWarning", f"{kind.capitalize()} probe warning: {told.says}")
     if not told.passed:
-        yield from _say(pod, container, "Unhealthy", f"{kind.capitalize()} probe {told.verb}: {told.says}")
+        verb = pod.dial.errored if told.verb == ERRORED else told.verb
+        yield from _say(pod, container, "Unhealthy", f"{kind.capitalize()} probe {verb}: {told.says}")
+    if told.verb == ERRORED:
+        return
     needed = before.enough if told.passed else int(wanted.get("failureThreshold") or 3)
     streak = min(before.streak + 1, needed) if before.last is told.passed else 1
     passed = told.passed if streak >= needed else before.passed

@@ -7,7 +7,11 @@ agents on a node reach its pods. The sentences are Go's, as events show them (pk
 An answer is remembered together with the tables that its packets looked at, and holds until a row of one of them
 changes: who asks again before that would hear the same. Where chance had a say nothing is remembered.
 
-Left out: what a try leaves in the kernels (connection tracking, neighbours, counters),
+Success is a status of 200 to 399 (pkg/probe/http); a redirect, which the kubelet follows on the same host only, is told
+as a warning. A probe that could not be asked at all (no such port, no such program) has **errored**: that is told, and
+counts for nothing, so that a liveness probe of a missing program kills nobody (worker.go: doProbe).
+
+Left out: listeners that redirect, what a try leaves in the kernels (connection tracking, neighbours, counters),
 TLS, and gRPC's own words: whoever listens on a gRPC probe's port is taken to serve.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from k8slearn.cni.cri import Container, Sandbox
-from k8slearn.components.kubelet import commands
+from k8slearn.components.kubelet import commands, programs
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Table, World, digest, drive
 from k8slearn.linux import socket
@@ -97,7 +101,8 @@ def _tried(world: World, pod: Pod, sandbox: Sandbox, spec: Obj, container: Conta
     timeout = float(wanted.get("timeoutSeconds") or 1)
     if "exec" in wanted:
         words = [str(word) for word in wanted["exec"].get("command") or ()]
-        done = commands.run(world, sandbox.netns, words, timeout)
+        bare = programs.short_name(str(spec.get("image", ""))) in programs.BARE
+        done = commands.run(world, sandbox.netns, words, timeout, bare)
         if done.code is None:
             return _Tried(Answer(True, done.output, warning=True))
         return _Tried(Answer(done.code == 0, done.output, done.verb), done.draws)
@@ -105,7 +110,7 @@ def _tried(world: World, pod: Pod, sandbox: Sandbox, spec: Obj, container: Conta
     asked: Obj = wanted[handler]
     port = _port(spec, asked.get("port"))
     if port is None:
-        return _Tried(Answer(False, UNNAMED.format(port=asked.get("port")), "errored"))
+        return _Tried(Answer(False, UNNAMED.format(port=asked.get("port")), commands.ERRORED))
     host = str(asked.get("host") or sandbox.ip)
     if not commands.is_address(host):
         return _Tried(Answer(False, f"dial tcp: lookup {host}: no such host"))
@@ -150,7 +155,9 @@ def _http(attempt: Attempt, asked: Obj, host: str, port: int, timeout: float) ->
         why = refusal(attempt, timeout)
         return Answer(False, f'Get "{url}": ' + (f"dial tcp {there}: {why}" if why else TIMED_OUT))
     code = int(status(attempt.ending.payload)[:3])
-    return Answer(code < 400, f"HTTP probe failed with statuscode: {code}" if code >= 400 else "")
+    if 300 <= code < 400:
+        return Answer(True, "Probe terminated redirects, Response body: ", warning=True)
+    return Answer(200 <= code < 300, f"HTTP probe failed with statuscode: {code}")
 
 
 def _tcp(attempt: Attempt, asked: Obj, host: str, port: int, timeout: float) -> Answer:

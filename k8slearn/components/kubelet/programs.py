@@ -72,6 +72,8 @@ AGENTS: Mapping[str, str] = {
 """Agents of networks: the end of the image's path, and the process."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
 """Images whose default program is a shell: without a terminal it has nothing to do, and ends."""
+BARE = (*SHELLS, "nginx", "httpd")
+"""Images whose programs are the usual tools, and a server."""
 ONE_SHOT = ("hello-world",)
 AGNHOST: Mapping[str, tuple[tuple[str, str, int], ...]] = {
     "netexec": (("tcp", "http-port", 8080), ("udp", "udp-port", 8081)),
