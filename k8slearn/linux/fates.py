@@ -5,63 +5,100 @@ equal ends are added up. They are fractions, and they add up to 1.
 
 A packet that a queue loses is sent again; all its tries are one draw, as `qdisc.py` tells.
 
-Left out: the time that lost tries take (an end is counted as if patience sufficed); more than one draw that is kept
-from one SYN to the next.
+Left out: the time that lost tries take (an end is counted as if patience sufficed).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
-from k8slearn.journal import Command, World, drive
+from k8slearn.journal import Command, Key, World, drive
 from k8slearn.linux import netns, qdisc
 from k8slearn.linux.attempt import connect, syn_times
 from k8slearn.trace import Attempt, Draw, Ending, Fate
 
 KERNELS = frozenset(netns.TABLES)
 """The tables of the kernel's own; what else a walk writes is a program's map, and remembers what was chosen."""
+KEEPS = ("conntrack", "recent")
+"""The tables that keep what was drawn: a connection that was confirmed, and a client that an affinity remembers."""
+Learned = frozenset[Key]
+Ends = dict[Ending, Fraction]
 
 
 class _Leaf(NamedTuple):
+    """One way in which the draws of one SYN fell."""
+
     probability: Fraction
     ending: Ending
-    learned: bool
+    again: bool
+    """It ended in silence, and a machine that drew has kept nothing: the next SYN draws afresh there."""
+    world: World
+    learned: Learned
+    sport: int | None
 
 
 @dataclass(slots=True)
 class _Explorer:
     """Runs an attempt once for each way chance can fall (a depth-first walk over the draws)."""
 
-    world: World
     question: tuple[str, str, int, str]
+    leaves: dict[Learned, list[_Leaf]] = field(default_factory=dict)
+    known: dict[tuple[Learned, int], Ends] = field(default_factory=dict)
 
-    def explore(self, attempts: int) -> list[_Leaf]:
-        leaves: list[_Leaf] = []
+    def ends(self, start: _Leaf, tries: int) -> Ends:
+        """Every end of an attempt that goes on from here with so many SYNs."""
+        found = self.known.get((start.learned, tries))
+        if found is not None:
+            return found
+        if start.learned not in self.leaves:
+            self.leaves[start.learned] = list(self.explore(start))
+        total: Ends = {}
+        again: dict[Learned, tuple[Fraction, _Leaf]] = {}
+        for leaf in self.leaves[start.learned]:
+            if leaf.again and tries > 1:
+                before = again.get(leaf.learned, (Fraction(0), leaf))
+                again[leaf.learned] = (before[0] + leaf.probability, leaf)
+            else:
+                total[leaf.ending] = total.get(leaf.ending, Fraction(0)) + leaf.probability
+        for share, leaf in again.values():
+            for ending, probability in self.ends(leaf, tries - 1).items():
+                total[ending] = total.get(ending, Fraction(0)) + share * probability
+        self.known[start.learned, tries] = total
+        return total
+
+    def explore(self, start: _Leaf) -> Iterator[_Leaf]:
+        """One SYN, once for each way its draws can fall."""
         todo: list[tuple[bool, ...]] = [()]
         while todo:
             forced = todo.pop()
-            attempt, learned = self.run(forced, attempts)
+            attempt, leaf = self.run(start, forced)
             said = [d.hit for d in attempt.draws]
             todo += [(*said[:n], True) for n in range(len(forced), len(said)) if attempt.draws[n].probability < 1]
-            leaves.append(_Leaf(_product(attempt.draws), attempt.ending, learned))
-        return leaves
+            yield leaf
 
-    def run(self, forced: tuple[bool, ...], attempts: int) -> tuple[Attempt, bool]:
+    def run(self, start: _Leaf, forced: tuple[bool, ...]) -> tuple[Attempt, _Leaf]:
         scope, dst, port, proto = self.question
-        fork = self.world.fork()
-        walk = connect(fork, scope, dst, port, proto, forced=forced, attempts=attempts)
-        tables = set[str]()
+        fork = start.world.fork()
+        walk = connect(fork, scope, dst, port, proto, sport=start.sport, forced=forced, attempts=1)
+        written = set[Key]()
 
         def write(command: Command) -> None:
-            tables.add(command.key[1])
+            written.add(command.key)
             fork.apply(command)
 
         attempt = drive(walk, write)
-        programs = any(table not in KERNELS and not table.startswith("nft") for table in tables)
-        settled = "conntrack" in tables or programs or attempt.legs[0].name == "connect"
-        return attempt, settled or qdisc.gave_up(attempt.draws)
+        kept = {key for key in written if key[1] in KEEPS and getattr(key[2], "proto", proto) == proto}
+        programs = any(key[1] not in KERNELS and not key[1].startswith("nft") for key in written)
+        settled = programs or attempt.legs[0].name == "connect" or qdisc.gave_up(attempt.draws)
+        free = {draw.key[0] for draw in attempt.draws} - {key[0] for key in kept}
+        silent = attempt.ending.outcome == "timeout"
+        ending = Ending("timeout") if silent else attempt.ending._replace(payload="", error="")
+        sport = next((s.before.sport for s in attempt.steps if s.what == "send"), start.sport)
+        again = silent and not settled and (bool(free) or not kept)
+        return attempt, _Leaf(_product(attempt.draws), ending, again, fork, start.learned | kept, sport)
 
 
 def _product(draws: tuple[Draw, ...]) -> Fraction:
@@ -74,25 +111,11 @@ def _product(draws: tuple[Draw, ...]) -> Fraction:
 def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp") -> list[Fate]:
     """Every possible end of an attempt with its exact probability, the likeliest first.
 
-    A first SYN that is lost before any kernel confirmed its connection leaves chance as it was: the next SYN draws
-    afresh. So one round of draws is enough to know them all. What a program remembers, or told the socket, stays.
+    A SYN that is lost before the machine that drew has confirmed its connection leaves chance there as it was: the
+    next SYN draws afresh. What a machine confirmed, an affinity or a program remembers, or told the socket, stays.
     """
-    explorer = _Explorer(world, (netns, dst, port, proto))
-    first = explorer.explore(1)
-    again = sum(
-        (leaf.probability for leaf in first if leaf.ending.outcome == "timeout" and not leaf.learned), Fraction(0)
-    )
-    tries = len(syn_times(world, netns, proto))
-    rounds = sum((again**n for n in range(tries)), Fraction(0))
-    total: dict[Ending, Fraction] = {}
-    for leaf in first:
-        if leaf.ending.outcome == "timeout" and not leaf.learned:
-            continue
-        ending = leaf.ending._replace(payload="", error="")
-        total[ending] = total.get(ending, Fraction(0)) + leaf.probability * rounds
-    lost = 1 - sum(total.values(), Fraction(0))
-    if lost:
-        total[Ending("timeout")] = total.get(Ending("timeout"), Fraction(0)) + lost
+    start = _Leaf(Fraction(1), Ending("timeout"), True, world, frozenset(), None)
+    total = _Explorer((netns, dst, port, proto)).ends(start, len(syn_times(world, netns, proto)))
     found = [Fate(p, e.outcome, e.answered_by, e.source_seen, e.destination_seen) for e, p in total.items()]
     return sorted(found, key=lambda f: (-f.probability, f.outcome, f.answered_by or ""))
 
