@@ -195,7 +195,7 @@ ONE_OF_EACH = "may specify no more than one IP for each IP family, i.e 192.168.0
 
 def service_cidr_changed(new: Obj, old: Obj) -> list[str]:
     """Its ranges are fixed; only the second family may come later."""
-    now, was = new["spec"]["cidrs"], old["spec"]["cidrs"]
+    now, was = (new.get("spec") or {}).get("cidrs") or [], old["spec"]["cidrs"]
     if len(now) != len(was) and (len(was), len(now)) != (1, 2):
         return [bad("spec.cidrs", now, "field is immutable")]
     changed = [i for i, (a, b) in enumerate(zip(now, was, strict=False)) if a != b]
@@ -212,5 +212,5 @@ def ip_address(obj: Obj) -> list[str]:
 
 
 def ip_address_changed(new: Obj, old: Obj) -> list[str]:
-    parent = new["spec"].get("parentRef")
+    parent = (new.get("spec") or {}).get("parentRef")
     return [] if parent == old["spec"].get("parentRef") else [bad("spec.parentRef", parent, "field is immutable")]
