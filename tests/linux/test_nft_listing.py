@@ -115,6 +115,42 @@ def test_tables_sets_and_chains_are_listed_as_nft_lists_them(name: str) -> None:
     assert re.sub(r" expires \w+", " expires T", listed(typed)) == re.sub(r" expires \w+", " expires T", want)
 
 
+UNWRITABLE = (
+    ("type ipv4_addr; flags dynamic;", "add @s { ip saddr timeout 5s }", "Operation not supported"),
+    ("type ipv4_addr; size 7;", "update @s { ip saddr }", "Operation not supported"),
+    ("type ipv4_addr; flags interval;", "add @s { ip saddr }", "Operation not supported"),
+    ("type ipv4_addr; flags constant; elements = { 10.0.0.1 };", "delete @s { ip saddr }", "Operation not supported"),
+)
+
+
+@pytest.mark.parametrize(("lines", "statement", "why"), UNWRITABLE)
+def test_a_set_that_packets_cannot_write_into_is_refused_where_a_rule_wants_them_to(
+    lines: str, statement: str, why: str
+) -> None:
+    world = World()
+    store = Store(world, "box")
+    run(store, f"add table ip t; add chain ip t c; add set ip t s {{ {lines} }}")
+    with pytest.raises(CommandError) as refused:
+        run(Store(store.world, "box"), f"add rule ip t c {statement}")
+    assert (
+        refused.value.stderr
+        == f"Error: Could not process rule: {why}\nadd rule ip t c {statement}\n{' ' * 16}{'^' * len(statement)}\n"
+    )
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("lines", "statement", "why"), UNWRITABLE)
+def test_and_this_nft_refuses_it_in_the_same_words(netns: str, lines: str, statement: str, why: str) -> None:
+    real(netns, "flush", "ruleset")
+    assert real(netns, f"add table ip t; add chain ip t c; add set ip t s {{ {lines} }}")[1] == ""
+    assert real(netns, f"add rule ip t c {statement}")[1].startswith(f"Error: Could not process rule: {why}\n")
+
+
+def test_a_set_is_made_for_the_rule_of_the_same_batch_that_writes_into_it() -> None:
+    text = "add table ip t; add chain ip t c; add set ip t s { type ipv4_addr; size 7; }"
+    assert "size 7\n\t\tflags dynamic\n" in listed(f"{text}; add rule ip t c add @s {{ ip saddr }}")
+
+
 def test_a_session_is_answered_as_nft_answers_it() -> None:
     """Command after command: what each prints, and how each is refused."""
     store = Store(World(), "box")

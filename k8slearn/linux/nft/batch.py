@@ -89,6 +89,7 @@ class Batch:
             table,
             lambda name: store.set(family, table, name),
             lambda name: store.chain(family, table, name) is not None,
+            lambda name, timeout: store.open_set(family, table, name, timeout),
         )
 
     def chain_spec(self) -> tuple[str, str, Token, Chain]:

@@ -141,8 +141,7 @@ def set_body(where: Where, is_map: bool) -> Body:
     if not body.row.kinds:
         raise cursor.source.complain(start, start + 1, "set definition does not specify key")
     flags = {*body.row.flags, *(["timeout"] if body.row.timeout else [])}
-    size = body.row.size or (65535 if "dynamic" in flags else 0)
-    body.row = replace(body.row, flags=tuple(f for f in SET_FLAGS if f in flags), size=size)
+    body.row = replace(body.row, flags=tuple(f for f in SET_FLAGS if f in flags))
     if body.row.interval and len(body.row.kinds) > 1:
         raise cursor.source.complain(start, start + 1, "intervals in concatenations are not modelled here")
     return body

@@ -48,6 +48,8 @@ class Where:
     table: str
     find_set: Callable[[str], Set | None]
     has_chain: Callable[[str], bool]
+    open_set: Callable[[str, int | None], str]
+    """Packets are to write into this set, with this timeout: why they cannot, or nothing."""
 
 
 def kinds_of(left: Left) -> tuple[Type, ...]:

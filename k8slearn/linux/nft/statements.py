@@ -192,7 +192,7 @@ def notrack(known: Known) -> Notrack:
 
 def update(known: Known) -> Update:
     """``add @SET { KEY [timeout T] }``, ``update …``, ``delete …``."""
-    cursor = known.cursor
+    cursor, begin = known.cursor, known.cursor.place
     op, at = cursor.take().text, cursor.place
     cursor.need("@")
     name = cursor.word().text.strip('"')
@@ -212,6 +212,9 @@ def update(known: Known) -> Update:
             cursor.place, cursor.token.end, f"`{cursor.text}` in an element is not modelled here"
         )
     cursor.need("}")
+    refused = known.where.open_set(name, timeout)
+    if refused:
+        raise cursor.source.complain(begin, cursor.before, f"Could not process rule: {refused}")
     return Update(op, SetRef(name, row.kinds, row.data, row.interval), key, timeout)
 
 

@@ -116,6 +116,25 @@ class Store:
             if chain.hook and chain.asleep != dormant:
                 self.put(self.chain_key(family, table, name), replace(chain, asleep=dormant))
 
+    def open_set(self, family: str, table: str, name: str, timeout: int | None) -> str:
+        """A rule lets packets write into a set, which gets a size then (`nft_dynset.c`): why it cannot, or nothing.
+
+        Trees, and tables made for a number of elements that stay, take nothing; a set of the same batch is made for it
+        (nft sets the flag); and only one with the flag forgets again."""
+        key = (self.netns, "nftset", (family, table, name))
+        row: Set = self.world.get(key)
+        fresh = self.before.get(key) is None
+        if fresh and "dynamic" not in row.flags:
+            row = replace(row, flags=(*row.flags, "dynamic"))
+        if fresh and "constant" in row.flags:
+            return "Device or resource busy"
+        fixed = row.size and not {"dynamic", "timeout"} & set(row.flags)
+        forgets = timeout is None or "timeout" in row.flags
+        if fixed or not forgets or row.interval or "constant" in row.flags:
+            return "Operation not supported"
+        self.put(key, replace(row, size=row.size or 65535))
+        return ""
+
     def drop_elements(self, family: str, table: str, name: str) -> None:
         rows = elements_table(family, table, name)
         for key in list(self.world.table(self.netns, rows)):
