@@ -195,7 +195,8 @@ def _at_proxy(found: Answer, served: Served) -> Iterator[str]:
     seen = found.first.source_seen if served is found.served[0] else None
     whom = f", which saw the client as {seen}" if seen else ""
     yield f"The first connection ends at {NAMES[front.dialect]} in {place}, port {served.port}{whom}."
-    yield f"It compared {served.request} with its {len(served.compared)} rules:"
+    many = f"{len(served.compared)} rule{'' if len(served.compared) == 1 else 's'}"
+    yield f"It compared {served.request} with its {many}:"
     for one in served.compared:
         yield f"  {'+' if one.taken else '-'} {one.because.text}: {one.why}"
     if not served.compared:

@@ -20,6 +20,7 @@ from k8slearn.components.cloud_balancer import CloudBalancer
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
+from k8slearn.components.envoy_gateway import EnvoyGateway
 from k8slearn.components.flannel import Flannel
 from k8slearn.components.ingress_nginx import IngressNginx
 from k8slearn.components.kube_proxy import KubeProxy
@@ -50,7 +51,7 @@ DAEMONS: tuple[Make, ...] = (Flannel, CalicoNode, AwsNode, CiliumOperator, Ciliu
 """The network plugins' agents. Each is there under every wiring, and works on a node while its container runs there."""
 LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers, CloudBalancer)
 """They work once somebody has installed them."""
-PROXIES: tuple[Make, ...] = (IngressNginx,)
+PROXIES: tuple[Make, ...] = (IngressNginx, EnvoyGateway)
 """So do these: they configure the proxies that carry requests by host and path."""
 PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
 

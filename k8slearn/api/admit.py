@@ -139,6 +139,7 @@ def _created(world: World, kind: Kind, wanted: Obj) -> Obj:
     if kind.kind not in _KEEPS_STATUS and kind.table == kind.plural:
         wanted.pop("status", None)
     defaults.fill(wanted)
+    schema.fill(schema.of(world, kind), wanted)
     if kind.kind == "Ingress":
         validate_ingress.with_class(world, wanted)
     _stamp(world, kind, metadata)
@@ -214,6 +215,7 @@ def _updated(world: World, kind: Kind, wanted: Obj, live: Obj) -> Obj:
         new["status"] = live["status"]
     validate.metadata(kind, new)
     defaults.fill(new)
+    schema.fill(schema.of(world, kind), new)
     if kind.kind == "Service":
         allocate.release(new, live)
     _not_too_many(kind, new)

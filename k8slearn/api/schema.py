@@ -6,7 +6,9 @@ does not have is an unknown field, as in the API's own types; a value out of bou
 
 The messages are those of apiextensions-apiserver/pkg/apiserver/validation and go-openapi's validator.
 
-Left out: CEL rules (``x-kubernetes-validations``) other than the few of `RULES`, defaults, ``oneOf`` and its kin,
+What is not said gets the default that the schema has for it, before anything is judged.
+
+Left out: CEL rules (``x-kubernetes-validations``) other than those of `RULES` and `celrules.py`, ``oneOf`` and its kin,
 several versions with different schemas.
 """
 
@@ -14,9 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
-from k8slearn.api import names
+from k8slearn.api import celrules, names
 from k8slearn.api.kinds import Kind
 from k8slearn.api.status import bad, required, shown, unsupported
 from k8slearn.journal import World
@@ -34,6 +37,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 RULES: dict[str, Callable[[Any], bool]] = {
     "isCIDR(self)": lambda value: not names.cidr(value),
     "self.start < self.end": lambda value: value["start"] < value["end"],
+    **celrules.GATEWAY,
 }
 """CEL rules that are understood here."""
 
@@ -45,6 +49,18 @@ def of(world: World, kind: Kind) -> Schema:
     version: Schema = next((v for v in versions if v["name"] == kind.version), {})
     found: Schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
     return found
+
+
+def fill(schema: Schema, value: Any) -> None:
+    """Put in the schema's defaults, as the API server does with what it was sent."""
+    if isinstance(value, dict):
+        for field, inner in (schema.get("properties") or {}).items():
+            if field not in value and "default" in inner:
+                value[field] = deepcopy(inner["default"])
+            if field in value:
+                fill(inner, value[field])
+    for one in value if isinstance(value, list) and "items" in schema else ():
+        fill(schema["items"], one)
 
 
 def unknown(schema: Schema, value: Any, path: str = "") -> Iterator[str]:

@@ -104,7 +104,7 @@ class Frontend:
     """Whose pages it answers with: ``nginx``, ``envoy``."""
     routes: tuple[Route, ...] = ()
     names: tuple[str, ...] = ()
-    """Server names that it ends TLS for; with none (nginx) it does for all, with a certificate of its own."""
+    """Server names that it ends TLS for; an empty name stands for all."""
 
 
 def choose(routes: tuple[Route, ...], request: Request, host: str) -> tuple[Route | None, tuple[Compared, ...]]:

@@ -171,7 +171,7 @@ def _tls(visit: Visit) -> str | None:
     if found is not None and found.layer == "sni":
         visit.route, visit.compared = found, compared
         return _unread(visit)
-    if visit.front.names and not any(covers(known, name) for known in visit.front.names):
+    if not any(covers(known, name) for known in visit.front.names):
         visit.compared = compared
         return _unread(visit)
     return _http(visit)

@@ -33,23 +33,38 @@ DUAL = {
 ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.yaml", ())}
 """What is applied on top of a wiring: ``cluster.apply(manifests.text("multus"))``."""
 
-ADDONS = {"metallb": "metallb.yaml", "cloud": "cloud.yaml", "ingress-nginx": "ingress-nginx.yaml"}
-"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, and a controller
-for Ingresses."""
-URLS = {"metallb-native.yaml": "metallb", "baremetal/deploy.yaml": "ingress-nginx"}
+ADDONS: dict[str, tuple[str, ...]] = {
+    "metallb": ("metallb.yaml",),
+    "cloud": ("cloud.yaml",),
+    "ingress-nginx": ("ingress-nginx.yaml",),
+    "gateway-api": ("gateway-api.yaml",),
+    "envoy-gateway": ("gateway-api.yaml", "envoy-gateway.yaml"),
+}
+"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, a controller for
+Ingresses, the Gateway API's definitions, and a controller for Gateways, which brings them along."""
+URLS = {
+    "metallb-native.yaml": "metallb",
+    "baremetal/deploy.yaml": "ingress-nginx",
+    "standard-install.yaml": "gateway-api",
+    "install.yaml": "envoy-gateway",
+}
 """How the address ends that a project's own pages name -> the add-on."""
 
 
 def addon(name: str) -> str:
     """The manifest of an add-on as YAML."""
-    return resources.files("k8slearn.manifests").joinpath(ADDONS[name]).read_text(encoding="utf-8")
+    return "---\n".join(_read(file) for file in ADDONS[name])
+
+
+def _read(file: str) -> str:
+    return resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=64)
 def text(network: str, pod_cidr: str = POD_CIDR) -> str:
     """The manifest of a wiring (or of what is added to one) as YAML, for pods out of `pod_cidr` (or of ``v4,v6``)."""
     file, edits = {**PLUGINS, **ADDED}[network]
-    found = resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
+    found = _read(file)
     four, _, six = pod_cidr.partition(",")
     both = tuple((old, new.format(six=six)) for old, new in DUAL.get(file, ())) if six else ()
     for old, new in (*edits, *both, (POD_CIDR, four)):

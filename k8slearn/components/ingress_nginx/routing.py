@@ -41,7 +41,7 @@ def frontends(world: World, arguments: tuple[str, ...]) -> tuple[Frontend, Front
             for route, to_https in _routes(world, ingress):
                 sealed.append(route)
                 plain.append(_redirecting(route) if to_https else route)
-    return Frontend(80, "http", "nginx", _sorted(plain)), Frontend(443, "tls", "nginx", _sorted(sealed))
+    return Frontend(80, "http", "nginx", _sorted(plain)), Frontend(443, "tls", "nginx", _sorted(sealed), ("",))
 
 
 def is_ours(world: World, ingress: Obj, arguments: tuple[str, ...]) -> bool:

@@ -65,11 +65,13 @@ IMAGES: Mapping[str, Image] = {
 AGENTS: Mapping[str, str] = {
     "calico/node": "calico-node",
     "/amazon-k8s-cni": "aws-k8s-agent",
+    "envoyproxy/envoy": "envoy",
+    "envoyproxy/gateway": "envoy-gateway",
     "ingress-nginx/controller": "nginx-ingress-controller",
     "metallb/controller": "metallb-controller",
     "metallb/speaker": "metallb-speaker",
 }
-"""Agents of networks: the end of the image's path, and the process."""
+"""Agents of networks and proxies: the end of the image's path, and the process."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
 """Images whose default program is a shell: without a terminal it has nothing to do, and ends."""
 BARE = (*SHELLS, "nginx", "httpd")
