@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from k8slearn import settings
+from k8slearn import api, manifests, settings
 from k8slearn.components import Settings
 from k8slearn.errors import Refused
-from k8slearn.journal import World
+from k8slearn.journal import Input, World
 from k8slearn.linux.listen import place
 from k8slearn.linux.rows import Link
 from k8slearn.packet import Packet
@@ -149,11 +149,23 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         topology=own.topology,
     )
     for entry in cluster.engine.inputs():
+        if _installs(entry):
+            odd.append(f"{name}: the manifest of a network plugin was passed over: the wiring is {name} here")
+            continue
         try:
             other.engine.do(entry.kind, entry.arguments)
         except Refused as error:
             odd.append(f"{name}: an input ({entry.kind}) was passed over: {error}")
     return other, odd
+
+
+def _installs(entry: Input) -> bool:
+    """Did this input apply a network plugin's own manifest? It belongs to the one wiring."""
+    given = entry.arguments.get("source") if entry.kind == "apply" else entry.arguments.get("stdin")
+    if not given or "DaemonSet" not in given:
+        return False
+    named = ((obj.get("kind"), (obj.get("metadata") or {}).get("name")) for obj in api.load(given))
+    return any(kind == "DaemonSet" and name in manifests.DAEMONS for kind, name in named)
 
 
 def _proxy(own: Settings, network: Network) -> str | None:

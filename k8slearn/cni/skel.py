@@ -55,9 +55,10 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """An executable that somebody put on a machine, in its table ``binary``, named by its path."""
+    """An executable that somebody put on a machine, in its table ``binary``, named by its path; without a program:
+    one that came with the node and was deleted."""
 
-    program: Program
+    program: Program | None = None
 
 
 Printed = Generator[Command, None, dict[str, Any]]

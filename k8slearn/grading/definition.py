@@ -48,7 +48,10 @@ from k8slearn.grading.variant import Variant, draw, fill
 
 KINDS = {
     "predict": "predict",
+    "observe": "observe and measure",
     "write": "write a manifest",
+    "configure": "write a configuration",
+    "find": "find the fault, with evidence",
     "mend": "find the fault and mend it",
     "break": "break a law and show the witness",
 }

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from k8slearn.cluster import Cluster
+from k8slearn.cluster import Cluster, Place
 from k8slearn.errors import Refused
 from k8slearn.grading.checks import Answer
 from k8slearn.grading.definition import Definition, read_folder
@@ -30,7 +30,7 @@ def start(definition: Definition, variant: Variant) -> Cluster:
     base = _base(definition.folder, canonical(variant))
     cluster = base.at(base.journal.revision)
     cluster.engine.floor = cluster.journal.revision
-    cluster.engine.remedies = definition.kind != "mend"
+    cluster.engine.remedies = definition.kind not in ("mend", "find")
     return cluster
 
 
@@ -47,15 +47,24 @@ def _base(folder: Path, variant_text: str) -> Cluster:
 
 
 def _do_fault(cluster: Cluster, fault: Mapping[str, str]) -> None:
-    """A fault is a command that somebody ran: it stands in the journal, and `explain` can name it."""
+    """A fault is a command that somebody ran: it stands in the journal, and `explain` can name it. `on` says where:
+    ``kubectl``, ``node:NAME``, ``router``, ``NAMESPACE/POD``; on ``clock`` the seconds in `run` pass."""
     on, command = fault["on"], fault["run"]
-    if on == "kubectl":
-        cluster.kubectl(command)
+    if on == "clock":
+        cluster.advance(seconds=float(command))
         return
-    place = cluster.node(on.removeprefix("node:")) if on.startswith("node:") else cluster.pod(*reversed(on.split("/")))
-    result = place.run(command)
+    if on == "kubectl":
+        cluster.kubectl(command, stdin=fault.get("stdin", ""))
+        return
+    result = _place(cluster, on).run(command, stdin=fault.get("stdin", ""))
     if result.exit_code:
         raise Refused(f"the fault {command!r} on {on} failed: {result.stderr.strip()}")
+
+
+def _place(cluster: Cluster, on: str) -> Place:
+    if on == "router":
+        return cluster.router()
+    return cluster.node(on.removeprefix("node:")) if on.startswith("node:") else cluster.pod(*reversed(on.split("/")))
 
 
 def replay(definition: Definition, variant: Variant, record: Record) -> tuple[Cluster, list[str]]:

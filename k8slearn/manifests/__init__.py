@@ -60,6 +60,10 @@ def _read(file: str) -> str:
     return resources.files("k8slearn.manifests").joinpath(file).read_text(encoding="utf-8")
 
 
+DAEMONS = {"kube-flannel-ds", "calico-node", "cilium", "aws-node"}
+"""The DaemonSets by which the plugins come onto the nodes: who applies one installs a wiring."""
+
+
 @lru_cache(maxsize=64)
 def text(network: str, pod_cidr: str = POD_CIDR) -> str:
     """The manifest of a wiring (or of what is added to one) as YAML, for pods out of `pod_cidr` (or of ``v4,v6``)."""

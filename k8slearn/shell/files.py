@@ -73,12 +73,15 @@ def rm(process: Process) -> Running:
     """``rm [-f] FILE...``."""
     complaints, forced = "", any(word in ("-f", "--force") for word in process.argv)
     for word in process.argv:
-        key = (process.files, "file", posixpath.normpath(posixpath.join("/", word)))
+        path = posixpath.normpath(posixpath.join("/", word))
+        key = (process.files, "file", path)
         if word.startswith("-"):
             if word not in ("-f", "--force"):
                 raise CommandError(f"rm: {word}: only -f is modelled\n", 1)
         elif process.world.get(key) is not None:
             yield Remove(key)
+        elif path in _binaries(process):
+            yield Put((process.machine, "binary", path), skel.Binary())
         elif is_directory(process, word):
             complaints += f"rm: cannot remove '{word}': Is a directory\n"
         elif not forced:
@@ -100,8 +103,9 @@ def _binaries(process: Process) -> set[str]:
     """The CNI plugins of a node."""
     if not (process.on_machine and process.machine.startswith("node:")):
         return set()
-    own = {str(path) for path in process.world.table(process.machine, "binary")}
-    return own | {f"{skel.BINARIES}/{name}" for name in skel.PROGRAMS}
+    own = process.world.table(process.machine, "binary")
+    paths = {*map(str, own), *(f"{skel.BINARIES}/{name}" for name in skel.PROGRAMS)}
+    return {path for path in paths if path not in own or own[path].program is not None}
 
 
 def is_directory(process: Process, path: str) -> bool:

@@ -17,9 +17,10 @@ servers read their configuration again), users of processes. A container's proce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from k8slearn.api import EPOCH
 from k8slearn.cni import cri
@@ -82,7 +83,18 @@ def container_of(process: Process) -> tuple[Container, Sandbox] | None:
 
 def _running(world: World, node: str) -> list[Container]:
     rows = [row for row in world.table(node, "container").values() if row.state == cri.RUNNING]
-    return sorted(rows, key=lambda row: (row.started, row.name))
+    return sorted(rows, key=lambda row: (row.started, row.pod, _place(world, node, row), row.name))
+
+
+def _place(world: World, node: str, row: Container) -> int:
+    """Where a container stands in its pod: the kubelet starts them in that order."""
+    names = [c["name"] for c in _pod(world, node, row)["spec"]["containers"]]
+    return names.index(row.name) if row.name in names else -1
+
+
+def _pod(world: World, node: str, row: Container) -> Mapping[str, Any]:
+    """The pod of a container as its kubelet knows it, or as the API has it."""
+    return world.get((node, OWN, row.pod)) or world.get(("api", "pods", row.pod)) or {"spec": {"containers": []}}
 
 
 def _of_node(world: World, node: str) -> list[Task]:
@@ -104,8 +116,8 @@ def _of_node(world: World, node: str) -> list[Task]:
 
 def _line(world: World, node: str, row: Container) -> str:
     """The command line of a container's process: its pod's words, or the name of its program."""
-    pod = world.get((node, OWN, row.pod)) or world.get(("api", "pods", row.pod)) or {"spec": {"containers": []}}
     made = world.get((node, "config", row.id))
+    pod = _pod(world, node, row)
     specs = [made] if made is not None else [c for c in pod["spec"]["containers"] if c["name"] == row.name]
     return " ".join(programs.command_line(specs[0]) if specs else ()) or row.program or row.name
 

@@ -73,7 +73,7 @@ def test_a_reference_runs_alike_twice_and_grades_to_full_marks(exercise: str, tm
 
 
 def test_an_exercise_that_asks_for_a_mend_does_not_tell_it() -> None:
-    exercise = open_exercise("02-mend-the-route", learner="alice")
+    exercise = open_exercise("05-mend-the-route", learner="alice")
     names = exercise.variant
     said = exercise.cluster.trace(f"default/{names['client']}", f"default/{names['server']}", names["port"]).explain()
     assert "smallest change" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k8slearn import Cluster
+from k8slearn import Cluster, manifests
 from k8slearn.errors import CommandError, Refused
 
 from .given import DEPLOYMENT, SERVICE, names, pod, same, sentence
@@ -190,3 +191,26 @@ def test_importing_the_package_is_quick_and_brings_no_picture_and_no_server() ->
     code = f"import k8slearn, sys; k8slearn.Cluster(nodes=1); print([m for m in '{heavy}'.split() if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_plugin_that_was_applied_by_hand_stays_with_its_own_wiring() -> None:
+    cluster = Cluster(nodes=2, network=None)
+    cluster.apply(manifests.text("flannel"))
+    for name, node in (("client", "node-1"), ("far", "node-2")):
+        chosen = json.dumps({"spec": {"nodeName": node}})
+        cluster.kubectl(f"run {name} --image=nginx --overrides='{chosen}'")
+    both = cluster.compare(["flannel", "calico"], "default/client", "default/far")
+    assert "flannel.1" not in both.clusters["calico"].node("node-1").run("ip route").stdout
+    assert "that nobody translates between pods, holds" in (said := both.text())
+    assert "calico: the manifest of a network plugin was passed over" in said
+
+
+def test_a_pod_is_run_with_what_was_told_besides() -> None:
+    cluster = Cluster(nodes=3)
+    for number in range(3):
+        chosen = '{"spec": {"nodeName": "node-2", "hostNetwork": true}}'
+        cluster.kubectl(f"run web-{number} --image=busybox --annotations=by=hand --overrides='{chosen}'")
+    pods = cluster.get("pods")
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"node-2"}
+    assert {pod["status"]["podIP"] for pod in pods} == {"192.168.64.12"}
+    assert pods[0]["metadata"]["annotations"] == {"by": "hand"}

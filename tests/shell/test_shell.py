@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from k8slearn import Cluster
 from k8slearn.journal import Put
 from k8slearn.linux.rows import Netns
 
@@ -90,6 +91,19 @@ def test_a_plugin_in_opt_cni_bin_is_a_program(wired: Any) -> None:
     said = wired.run("/opt/cni/bin/host-local", '{"cniVersion": "1.0.0"}', env=env)
     assert said.exit_code == 0
     assert '"supportedVersions"' in said.stdout
+
+
+def test_a_plugin_that_was_deleted_is_gone_and_pods_wait_for_it() -> None:
+    cluster = Cluster(nodes=1)
+    node = cluster.node("node-1")
+    assert node.run("rm /opt/cni/bin/bridge").exit_code == 0
+    assert "bridge" not in node.run("ls /opt/cni/bin").stdout.split()
+    assert node.run("rm /opt/cni/bin/bridge").stderr.endswith("No such file or directory\n")
+    assert node.run("/opt/cni/bin/bridge").exit_code == 127
+    cluster.kubectl("run late --image=nginx")
+    said = cluster.kubectl("get events --field-selector reason=FailedCreatePodSandBox")
+    assert 'failed to find plugin "bridge" in path [/opt/cni/bin]' in said
+    assert Cluster(nodes=1).node("node-1").run("ls /opt/cni/bin/bridge").exit_code == 0
 
 
 def test_what_is_left_out_is_said(ours: Any) -> None:

@@ -174,17 +174,22 @@ def patch(request: Request) -> Doing:
     """``kubectl patch TYPE NAME -p PATCH``."""
     if not request.flags["patch"]:
         fail("error: must specify --patch or --patch-file containing the contents of the patch")
-    if request.flags["type"] not in ("strategic", "merge"):
-        fail("error: --type must be strategic or merge: JSON patches are not modelled")
     kind, live = one(request, request.words)
-    change = _patch(request.flags["patch"])
-    typed = request.flags["type"] == "strategic" and kind.table == kind.plural
-    new = merge.three_way({}, change, live, typed)
+    how = request.flags["type"]
+    new = patched(live, request.flags["patch"], "merge" if how == "strategic" and kind.table != kind.plural else how)
     before = request.world.get(key_of(kind, live))
     if not is_dry(request):
         yield from api.replace(request.world, new)
     same = request.world.get(key_of(kind, live)) is before
     return Result(f"{written.name(live)} patched{' (no change)' if same and not is_dry(request) else _dry(request)}\n")
+
+
+def patched(obj: Obj, text: str, how: str) -> Obj:
+    """The object with a patch of that type (``strategic`` or ``merge``) done to it."""
+    if how not in ("strategic", "merge"):
+        fail("error: --type must be strategic or merge: JSON patches are not modelled")
+    new: Obj = merge.three_way({}, _patch(text), obj, how == "strategic")
+    return new
 
 
 def _patch(text: str) -> Obj:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from k8slearn.shell.kubectl import ingresses
-from k8slearn.shell.kubectl.change import FILES, create, create_files
+from k8slearn.shell.kubectl.change import FILES, create, create_files, patched
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch, usage
 from k8slearn.shell.kubectl.resources import one
 
@@ -35,6 +35,7 @@ RUN_FLAGS: dict[str, Flag] = {
     "quiet": switch("q"),
     "image-pull-policy": Flag(),
     "overrides": Flag(),
+    "override-type": Flag(default="merge"),
     "annotations": Flag(many=True),
 }
 
@@ -53,7 +54,7 @@ def run(request: Request) -> Doing:
             f"it has ended. Run `kubectl run {name} --image={flags['image']}`, then `kubectl exec {name} -- COMMAND`"
         )
     pod = _pod(request, name, [*request.words[1:], *request.after])
-    items = [pod]
+    items = [patched(pod, flags["overrides"], flags["override-type"]) if flags["overrides"] else pod]
     if flags["expose"]:
         if not flags["port"]:
             fail("error: --port must be set when exposing a service")
@@ -77,10 +78,11 @@ def _pod(request: Request, name: str, words: list[str]) -> Obj:
     if flags["restart"] not in ("Always", "OnFailure", "Never"):
         fail(f"error: invalid restart policy: {flags['restart']}")
     spec = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": flags["restart"]}
+    notes = {"annotations": dict(_pair(p, "annotations") for p in flags["annotations"])} if flags["annotations"] else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"creationTimestamp": None, "labels": labels, "name": name},
+        "metadata": {**notes, "creationTimestamp": None, "labels": labels, "name": name},
         "spec": spec,
         "status": {},
     }
@@ -128,6 +130,8 @@ def expose(request: Request) -> Doing:
             spec[field] = flags[flag]
     if flags["external-ip"]:
         spec["externalIPs"] = [flags["external-ip"]]
+    if flags["load-balancer-ip"]:
+        spec["loadBalancerIP"] = flags["load-balancer-ip"]
     labels = dict(_pair(p, "labels") for p in flags["labels"].split(",")) if flags["labels"] else None
     labels = labels if labels is not None else obj["metadata"].get("labels") or {}
     service = _service(flags["name"] or obj["metadata"]["name"], labels, spec)
