@@ -63,11 +63,11 @@ def connect(
     half_open: bool = False,
     request: str = "",
     within: Net | None = None,
+    stands: bool = False,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
-    The packets travel in a fork of the world, and write what the kernels learn into it at once. A world that is
-    scratch is such a fork: it is written to, and nothing is left to yield.
+    The packets travel in a fork of the world, and write into it what the kernels learn. A scratch world is one itself.
 
     `recording`: the kernels' counters go up too, the attempt has every frame that crossed a device, and the client
     hangs up at its end. `size`: the length of each of its packets, in bytes with the IP header. `padding`: bytes
@@ -75,6 +75,7 @@ def connect(
     -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
     after which nothing that arrives counts any more; only queues and proxies make that much time pass. `request`: all
     that is said (`http.py`), in place of a line for `path`. `within`: another conversation's walk (`Net.within`).
+    `stands`: the request goes out over a TCP connection that `sport` has already.
     """
     net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience)
     world = net.world
@@ -92,12 +93,11 @@ def connect(
         return (yield from _no_way(net, netns, dst, port, proto, found))
     sport = sport or _free_port(world, netns, proto, src, dst, port)
     mine = Tuple(proto, src, dst, sport, sport if proto in PINGS else port)
-    mtu = pmtu.mtu(world, netns, found, dst)
+    mtu, net.standing = pmtu.mtu(world, netns, found, dst), stands
     client = Client(
-        netns, mine, path, None, False, ttl, size, discover, net.recording, mtu, padding=padding, half_open=half_open
+        netns, mine, path, None, stands, ttl, size, discover, net.recording, mtu, padding=padding, half_open=half_open
     )
-    client.asking = request
-    net.ends[netns, inverse(mine)] = client
+    client.asking, net.ends[netns, inverse(mine)] = request, client
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
         yield from count(net)
@@ -216,6 +216,8 @@ def _free_port(world: World, netns: str, proto: str, src: str, dst: str, port: i
 def _first(net: Net, client: Client) -> Packet:
     """What the client sends of itself."""
     proto = client.mine.proto
+    if net.standing:
+        return client.packet("PSH-ACK", client.request)
     packet = client.packet(FIRST[proto][0], client.request if proto == "udp" else "")
     return packet._replace(mss=mss_of(client.mtu, client.mine.dst)) if proto == "tcp" else packet
 
@@ -223,6 +225,8 @@ def _first(net: Net, client: Client) -> Packet:
 def _try(net: Net, client: Client, legs: list[Leg], times: tuple[float, ...]) -> Generator[Command, None, None]:
     """Send, and send again while nothing came back; stop early where nothing could come out differently."""
     name, packet = FIRST[client.mine.proto][1], _first(net, client)
+    if net.standing:
+        name, net.asked = "request", len(client.request)
     for attempt, time in enumerate(times):
         start = net.world.clock if net.began is None else net.began
         drawn, learned, net.attempt = len(net.draws), 0, attempt

@@ -15,7 +15,9 @@ RST reached it that this end never sent: a router in between translated half of 
 An ICMP error fails a TCP socket that is still connecting; once it is connected only "too long" makes a difference: it
 cuts its segments again. A UDP socket goes on waiting over errors that may pass (`icmp.SOFT`).
 
-Left out: talking twice over one connection.
+A connection that stands may be talked over again (`attempt.connect`, `stands`): the request goes out at once.
+
+Left out: more than one connection of a program at a time.
 """
 
 from __future__ import annotations

@@ -159,6 +159,8 @@ def _receive_tcp(net: Net, skb: Skb) -> None:
         return
     found = listener(net.world, skb.netns, "tcp", packet.dst, packet.dport)
     accepted = net.servers.get(here)
+    if accepted is None and net.standing and packet.payload and found is not None:
+        accepted = net.servers[here] = Accepted()
     if found is not None and packet.flags == "SYN":
         net.say(_deliver(skb, found))
         net.servers[here] = Accepted(packet.mss, icmp.came_by(net, skb))

@@ -185,6 +185,8 @@ class Net:
     """Sockets that this conversation opened: (namespace, the tuple of packets that arrive there)."""
     servers: dict[tuple[str, Tuple], Accepted] = field(default_factory=dict)
     """Connections that a listener has accepted."""
+    standing: bool = False
+    """Did the connection stand before this conversation began? Then a listener knows it."""
     answered: tuple[str, str, str] | None = None
     """(who answered last, the client address it saw, the IP:port it was reached on)."""
     asked: int = 0
