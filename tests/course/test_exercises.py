@@ -77,5 +77,6 @@ def test_an_exercise_that_asks_for_a_mend_does_not_tell_it() -> None:
     names = exercise.variant
     said = exercise.cluster.trace(f"default/{names['client']}", f"default/{names['server']}", names["port"]).explain()
     assert "smallest change" not in said
-    assert "ip route" not in said
+    assert "ip route del" not in said
+    assert "ip route replace" not in said
     assert said.splitlines()[-1] == "Which change would make it connect? That is what this exercise asks you."
