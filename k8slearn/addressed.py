@@ -95,8 +95,14 @@ def _has(world: World, address: str) -> bool:
     return any(row.address == address for scope in world.scopes("addr") for row in world.table(scope, "addr").values())
 
 
+def _ruled(asked: Asked) -> bool:
+    """Was it a rule that ended it (kube-proxy's nftables have some for addresses of the range and for other ports)?"""
+    return asked.end is not None and bool(asked.end.hook)
+
+
 def _in_cluster_network(world: World, asked: Asked, cidr: str) -> Finding:
-    said = f"{asked.address} lies in the cluster network {cidr}, but no Service has it: no rule anywhere is for it."
+    rule = "the rules drop what is for nobody" if _ruled(asked) else "no rule anywhere is for it"
+    said = f"{asked.address} lies in the cluster network {cidr}, but no Service has it: {rule}."
     return Finding((said,))
 
 
@@ -202,9 +208,11 @@ def _from_outside(world: World, asked: Asked, service: Obj) -> Finding:
 
 def _other_port(asked: Asked, name: str, ports: list[Obj]) -> Finding:
     has = ", ".join(f"{p['port']}/{p['protocol']}" for p in ports)
-    said = (
-        f"{asked.address} is the cluster IP of Service {name}, whose ports are {has}: there is no rule for "
-        f"{asked.port}/{asked.protocol}, so the packet is sent on like one to any address that nobody here knows."
+    said = f"{asked.address} is the cluster IP of Service {name}, whose ports are {has}: " + (
+        f"the rules refuse whatever else is asked of it, as {asked.port}/{asked.protocol} is."
+        if _ruled(asked)
+        else f"there is no rule for {asked.port}/{asked.protocol}, so the packet is sent on like one to any address "
+        "that nobody here knows."
     )
     if not ports:
         return Finding((said,))
