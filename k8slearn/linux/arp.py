@@ -2,8 +2,9 @@
 
 An answer is remembered in the neighbour table (``ip neigh``); so is the asker, by the one who answers. Linux answers
 for any of its addresses on any of its links (``arp_ignore``), and for others' addresses where it forwards and
-``proxy_arp`` is on or a proxy entry says so. Where two machines have one address, the first answer counts: another one
-within a second is ignored (`arp_process`: ``locktime``).
+``proxy_arp`` is on or a proxy entry says so; such an answer waits up to 0.8 s (``proxy_delay``), so that whoever has
+the address itself is heard first. Where two machines have one address, the first answer counts: another one within a
+second is ignored (`arp_process`: ``locktime``).
 
 A program may answer too, for addresses that its machine has not (MetalLB's speaker: a packet socket on the link). Then
 the kernel knows nothing of it: the frames that follow are only taken because their MAC is right. Who takes such an
@@ -14,12 +15,12 @@ An entry is believed, wrong or right (`neigh.STATES`): a STALE one is used at on
 (``delay_first_probe_time``), which is longer than our clients wait.
 
 Left out: gratuitous ARP by the kernel (``arp_notify``), ``arp_accept`` 1, that later look, ``arp_filter``,
-``proxy_arp_pvlan``, asking the known MAC before everybody.
+``proxy_arp_pvlan``, ``proxy_delay`` 0, asking the known MAC before everybody.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from k8slearn.journal import Commands, Put, Table, World
@@ -122,7 +123,9 @@ def receive(net: Net, netns: str, link: Link, frame: Packet) -> None:
         return
     if frame.src != NOBODY:
         learn(net, netns, link, frame.src, frame.eth_src, "STALE")
-    _answer(net, netns, link, frame, fib.lookup(net.world, netns, frame.dst).because)
+    found = fib.lookup(net.world, netns, frame.dst)
+    answer = partial(_answer, net, netns, link, frame, found.because)
+    (answer if found.kind == "local" else partial(net.late.append, answer))()
 
 
 def _answer(net: Net, netns: str, link: Link, frame: Packet, because: Because | None) -> None:

@@ -8,12 +8,15 @@
 So a firewall sees it. The question passes OUTPUT and POSTROUTING, and at the other end PREROUTING and INPUT: an
 ip6tables policy that drops ICMPv6 cuts a machine off, which dropping ICMP never does in IPv4. conntrack does not track
 it (UNTRACKED). A machine answers only for the addresses of the device that was asked on, and for another's where
-``proxy_ndp`` is on and it was told to (``ip -6 neigh add proxy``). The question's target is the packet's `payload`.
+``proxy_ndp`` is on and it was told to (``ip -6 neigh add proxy``), a moment later than whoever has it. The question's
+target is the packet's `payload`.
 
 Left out: duplicate address detection, router solicitations and advertisements, redirects, anycast.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from k8slearn.linux import arp, fib, icmp, ip, netfilter, path, sysctl
 from k8slearn.linux.rows import Address, Link
@@ -110,12 +113,16 @@ def receive(net: Net, skb: Skb) -> None:
         net.say(Step(skb.netns, "drop", says, packet, packet, None, link.name, reason="IPV6_NDISC_NS_OTHERHOST"))
         return
     arp.learn(net, skb.netns, link, packet.src, packet.eth_src, "STALE")
-    src = packet.payload if own is not None else _nearest(net, skb.netns, link.name, packet.src)
-    answer = _message(TELLS, src, packet.src, packet.payload)
-    net.say(
-        Step(skb.netns, "arp", f"{packet.payload} is at {link.mac}", packet, answer, _why(skb.netns, own), link.name)
-    )
-    _send(net, skb.netns, link, answer)
+    answer = partial(_answer, net, skb.netns, link, packet, own)
+    (answer if own is not None else partial(net.late.append, answer))()
+
+
+def _answer(net: Net, netns: str, link: Link, question: Packet, own: Address | None) -> None:
+    src = question.payload if own is not None else _nearest(net, netns, link.name, question.src)
+    answer = _message(TELLS, src, question.src, question.payload)
+    says = f"{question.payload} is at {link.mac}"
+    net.say(Step(netns, "arp", says, question, answer, _why(netns, own), link.name))
+    _send(net, netns, link, answer)
 
 
 def _why(netns: str, own: Address | None) -> Because | None:

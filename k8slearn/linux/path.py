@@ -72,6 +72,10 @@ def run(net: Net) -> None:
             netns, dev, frame = net.wire.popleft()
             receive(net, netns, dev, frame)
             net.stamp()
+        if net.late:
+            net.late.popleft()()
+            net.stamp()
+            continue
         if not net.held:
             if net.pieces:
                 frag.give_up(net)

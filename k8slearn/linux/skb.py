@@ -140,6 +140,8 @@ class Net:
     wire: deque[tuple[str, str, Packet]] = field(default_factory=deque)
     """(namespace, device, frame): arriving there next."""
     outbox: deque[Outgoing] = field(default_factory=deque)
+    late: deque[Callable[[], None]] = field(default_factory=deque)
+    """Answers in the name of others, which kernels put off for a moment (``proxy_delay``)."""
     held: dict[tuple[str, str, str], list[Skb]] = field(default_factory=dict)
     """Packets that wait for the MAC of (namespace, device, address)."""
     given_up: set[tuple[int, str, str, str]] = field(default_factory=set)

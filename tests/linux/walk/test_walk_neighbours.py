@@ -121,3 +121,18 @@ def test_a_machine_with_another_s_mac_takes_its_frames_once_it_has_spoken() -> N
         pair.check("a", "10.1.0.3", "udp", 53)
         pair.check("c", "10.1.0.2")
         pair.check("a", "10.1.0.3", "udp", 53)
+
+
+def test_who_has_the_address_is_heard_before_who_answers_for_it() -> None:
+    with boxes(BRIDGED) as pair:
+        for line in (
+            "ip -n s addr add 10.1.0.9/24 dev br0",
+            "ip -n s link add v0 type veth peer name v1",
+            "ip -n s link set v0 up",
+            "ip -n s link set v1 up",
+            "ip -n s route add 10.1.0.3/32 dev v0",
+            "ip netns exec s sysctl -w net.ipv4.ip_forward=1",
+            "ip netns exec s sysctl -w net.ipv4.conf.br0.proxy_arp=1",
+        ):
+            pair.do(line)
+        assert pair.check("a", "10.1.0.3").outcome == "connected"

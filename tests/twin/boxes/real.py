@@ -38,7 +38,7 @@ QUICK = {
     **CALM,
     **{name: value for name, value in sysctl.DEFAULTS.items() if name not in sysctl.CONNTRACK},
     "net.ipv4.neigh.default.retrans_time_ms": "250",
-    "net.ipv4.neigh.default.proxy_delay": "0",
+    "net.ipv4.neigh.default.proxy_delay": "2",
     "net.ipv6.conf.*.disable_ipv6": "0",
     "net.ipv6.conf.*.forwarding": "0",
     "net.ipv6.conf.*.accept_dad": "0",
@@ -49,7 +49,7 @@ QUICK = {
     "net.ipv6.neigh.default.retrans_time_ms": "250",
 }
 """What each box starts with: what the engine takes for granted;
-a neighbour is given up after 0.75 s, not 3; nobody waits by chance before it answers for another (`proxy_delay`)."""
+a neighbour is given up after 0.75 s, not 3; who answers for another waits 0.02 s at most (`proxy_delay`), not 0.8."""
 Numbered = tuple[int, str]
 
 
