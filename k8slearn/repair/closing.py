@@ -1,6 +1,7 @@
 """What might be typed so that a connection is made no more: a rule less, a policy more, a firewall's rule.
 
-Left out: what breaks a machine (a link down, forwarding off): it closes this connection and everything else.
+Left out: what breaks a machine (a link down, forwarding off, no default route): it closes this connection and
+everything else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from k8slearn.api.policy.selected import pods
 from k8slearn.api.selectors import labels
 from k8slearn.cni.enforcer import enforcer
 from k8slearn.journal import World
-from k8slearn.linux import fib
+from k8slearn.linux import fib, ip
 from k8slearn.linux.rows import Route
 from k8slearn.repair import policies, services
 from k8slearn.repair.edit import Candidate, Case, Typed
@@ -134,5 +135,5 @@ def _routes(case: Case) -> Iterator[Candidate]:
     led = {s.because.key: s.because for s in case.attempt.steps if s.because and s.because.key[1] == "route"}
     for key in led:
         row: Route | None = case.world.get(key)
-        if row is not None and row.proto != "kernel" and not kept(case, key):
+        if row is not None and row.proto != "kernel" and row.dst not in (ip.ANY, ip.ANY6) and not kept(case, key):
             yield one(case, key[0], f"ip route del {fib.route_text(row)}")

@@ -25,7 +25,11 @@ def pod(name: str, node: str, app: str) -> Obj:
 
 
 def served(network: str) -> Cluster:
-    cluster = Cluster(nodes=2, network=network)
+    return with_web(Cluster(nodes=2, network=network))
+
+
+def with_web(cluster: Cluster) -> Cluster:
+    """A client, a server and a Service."""
     cluster.apply([pod("client", "node-1", "client"), pod("a", "node-2", "web")])
     spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": [{"port": 80, "nodePort": 30080}]}
     cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec})
