@@ -7,17 +7,19 @@ Left out: other ports, nodes and outside hosts as ends, Services.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Hashable
 from dataclasses import replace
 
 from k8slearn import endpoints
-from k8slearn.journal import World
+from k8slearn.journal import Table, World
 from k8slearn.reach import Matrix, matrix
 from k8slearn.repair.edit import Case, Edit, Pair
 
 MOST_PODS = 60
 """In a cluster with more pods the other pairs are not counted."""
-Matrices = Callable[[World, int], Matrix]
+NOTHING = Table()
+NO_PACKETS = ("kube-proxy", "healthz", "retry", "sandbox", "container", "log")
+"""Tables of a node's that no packet meets."""
 
 
 class Effects:
@@ -32,7 +34,7 @@ class Effects:
         """The edit with the pairs that it opens and closes."""
         port, protocol = _port(after) or _port(self.before) or after.question.port, after.question.protocol
         edit = replace(edit, port=f"{port}/{protocol}")
-        if not edit.typed:
+        if not edit.typed or not _concerns_pods(self.before.world, after.world):
             return edit
         count = len(endpoints.pods(self.before.world, self.family))
         if count > MOST_PODS:
@@ -49,6 +51,24 @@ class Effects:
         ]
         opens = tuple(pair for pair, allowed in changed if allowed and pair not in own)
         return replace(edit, opens=opens, closes=tuple(p for p, allowed in changed if not allowed and p not in own))
+
+
+def _concerns_pods(before: World, after: World) -> bool:
+    """Do rows differ that packets from pod to pod may meet? kube-proxy's are about addresses of Services."""
+    was, now = before.tables(), after.tables()
+    for place in {*was, *now}:
+        one, other = was.get(place, NOTHING), now.get(place, NOTHING)
+        if one is other or place[0] in ("api", "clock") or place[1] in NO_PACKETS:
+            continue
+        if place[1] != "chain" and one != other:
+            return True
+        if any(one.get(key) != other.get(key) for key in {*one, *other} if not _of_services(key)):
+            return True
+    return False
+
+
+def _of_services(key: Hashable) -> bool:
+    return isinstance(key, tuple) and str(key[-1]).startswith("KUBE-")
 
 
 def _port(case: Case) -> int:

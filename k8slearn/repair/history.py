@@ -39,8 +39,11 @@ Obj = dict[str, Any]
 def candidates(case: Case, until: int) -> Iterator[Candidate]:
     """Each input taken back; `until` is the revision up to which the journal is the learner's own."""
     journal, done = case.engine.journal, dict[int, list[Change]]()
+    components = {component.name for component in case.engine.components}
     for entry in journal.entries[case.engine.start : until]:
-        if isinstance(entry, Change) and (entry.key[1] in BACK or _is_typed(entry)):
+        if not isinstance(entry, Change) or entry.author in components:
+            continue
+        if entry.key[1] in BACK or _is_typed(entry):
             done.setdefault(entry.source, []).append(entry)
     for source in sorted(done, reverse=True)[:BACK_TO]:
         cause = journal.entries[source - 1]

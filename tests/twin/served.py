@@ -13,7 +13,7 @@ from typing import Any
 from k8slearn import Cluster, manifests
 from k8slearn.journal import World
 
-from .grown import APPS, NETWORKS, _policy, standing
+from .grown import APPS, DUAL, DUAL_NETWORKS, NETWORKS, _policy, standing
 from .twin import Probe, running
 
 Obj = dict[str, Any]
@@ -31,7 +31,11 @@ def served(random: Random) -> Cluster:
     """A cluster of 2 to 4 nodes under any wiring, full of Services."""
     nodes, network = random.randint(2, 4), random.choice((*NETWORKS, "calico", "calico"))
     topology = {"commands": {"router": ["ip route add 198.51.100.128/25 via 192.168.64.11"]}}
-    cluster = standing(nodes, network, random.randrange(1 << 30), topology)
+    seed, dual = random.randrange(1 << 30), network in DUAL_NETWORKS and random.random() < 0.3
+    if dual:
+        cluster = Cluster(nodes, network, seed=seed, topology=topology, **DUAL)  # type: ignore[arg-type]
+    else:
+        cluster = standing(nodes, network, seed, topology)
     if random.random() < 0.6:
         mode = random.choice(("passthrough", "proxy"))
         cluster.apply(manifests.addon("cloud").replace("mode=passthrough", f"mode={mode}"))
@@ -40,7 +44,7 @@ def served(random: Random) -> Cluster:
         cluster.apply({**config, "data": {"config.conf": config["data"]["config.conf"] + _odd(random)}})
     names = [name for name, _ in cluster.settings.nodes]
     cluster.apply([_pod(n, random, random.choice(names)) for n in range(random.randint(4, 9))])
-    cluster.apply([thing for n in range(random.randint(3, 6)) for thing in _service(n, random)])
+    cluster.apply([thing for n in range(random.randint(3, 6)) for thing in _service(n, random, dual)])
     if network == "calico" and random.random() < 0.8:
         cluster.apply([_policy(f"policy-{n}", random) for n in range(random.randint(1, 3))])
     for pod in [p for p in cluster.get("pods") if "lifecycle" in p["spec"]["containers"][0]]:
@@ -71,7 +75,7 @@ def _pod(number: int, random: Random, node: str) -> Obj:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _service(number: int, random: Random) -> Iterator[Obj]:
+def _service(number: int, random: Random, dual: bool) -> Iterator[Obj]:
     name, kind = f"svc-{number}", random.choice(("ClusterIP", "NodePort", "LoadBalancer"))
     chosen = random.sample(PORTS, random.randint(1, 3))
     ports = [{"name": f"p{p}", "port": p, "protocol": proto, "targetPort": to} for proto, p, to in chosen]
@@ -84,6 +88,8 @@ def _service(number: int, random: Random) -> Iterator[Obj]:
         spec |= {"loadBalancerSourceRanges": random.choice(RANGES)}
     if kind == "LoadBalancer" and random.random() < 0.2:
         spec |= {"allocateLoadBalancerNodePorts": False}
+    if dual:
+        spec |= random.choice(({"ipFamilyPolicy": "PreferDualStack"}, {"ipFamilies": ["IPv6"]}, {}))
     if random.random() < 0.35:
         spec |= {"externalIPs": [random.choice(EXTERNAL)]}
     if random.random() < 0.15:
@@ -111,7 +117,8 @@ def _slice(service: str, random: Random, ports: list[Obj]) -> Obj:
 
 def doors(world: World) -> list[tuple[str, int, str]]:
     """Every way into every Service: (address, port, protocol)."""
-    machines = [node["status"]["addresses"][0]["address"] for node in world.table("api", "nodes").values()]
+    told = [each for node in world.table("api", "nodes").values() for each in node["status"]["addresses"]]
+    machines = [each["address"] for each in told if each["type"] == "InternalIP"]
     found: dict[tuple[str, int, str], None] = {}
     for service in world.table("api", "services").values():
         spec, ingress = service["spec"], (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or []

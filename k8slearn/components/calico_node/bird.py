@@ -172,7 +172,11 @@ def _learned(world: World, node: str, dst: str, peer: str) -> Route:
 
 
 def _written(world: World, node: str, wanted: Route) -> Commands:
-    """A route that the kernel does not take now is tried again at the next scan."""
+    """A route that the kernel does not take now is tried again at the next scan; where somebody else's stands, it takes
+    none (bird sysdep/linux/netlink.c asks with NLM_F_EXCL)."""
+    there: Route | None = world.get(route.key(node, wanted))
+    if there is not None and there.proto != PROTO:
+        return
     try:
         yield from route.replace(world, node, wanted)
     except CommandError:
