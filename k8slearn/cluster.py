@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
     from k8slearn.reach import Matrix
+    from k8slearn.shell.kubectl.attached import Steps
     from k8slearn.shell.learned import Plugin
     from k8slearn.timeline import Timeline
 
@@ -127,9 +128,12 @@ class Cluster:
         Raises `CommandError` (.stderr, .exit_code) when it fails.
         """
         from k8slearn.shell import joined
+        from k8slearn.shell.kubectl import attached
         from k8slearn.shell.kubectl.files import inline
 
         _must_be_text(command=command, stdin=stdin)
+        if " --rm" in command and (steps := attached.steps(command, stdin)):
+            return self._attached(steps, stdin)
         end = joined(command) or len(command)
         try:
             first, stdin = inline(command[:end], lambda path: api.read(Path(path)), stdin)
@@ -140,6 +144,18 @@ class Cluster:
         if result.exit_code:
             raise CommandError(result.stderr, result.exit_code, result.stdout)
         return result.stdout + result.stderr
+
+    def _attached(self, steps: Steps, stdin: str) -> str:
+        """A pod for one command: run, exec, delete."""
+        self.kubectl(steps.run)
+        done: Result = self.engine.do("kubectl", {"command": steps.exec, "stdin": stdin})
+        self.kubectl(steps.delete)
+        name = steps.pod.partition("/")[2]
+        out = f'{done.stdout}pod "{name}" deleted\n'
+        if done.exit_code:
+            error = done.stderr.replace(f"command terminated with exit code {done.exit_code}\n", "")
+            raise CommandError(f"{error}pod {steps.pod} terminated (Error)\n", done.exit_code, out)
+        return out + done.stderr
 
     # -- places ----------------------------------------------------------------------------------------------------
 

@@ -11,9 +11,9 @@ ICMP port unreachable, SCTP with ABORT.
                              ├─ a listener on 0.0.0.0 or ::         it answers
                              └─ nobody                              RST, port unreachable, ABORT
 
-Our listeners answer like agnhost's netexec: ``/`` says hello, ``/hostname`` a name, ``/clientip`` whom they see,
-``/bytes/4000`` that many bytes, ``/header?key=NAME`` a header of the request. A program with rows of its own
-(`SERVERS`: a reverse proxy) answers by those.
+Our listeners answer like agnhost's netexec: ``/`` says hello (or what the socket's `greeting` says), ``/hostname`` a
+name, ``/clientip`` whom they see, ``/bytes/4000`` that many bytes, ``/header?key=NAME`` a header of the request. A
+program with rows of its own (`SERVERS`: a reverse proxy) answers by those.
 
 Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device, raw sockets.
 """
@@ -327,7 +327,7 @@ def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
         net.answer = f"{HTTP}200 OK\r\n\r\n{asked.header(asked.query.get('key', '')) or ''}"
     else:
         pages = {"/clientip": place(packet.src, packet.sport), "/hostname": name}
-        net.answer = pages.get(page, f"Hello from {name}!")
+        net.answer = pages.get(page, found.greeting.replace("{client}", packet.src) or f"Hello from {name}!")
     return net.answer
 
 

@@ -321,6 +321,8 @@ class Socket:
     """On ``::``: leave IPv4 to others (IPV6_V6ONLY)."""
     page: str = ""
     """What it answers whoever asks, an HTTP response from its status line on; empty: 200 and a greeting."""
+    greeting: str = ""
+    """What it says to whoever asks for no page in particular, ``{client}`` being their address; empty: hello."""
 
 
 @dataclass(frozen=True, slots=True)

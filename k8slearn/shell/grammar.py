@@ -11,8 +11,8 @@ This is the grammar (POSIX XCU 2.10) as far as people type it at a cluster::
 
 A word is a row of parts, because ``"$a"b`` is two things at once; whether a part was quoted decides if it is split.
 
-Left out: ``while``, ``case``, functions, subshells, ``&``, here-documents, arithmetic, ``${NAME:-WORD}`` and its kin
-(each is refused in a sentence).
+Left out: ``while``, ``case``, functions, subshells, ``&``, here-documents, arithmetic,
+``${NAME:-WORD}`` and its kin: each is refused in a sentence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """``wget``: GNU wget 1.21 on a machine, BusyBox wget in a container, as most images have it.
 
-Left out: https, recursion, saving to a file (``-O -`` prints; another file is written nowhere), and dates.
+Left out: https, recursion, saving to a file (``-O -`` prints; another file is written nowhere), dates, and
+progress bars.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _run(process: Process, asked: Asked) -> Generator[Command, None, Result]:
     if process.limit <= patience and fetched.ending.outcome == "timeout":
         return Result(exit_code=124)
     stdout = fetched.body if asked.told.get("output") == "-" and "spider" not in asked.told else ""
-    code, story = _gnu(asked, fetched) if process.on_machine else _busybox(fetched)
+    code, story = _gnu(asked, fetched) if process.on_machine else _busybox(asked, fetched)
     return Result(stdout if code == 0 else "", "" if "quiet" in asked.told and process.on_machine else story, code)
 
 
@@ -119,14 +120,19 @@ def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
     return 0, f"{head}Saving to: \u2018STDOUT\u2019\n\n{WHEN} (1.00 MB/s) - written to stdout [{size}/{size}]\n\n"
 
 
-def _busybox(fetched: Fetched) -> tuple[int, str]:
+def _busybox(asked: Asked, fetched: Fetched) -> tuple[int, str]:
+    """BusyBox says where it connects to unless it is to be quiet, and what went wrong in any case."""
     url, outcome = fetched.url, fetched.ending.outcome
     if fetched.address is None:
         return 1, f"wget: bad address '{url.authority}'\n"
+    host = f"[{fetched.address}]" if ":" in fetched.address else fetched.address
+    story = "" if "quiet" in asked.told else f"Connecting to {url.authority} ({host}:{url.port})\n"
     if outcome == "connected" and fetched.status[0] in "45":
-        return 1, f"wget: server returned error: HTTP/1.1 {fetched.status}\n"
+        return 1, f"{story}wget: server returned error: HTTP/1.1 {fetched.status}\n"
     if outcome == "connected":
-        return 0, ""
+        found = "remote file exists\n" if "spider" in asked.told else ""
+        found = "writing to stdout\nwritten to stdout\n" if not found and asked.told.get("output") == "-" else found
+        return 0, story + found if story else ""
     if outcome == "timeout":
-        return 1, "wget: download timed out\n"
-    return 1, f"wget: can't connect to remote host ({fetched.address}): {fetched.ending.error}\n"
+        return 1, f"{story}wget: download timed out\n"
+    return 1, f"{story}wget: can't connect to remote host ({fetched.address}): {fetched.ending.error}\n"

@@ -65,7 +65,7 @@ def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 @real
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(simple, nested, max_leaves=6))
 def test_scripts_at_random_do_what_they_do_in_the_real_shell(line: str) -> None:
     # a list's commands share their input in life: those that read it are fed by a pipe of their own here

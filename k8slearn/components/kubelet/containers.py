@@ -133,8 +133,9 @@ def listen(pod: Pod, sandbox: Sandbox, spec: Obj, running: Container) -> Generat
         return replace(ended(pod.world, running, 1), log=programs.in_use(running.program, clash))
     hostname = pod.node.removeprefix("node:") if sandbox.host_network else pod.spec.get("hostname") or pod.name
     own = BOTH if inet6.speaks(pod.world, sandbox.netns) else ANY
+    greeting = programs.greeting(spec, hostname)
     for proto, port in wanted:
-        row = Socket(proto, own, port, running.program, pod.key, hostname)
+        row = Socket(proto, own, port, running.program, pod.key, hostname, greeting=greeting)
         yield Put((sandbox.netns, "socket", (proto, own, port)), row)
     return replace(running, sockets=tuple((proto, own, port) for proto, port in wanted))
 

@@ -1,8 +1,8 @@
 """What runs in a container: its process' name, the ports that it listens on, and whether it ends by itself.
 
 Nothing is executed here. A container listens on the ports that it declares; one that declares none listens on what
-its well-known image or its arguments imply. A program that plainly ends (``exit 1``, ``echo``, a shell without a
-terminal) ends at once.
+its well-known image or its arguments imply. A program that plainly ends (``exit 1``, ``echo``, a shell without
+input) ends at once.
 
 Left out: programs that end later, scripts that do more than one of these things, and files in images.
 """
@@ -73,7 +73,7 @@ AGENTS: Mapping[str, str] = {
 }
 """Agents of networks and proxies: the end of the image's path, and the process."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
-"""Images whose default program is a shell: without a terminal it has nothing to do, and ends."""
+"""Images whose default program is a shell: without standard input it has nothing to do, and ends."""
 BARE = (*SHELLS, "nginx", "httpd")
 """Images whose programs are the usual tools, and a server."""
 ONE_SHOT = ("hello-world",)
@@ -191,11 +191,28 @@ def _agnhost(words: list[str]) -> list[Port]:
     return found
 
 
+GREETINGS: Mapping[str, str] = {
+    "serve_hostname": "{hostname}",
+    "serve-hostname": "{hostname}",
+    "echoserver": "\n\nHostname: {hostname}\n\nRequest Information:\n\tclient_address={client}\n\tmethod=GET\n",
+    "echoserver:1.4": "CLIENT VALUES:\nclient_address={client}\ncommand=GET\nreal path=/\n",
+}
+"""What images of the documentation's pages say to whoever asks them (others say hello): by image, or image and tag."""
+
+
+def greeting(container: Obj, hostname: str) -> str:
+    """What its listener says; empty: hello. ``{client}`` stands for the address of who asks."""
+    image, words = short_name(container.get("image", "")), command_line(container)
+    tagged = container.get("image", "").rpartition("/")[2].partition("@")[0]
+    command = "serve-hostname" if image == "agnhost" and "serve-hostname" in words else image
+    return GREETINGS.get(tagged, GREETINGS.get(command, "")).replace("{hostname}", hostname)
+
+
 def ending(container: Obj) -> int | None:
     """The exit code of a program that ends at once, or None for one that stays."""
     words, image = command_line(container), short_name(container.get("image", ""))
     if not words:
-        shell = image in SHELLS and not (container.get("stdin") and container.get("tty"))
+        shell = image in SHELLS and not container.get("stdin")
         return 0 if shell or image in ONE_SHOT else None
     first = words[0].rpartition("/")[2]
     if first in ("sh", "bash", "ash") and len(words) > 2 and words[1].startswith("-") and "c" in words[1]:

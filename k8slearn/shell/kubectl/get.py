@@ -21,6 +21,7 @@ Obj = dict[str, Any]
 FLAGS: dict[str, Flag] = {
     **SELECTING,
     "output": Flag("o"),
+    "template": Flag(),
     "show-labels": switch(),
     "label-columns": Flag("L", many=True),
     "no-headers": switch(),
@@ -54,7 +55,7 @@ def get(request: Request) -> Doing:
         fail("error: a resource cannot be retrieved by name across all namespaces")
     groups = [found(request, want) for want in wants]
     missing = "".join(line + "\n" for group in groups for line in group.missing)
-    output = request.flags["output"]
+    output = _output(request)
     if output in ("", "wide"):
         several = len(wants) > 1 or request.flags["show-kind"]
         text = "\n".join(filter(None, (_table(request, g, several) for g in groups)))
@@ -66,6 +67,12 @@ def get(request: Request) -> Doing:
         return Result(stderr=missing, exit_code=1)
     single = len(objects) == 1 and sum(len(w.names) for w in wants) == 1
     return Result(written.printed(output, objects, single), missing, bool(missing))
+
+
+def _output(request: Request) -> str:
+    """``-o go-template --template=TEXT`` is ``-o go-template=TEXT``; without ``-o`` too."""
+    output, template = request.flags["output"], request.flags["template"]
+    return f"{output or 'go-template'}={template}" if template and "=" not in output else str(output)
 
 
 def _wants(request: Request) -> list[Wanted]:

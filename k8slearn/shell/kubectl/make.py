@@ -2,8 +2,8 @@
 
 With ``--dry-run=client -o yaml`` they print the manifest that they would send: the quickest way to a first draft.
 
-Left out: ``run -it`` and ``--rm`` (a pod starts only when the command has ended: use ``kubectl exec`` then), roles,
-quotas, secrets other than generic ones.
+Left out: ``run -it`` without ``--rm``, or on a node (a pod starts only when the command has ended: `attached` does it
+in three commands), roles, quotas, secrets other than generic ones.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(request: Request) -> Doing:
     if not request.words:
         usage("NAME is required for run", "run")
     name = request.words[0]
-    if flags["rm"] or flags["stdin"] or flags["tty"] or flags["attach"]:
+    if flags["rm"] or flags["attach"] or ((flags["stdin"] or flags["tty"]) and "attach" not in request.given):
         fail(
             "error: kubectl run with -i, -t, --attach or --rm is not modelled: a pod starts when the command that made "
             f"it has ended. Run `kubectl run {name} --image={flags['image']}`, then `kubectl exec {name} -- COMMAND`"
@@ -68,6 +68,10 @@ def _pod(request: Request, name: str, words: list[str]) -> Obj:
     container: Obj = {"image": flags["image"], "name": name, "resources": {}}
     if words:
         container["command" if flags["command"] else "args"] = words
+    if flags["stdin"]:
+        container |= {"stdin": True, "stdinOnce": True}
+    if flags["tty"]:
+        container["tty"] = True
     if flags["port"]:
         container["ports"] = [{"containerPort": _port(flags["port"])}]
     if flags["env"]:

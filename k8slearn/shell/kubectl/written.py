@@ -1,9 +1,9 @@
-"""Objects as text: ``-o yaml``, ``json``, ``name``, ``jsonpath=…``, ``custom-columns=…``.
+"""Objects as text: ``-o yaml``, ``json``, ``name``, ``jsonpath=…``, ``go-template=…``, ``custom-columns=…``.
 
 kubectl prints keys in alphabetical order, lists without indentation, and puts quotation marks around text that would
 otherwise be read as something else (``"80"``, ``"true"``, a date).
 
-Left out: go-template, and templates from files.
+Left out: templates from files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import yaml
 
 from k8slearn.api import yamltext
 from k8slearn.errors import Refused
-from k8slearn.shell.kubectl import jsonpath
+from k8slearn.shell.kubectl import gotemplate, jsonpath
+from k8slearn.shell.kubectl.gotemplate import go
 from k8slearn.shell.kubectl.tabs import table
 
 Obj = dict[str, Any]
@@ -83,6 +84,9 @@ def printed(output: str, objects: Sequence[Obj], single: bool) -> str:
         return "".join(name(obj) + "\n" for obj in objects)
     if form == "jsonpath":
         return _by_path(argument, whole) if equals else _missing("template format specified but no template given")
+    if form in ("go-template", "template"):
+        said = "template format specified but no template given"
+        return gotemplate.render(argument, whole) if argument else _missing(said)
     if form == "custom-columns":
         return (
             _custom(argument, objects)
@@ -123,15 +127,4 @@ def _custom(spec: str, objects: Sequence[Obj]) -> str:
 
 def _cell(path: str, obj: Obj) -> str:
     found = jsonpath.find(path.strip("{}"), obj)
-    return ",".join(_go(v) for v in found) or "<none>"
-
-
-def _go(value: Any) -> str:
-    """As Go prints a value with %v."""
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{k}:{_go(v)}" for k, v in sorted(value.items())) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(map(_go, value)) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "<nil>" if value is None else str(value)
+    return ",".join(go(v) for v in found) or "<none>"
