@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from k8slearn import api, endpoints, ground, power, shell
+from k8slearn.cni import cri
 from k8slearn.cni.skel import BINARIES, Binary
 from k8slearn.engine import Verb
 from k8slearn.errors import Refused
@@ -76,9 +77,19 @@ def run(world: World, arguments: Arguments) -> Generator[Command, None, Result]:
     scope = endpoints.resolve_source(world, on)
     if arguments.get("container"):
         endpoints.container_of(world, on, arguments["container"])
-    return (
-        yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), arguments.get("env", {}))
-    )
+    env = {**_variables(world, on, arguments.get("container", "")), **arguments.get("env", {})}
+    return (yield from shell.run(world, scope, arguments["command"], arguments.get("stdin", ""), env))
+
+
+def _variables(world: World, on: str, name: str) -> dict[str, str]:
+    """The environment of the container (the first one, unless it is named) that a command runs in; else none."""
+    pod = world.get(("api", "pods", on))
+    if pod is None:
+        return {}
+    wanted = name or pod["spec"]["containers"][0]["name"]
+    rows = cri.containers(world, f"node:{pod['spec'].get('nodeName', '')}", on)
+    found = next((row for row in reversed(rows) if (row.name, row.state) == (wanted, cri.RUNNING)), None)
+    return cri.variables(world, found) if found is not None else {}
 
 
 def kubectl(world: World, arguments: Arguments) -> Generator[Command, None, Result]:

@@ -4,7 +4,9 @@ The kubelet works it out once, when it starts the container: a ConfigMap that ch
 Where one is missing that is not optional the container cannot be made (CreateContainerConfigError): `missing` has the
 words. ``$(NAME)`` in a value stands for a variable that was said before it; ``$$`` is a dollar.
 
-Left out: ``resourceFieldRef``, Services as variables.
+The Services that were there when it started are variables too (`services`): those of its namespace, and ``kubernetes``.
+
+Left out: ``resourceFieldRef``.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from k8slearn.journal import World
+from k8slearn.journal import Table, World
 
 Obj = dict[str, Any]
 _REFERENCE = re.compile(r"\$(?:\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
@@ -52,6 +54,50 @@ def of(world: World, pod: Obj, container: Obj) -> dict[str, str]:
 
 def _expanded(reference: re.Match[str], known: dict[str, str]) -> str:
     return "$" if reference[1] is None else known.get(reference[1], reference[0])
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def services(world: World, pod: Obj) -> Pairs:
+    """The variables of the Services that a container of this pod is told of (kubelet_pods.go: getServiceEnvVarMap)."""
+    known = world.table("api", "services").index(_of_services)
+    namespace, linked = pod["metadata"]["namespace"], pod["spec"].get("enableServiceLinks", True)
+    first: Pairs = known.get("", ())
+    return (*first, *known.get(namespace, ())) if linked else first
+
+
+def _of_services(rows: Table) -> dict[str, Pairs]:
+    """The variables by namespace; without one: those of ``default/kubernetes``, which every container gets."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for key in sorted(map(str, rows)):
+        namespace = "" if key == "default/kubernetes" else key.partition("/")[0]
+        if rows[key]["spec"].get("clusterIP") not in (None, "", "None"):
+            found.setdefault(namespace, []).extend(_of_service(rows[key]))
+    return {namespace: tuple(pairs) for namespace, pairs in found.items()}
+
+
+def _of_service(service: Obj) -> Iterator[tuple[str, str]]:
+    """``WEB_SERVICE_HOST``, and the older ``WEB_PORT_80_TCP_ADDR`` (envvars.go: FromServices)."""
+    prefix, spec = _capital(service["metadata"]["name"]), service["spec"]
+    address, ports = spec["clusterIP"], spec.get("ports") or []
+    yield f"{prefix}_SERVICE_HOST", address
+    for number, port in enumerate(ports):
+        if not number:
+            yield f"{prefix}_SERVICE_PORT", str(port["port"])
+        if port.get("name"):
+            yield f"{prefix}_SERVICE_PORT_{_capital(port['name'])}", str(port["port"])
+    for number, port in enumerate(ports):
+        proto = port["protocol"]
+        url = f"{proto.lower()}://{f'[{address}]' if ':' in address else address}:{port['port']}"
+        one = f"{prefix}_PORT_{port['port']}_{proto}"
+        yield from () if number else ((f"{prefix}_PORT", url),)
+        yield from ((one, url), (f"{one}_PROTO", proto.lower()), (f"{one}_PORT", str(port["port"])))
+        yield f"{one}_ADDR", address
+
+
+def _capital(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def missing(world: World, pod: Obj, container: Obj) -> str:

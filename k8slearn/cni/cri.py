@@ -82,6 +82,8 @@ class Container:
     """It was told to stop and will have ended at this second; 0: nobody told it so."""
     ends_with: int = 0
     """The exit code that it will have then."""
+    services: tuple[tuple[str, str], ...] = ()
+    """The variables that tell of Services, as they were when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Call:
 
 
 LAST = "last"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def call(world: World, node: str, pod: str, caller: str, callee: str, method: str, **told: object) -> Put:
@@ -135,6 +138,17 @@ def containers(world: World, node: str, pod: str) -> list[Container]:
 def runs(world: World, node: str, program: str) -> bool:
     """Does a container with this process run on the machine? A daemon works on a node while its pod is up there."""
     return program in world.table(node, "container").index(_programs)
+
+
+def variables(world: World, container: Container) -> dict[str, str]:
+    """What ``env`` prints in a container: the image's, the Services', and those that the pod's spec gives it."""
+    pod = world.get(("api", "pods", container.pod))
+    if pod is None:
+        return {}
+    spec: dict[str, Any] = next((c for c in pod["spec"]["containers"] if c["name"] == container.name), {})
+    hostname = pod["spec"].get("hostname") or pod["metadata"]["name"]
+    given = {**dict(container.services), **environment_of(world, pod, spec)}
+    return {"PATH": PATH, "HOSTNAME": hostname, **given, "HOME": "/root"}
 
 
 def environment(world: World, node: str, program: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 A file names its page, says with which cluster it is followed, and has the page's commands with the facts of the outputs
 that the page promises (no more of its text). Blocks are separated by blank lines; a block is a command, lines of input,
 a line ``----`` and the promise. In a promise ``<NAME>`` is any word and is remembered, so that it must be the same word
-next time and can stand in a later command; ``<_>`` is any word, ``...`` any lines, and blanks are any blanks.
+next time and can stand in a later command; ``<_>`` is any word, ``...`` any lines; blanks are any blanks, and
+empty lines none.
 
-Commands: ``cluster KEY=VALUE…``, ``apply``, ``file NAME`` (the input is a file for ``kubectl … -f NAME``), ``$ kubectl …``,
-``NAME = kubectl …`` (remembers the output), ``node-1$ …``, ``default/web$ …``, ``outside$ …``, ``advance SECONDS``.
+Commands: ``cluster KEY=VALUE…``, ``apply``, ``file NAME`` (the input is a file for ``kubectl … -f NAME``),
+``$ kubectl …``, ``NAME = kubectl …`` (remembers the output), ``node-1$ …``, ``default/web$ …``, ``outside$ …``,
+``advance SECONDS``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ from ..transcripts import Block, _place, _value
 
 HERE = Path(__file__).parent / "pages"
 HOLE = re.compile(r"<(\w+)>")
-MANIFESTS = Path(__file__).parents[3] / "shared" / "truth" / "manifests"
 
 
 def blocks(text: str) -> list[tuple[Block, list[str] | None]]:
@@ -107,8 +108,8 @@ class Reader:
             return out + re.escape(word[at:])
 
         lines = [r"(?:.*\n)*?" if line.strip() == "..." else pattern(line) + r"\n" for line in promise]
-        said = re.fullmatch("".join(lines), printed if printed.endswith("\n") or not printed else printed + "\n")
-        assert said is not None, f"promised:\n" + "\n".join(promise) + f"\n\nprinted:\n{printed}"
+        said = re.fullmatch("".join(lines), "".join(f"{line}\n" for line in printed.splitlines() if line.strip()))
+        assert said is not None, "\n".join(["promised:", *promise, "", "printed:", printed])
         self.known |= said.groupdict()
 
 
@@ -122,3 +123,22 @@ def test_a_page_of_the_documentation_can_be_followed(path: Path) -> None:
                 reader.finds(promise, printed)
             except AssertionError as error:
                 raise AssertionError(f"{path.name}: {block.command}\n{error}") from None
+
+
+def test_a_container_knows_the_services_that_were_there_before_it() -> None:
+    cluster = Cluster(nodes=1)
+    cluster.kubectl("create namespace shop")
+    cluster.kubectl("create service clusterip my-db --tcp=5432 --clusterip=10.96.7.7 -n shop")
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: shop}\nspec: %s"
+    one = "{containers: [{name: c, image: nginx, env: [{name: MY_DB_PORT, value: mine}]}]}"
+    cluster.apply(pod % ("web", one))
+    cluster.apply(pod % ("unlinked", one.replace("{containers", "{enableServiceLinks: false, containers")))
+    cluster.kubectl("create service clusterip late --tcp=1 -n shop")
+    found = dict(line.split("=", 1) for line in cluster.pod("web", "shop").run("env").stdout.splitlines())
+    assert found["MY_DB_SERVICE_HOST"] == found["MY_DB_PORT_5432_TCP_ADDR"] == "10.96.7.7"
+    assert (found["MY_DB_SERVICE_PORT"], found["MY_DB_PORT"], found["HOSTNAME"]) == ("5432", "mine", "web")
+    assert found["KUBERNETES_PORT_443_TCP"] == "tcp://10.96.0.1:443"
+    assert not [name for name in found if name.startswith("LATE")]
+    other = cluster.kubectl("exec unlinked -n shop -- printenv")
+    assert "KUBERNETES_SERVICE_HOST=10.96.0.1" in other
+    assert "MY_DB_SERVICE_HOST" not in other

@@ -93,6 +93,7 @@ def _made(pod: Pod, sandbox: Sandbox, spec: Obj, before: Container | None, init:
         init=init,
         program=programs.program(spec),
         backoff=_next_backoff(before),
+        services=environment.services(pod.world, pod.obj),
     )
 
 

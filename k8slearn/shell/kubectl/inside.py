@@ -41,8 +41,10 @@ def execute(request: Request) -> Doing:
     container, notice = _container(request, pod)
     scope = _scope(request, pod, container)
     stdin = request.process.stdin if request.flags["stdin"] else ""
-    inside = _running(request, pod, container)
-    result = yield from process.run(request.world, scope, list(request.after), stdin, container=inside)
+    row = _running(request, pod, container)
+    env = cri.variables(request.world, row) if row is not None else {}
+    inside = row.id if row is not None else ""
+    result = yield from process.run(request.world, scope, list(request.after), stdin, env, inside)
     missing = f"sh: 1: {request.after[0]}: not found\n"
     if result.exit_code == 127 and result.stderr == missing:
         why = (
@@ -54,11 +56,11 @@ def execute(request: Request) -> Doing:
     return Result(result.stdout, notice + result.stderr + ended, result.exit_code)
 
 
-def _running(request: Request, pod: Obj, container: str) -> str:
-    """The id of the container of this name that runs."""
+def _running(request: Request, pod: Obj, container: str) -> cri.Container | None:
+    """The container of this name that runs."""
     node, path = f"node:{pod['spec']['nodeName']}", f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
     rows = cri.containers(request.world, node, path)
-    return next((c.id for c in reversed(rows) if c.name == container and c.state == cri.RUNNING), "")
+    return next((c for c in reversed(rows) if c.name == container and c.state == cri.RUNNING), None)
 
 
 def pod_of(request: Request, word: str) -> Obj:
