@@ -207,3 +207,18 @@ def test_a_job_starts_a_pod_and_keeps_it_when_the_job_goes_on() -> None:
     cluster.delete("job", "sum")
     cluster.advance(30)
     assert names(cluster) == []
+
+
+def test_a_replicaset_adopts_a_pod_that_fits_and_deletes_what_is_too_much() -> None:
+    cluster = Cluster(nodes=1)
+    spec = {"containers": [{"name": "c", "image": "nginx"}]}
+    named = {"name": "mine", "labels": {"app": "web"}}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": spec})
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": spec}
+    wanted = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    cluster.apply({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"}, "spec": wanted})
+    [pod] = cluster.get("pods")
+    assert (pod["metadata"]["name"], pod["metadata"]["ownerReferences"][0]["name"]) == ("mine", "web")
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {**named, "name": "late"}, "spec": spec})
+    cluster.advance(60)
+    assert [p["metadata"]["name"] for p in cluster.get("pods")] == ["mine"]

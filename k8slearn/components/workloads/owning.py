@@ -48,7 +48,8 @@ def owned(world: World, table: str, owner: Obj) -> list[Obj]:
 
 def adopted(world: World, table: str, owner: Obj) -> Commands:
     """Become the controller of those objects of the namespace that fit the selector and have none."""
-    for orphan in world.table("api", table).index(_orphans).get(owner["metadata"]["namespace"], ()):
+    orphans = world.table("api", table).index(_by_owner).get(f"nobody's in {owner['metadata']['namespace']}", ())
+    for orphan in orphans:
         if selectors.matches(owner["spec"]["selector"], selectors.labels(orphan)):
             metadata = {**orphan["metadata"], "ownerReferences": [reference(owner)]}
             yield Put(key_of(world, orphan), stamped(world, {**orphan, "metadata": metadata}), key_of(world, owner))
@@ -148,20 +149,13 @@ def sorted_deep(value: Any) -> Any:
     return [sorted_deep(part) for part in value] if isinstance(value, list) else value
 
 
-def _orphans(rows: Table) -> dict[str, list[Obj]]:
-    """The objects that no controller owns and nobody deletes, by namespace."""
-    found: dict[str, list[Obj]] = {}
-    for name in sorted(map(str, rows)):
-        metadata = rows[name]["metadata"]
-        if not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):
-            found.setdefault(metadata["namespace"], []).append(rows[name])
-    return found
-
-
 def _by_owner(rows: Table) -> dict[str, list[Obj]]:
+    """The objects by the uid of their controller; those that nobody owns or deletes by their namespace."""
     found: dict[str, list[Obj]] = {}
     for name in sorted(map(str, rows)):
-        owner = controller(rows[name])
+        metadata, owner = rows[name]["metadata"], controller(rows[name])
         if owner is not None:
             found.setdefault(owner["uid"], []).append(rows[name])
+        elif not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):
+            found.setdefault(f"nobody's in {metadata['namespace']}", []).append(rows[name])
     return found
