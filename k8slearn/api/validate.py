@@ -15,7 +15,7 @@ from typing import Any
 
 from k8slearn.api import names, validate_ingress, validate_network, validate_pod, validate_service, validate_workloads
 from k8slearn.api.kinds import Kind
-from k8slearn.api.status import bad, banned, invalid, required
+from k8slearn.api.status import bad, banned, invalid, required, unsupported
 
 Obj = dict[str, Any]
 _LABEL_NAMED = {"Namespace", "Service"}
@@ -142,7 +142,18 @@ def _definition_names(obj: Obj, spec: Obj) -> list[str]:
 def _node(obj: Obj) -> list[str]:
     spec = obj.get("spec") or {}
     blocks = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
-    return [bad(f"spec.podCIDRs[{i}]", b, why) for i, b in enumerate(blocks) for why in names.cidr(b)]
+    wrong = []
+    for i, taint in enumerate(spec.get("taints") or ()):
+        here, effect = f"metadata.taints[{i}]", taint.get("effect", "")
+        wrong += [bad(f"{here}.key", taint.get("key", ""), why) for why in names.qualified(taint.get("key", ""))]
+        if not effect:
+            wrong.append(required(f"{here}.effect"))
+        elif effect not in _EFFECTS:
+            wrong.append(unsupported(f"{here}.effect", effect, _EFFECTS, in_order=True))
+    return wrong + [bad(f"spec.podCIDRs[{i}]", b, why) for i, b in enumerate(blocks) for why in names.cidr(b)]
+
+
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 _TIMES = re.compile(r"(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every \S+|(\S+\s+){4}\S+)")

@@ -53,9 +53,10 @@ def cluster_from(make: Callable[..., Cluster], source: Path | list[Obj], **wante
 def _decoded(obj: Obj) -> Obj:
     """The object, which has the types that its kind wants. Raises the API server's refusal."""
     kind = kinds.BY_KIND.get((obj["apiVersion"].rpartition("/")[0], obj["kind"]))
-    if kind is not None:
-        decode(kind, obj)
-    return obj
+    metadata = obj.get("metadata") or {}
+    if not (isinstance(metadata.get("name"), str) and metadata["name"]) and not metadata.get("generateName"):
+        raise Refused("error: resource name may not be empty")
+    return obj if kind is None else decode(kind, obj)
 
 
 def _ground(nodes: list[Obj], objects: list[Obj], network: str | None) -> dict[str, Any]:

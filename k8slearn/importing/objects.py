@@ -53,7 +53,7 @@ def identity(obj: Obj) -> tuple[str, str, str, str]:
     """(group, kind, namespace, name)"""
     metadata = obj.get("metadata") or {}
     group = obj["apiVersion"].rpartition("/")[0]
-    return group, obj["kind"], metadata.get("namespace") or "", metadata.get("name") or ""
+    return group, obj["kind"], str(metadata.get("namespace") or ""), str(metadata.get("name") or "")
 
 
 def from_a_server(obj: Obj) -> bool:
@@ -88,7 +88,7 @@ def by_hand(obj: Obj, others: There) -> bool:
 
 def by_a_controller(obj: Obj, others: There) -> bool:
     """Did a controller make this object, or does every cluster have it?"""
-    if obj["kind"] in NEVER or identity(obj) in EACH_HAS or obj["metadata"]["name"] == "kube-root-ca.crt":
+    if obj["kind"] in NEVER or identity(obj) in EACH_HAS or identity(obj)[3] == "kube-root-ca.crt":
         return True
     return not _MADE.get(obj["kind"], _of_a_person)(obj, others)
 
