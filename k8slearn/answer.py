@@ -5,11 +5,13 @@ pod behind. Each may fail for reasons of its own, and only the proxy knows why a
 all of it, and `explain()` says it in sentences: what was compared with what, who saw whom, and for a failure what
 would have to be otherwise (tried on a copy before it is said).
 
-Left out: one smallest change for failures of the rules' own objects (a wrong Service name is named, and not mended).
+Left out: a smallest change for a Service or a port that is not there (they are named, and not mended).
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -22,6 +24,8 @@ from k8slearn.trace import Attempt, Compared, Served, Trace
 from k8slearn.verbs import Asked, Question
 
 Tracing = Callable[[Asked], Trace]
+GROUP = "gateway.networking.k8s.io"
+GRANT = re.compile(r"Backend ref to (\S+) ([^/\s]+)/(\S+) not permitted")
 NAMES = {"nginx": "nginx", "envoy": "Envoy"}
 
 
@@ -227,8 +231,31 @@ def _hints(found: Answer) -> Iterator[str]:
     served = found.served[-1]
     if not served.chosen:
         yield from _nearest(found, found.served[0])
-    elif not served.problem and not served.attempts and not served.location:
+    elif served.problem:
+        yield from _granted(found, served)
+    elif not served.attempts and not served.location:
         yield f"{served.backend} has no endpoint that is ready: `kubectl get endpointslices` shows whom it leads to."
+
+
+def _granted(found: Answer, served: Served) -> Iterator[str]:
+    """Where a ReferenceGrant is what lacks, one is applied to a copy, and the request asked again."""
+    lacks = GRANT.search(served.problem)
+    chosen = next((one.because for one in served.compared if one.taken), None)
+    route = found.engine.world.get(chosen.key) if chosen is not None else None
+    if lacks is None or route is None:
+        return
+    source = {"group": GROUP, "kind": route["kind"], "namespace": route["metadata"]["namespace"]}
+    spec = {"from": [source], "to": [{"group": "", "kind": lacks[1], "name": lacks[3]}]}
+    grant = {"apiVersion": f"{GROUP}/v1beta1", "kind": "ReferenceGrant", "spec": spec}
+    grant["metadata"] = {"name": f"from-{source['namespace']}", "namespace": lacks[2]}
+    copy = found.engine.at(found.engine.journal.revision)
+    copy.do("apply", {"source": json.dumps(grant), "namespace": lacks[2]})
+    again: Attempt = copy.ask("request", found.question).attempt
+    if _through(again):
+        yield (
+            f"The smallest change (tried on a copy): a ReferenceGrant in the namespace {lacks[2]} that lets "
+            f"{route['kind']} objects of {source['namespace']} refer to {lacks[1]} {lacks[3]}."
+        )
 
 
 def _nearest(found: Answer, served: Served) -> Iterator[str]:

@@ -167,6 +167,16 @@ def test_another_namespace_has_to_grant_the_reference() -> None:
     assert parent(cluster, "httproute", "shop")["ResolvedRefs"] == ("False", "RefNotPermitted")
     fates = {(str(f.probability), f.status) for f in ask(cluster, "http://shop.example/cart").fates()}
     assert fates == {("10/11", "200 OK"), ("1/11", "500 Internal Server Error")}, "its share is answered with 500"
+    alone = cluster.at(cluster.journal.revision)
+    alone.apply(
+        ROUTE.replace("name: v1, port: 80, weight: 90", "name: v1, port: 80, namespace: other, weight: 1").replace(
+            "10}", "0}"
+        )
+    )
+    assert (
+        "a ReferenceGrant in the namespace other that lets HTTPRoute objects of default"
+        in ask(alone, "http://shop.example/cart").explain()
+    )
     grant = {"from": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "default"}]}
     spec = {**grant, "to": [{"group": "", "kind": "Service", "name": "v1"}]}
     named = {"apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant"}

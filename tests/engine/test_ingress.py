@@ -212,3 +212,15 @@ def test_a_trace_of_the_node_port_is_answered_by_the_controller(cluster: Cluster
     assert found.outcome == "connected"
     assert found.answered_by is not None
     assert found.answered_by.startswith("ingress-nginx/")
+
+
+def test_a_capture_in_the_controllers_pod_has_both_connections(cluster: Cluster) -> None:
+    pod = cluster.get("pods", namespace="ingress-nginx")[0]
+    curl(cluster, f"-H 'Host: shop.example' http://192.168.64.12:{PORTS}/cart")
+    place = cluster.pod(pod["metadata"]["name"], "ingress-nginx")
+    lines = [line for line in place.run("tcpdump -ni eth0").stdout.splitlines() if "Flags [S]" in line]
+    own = pod["status"]["podIP"]
+    assert [f"> {own}.80:" in line for line in lines] == [True, False], "the client's, then nginx's own"
+    assert f"IP {own}." in lines[1]
+    remembered = cluster.node(pod["spec"]["nodeName"]).run("conntrack -L").stdout
+    assert f"src={own} dst=10.244." in remembered

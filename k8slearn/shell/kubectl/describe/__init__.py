@@ -38,6 +38,7 @@ PAGES: Mapping[str, Page] = {
     "Job": workloads.job,
     "NetworkPolicy": network.policy,
     "Ingress": network.ingress,
+    "IngressClass": network.ingress_class,
     "Namespace": namespaced.namespace,
     "ConfigMap": namespaced.configmap,
     "Secret": namespaced.secret,

@@ -6,7 +6,7 @@ enforces it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from k8slearn.api import selectors
@@ -97,6 +97,7 @@ def ingress(request: Request, obj: Obj) -> Iterator[str]:
     yield f"Ingress Class:\t{spec.get('ingressClassName', '<none>')}"
     backend = spec.get("defaultBackend")
     yield f"Default backend:\t{_backend(request, obj, backend) if backend else '<default>'}"
+    yield from _tls(spec.get("tls") or ())
     yield "Rules:"
     yield "  Host\tPath\tBackends"
     yield "  ----\t----\t--------"
@@ -107,6 +108,22 @@ def ingress(request: Request, obj: Obj) -> Iterator[str]:
     if not spec.get("rules"):
         yield f"  *\t*\t{_backend(request, obj, backend) if backend else '<default>'}"
     yield from words.annotated(obj)
+    yield from words.events(request, obj)
+
+
+def _tls(entries: Iterable[Obj]) -> Iterator[str]:
+    for n, entry in enumerate(entries):
+        if n == 0:
+            yield "TLS:"
+        hosts, secret = ",".join(entry.get("hosts") or ()), entry.get("secretName")
+        yield f"  {secret} terminates {hosts}" if secret else f"  SNI routes {hosts}"
+
+
+def ingress_class(request: Request, obj: Obj) -> Iterator[str]:
+    yield f"Name:\t{obj['metadata']['name']}"
+    yield from words.labels(obj)
+    yield from words.annotated(obj)
+    yield f"Controller:\t{obj['spec']['controller']}"
     yield from words.events(request, obj)
 
 
