@@ -10,6 +10,7 @@ Left out: a smallest change for a Service or a port that is not there (they are 
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,7 @@ class RequestFate(NamedTuple):
     answered_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """What a client heard of its request, and why."""
 
@@ -111,6 +112,15 @@ class Answer:
 
     def __str__(self) -> str:
         return self.explain()
+
+    def __repr__(self) -> str:
+        return self.explain()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The sentences, and a picture of each connection."""
+        said = self.explain()
+        pictures = [connection.svg() for connection in (self.first, self.second) if connection is not None]
+        return {"text/plain": said, "text/html": "".join([f"<pre>{html.escape(said)}</pre>", *pictures])}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

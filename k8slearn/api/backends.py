@@ -3,7 +3,7 @@
 A proxy does not send to a Service's address: it watches the EndpointSlices itself and opens connections to the pods,
 so that it can weigh, retry and keep sessions. Of the Service it takes the port's *name*, by which slices know it.
 
-Left out: Services of type ExternalName, zone hints, endpoints that are terminating.
+Left out: Services of type ExternalName, zone hints, endpoints that are terminating, IPv6 endpoints.
 """
 
 from __future__ import annotations

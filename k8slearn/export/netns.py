@@ -9,7 +9,7 @@ Everything happens in namespaces whose names begin with a prefix of this cluster
 is touched.
 
 Left out: what kernels have learned (connections, neighbours, a bridge's learned ports): a new cluster has forgotten
-them. Containers are not run: whatever listens is one small Python process.
+them. Containers are not run: whatever listens is one small Python process, and a reverse proxy's pod asks nobody.
 """
 
 from __future__ import annotations

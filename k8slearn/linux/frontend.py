@@ -92,6 +92,10 @@ class Route:
     rewrite_host: str = ""
     headers: Headers = ()
     mirrors: tuple[Backend, ...] = ()
+    answer: Headers = ()
+    """What is changed of the answer's headers."""
+    timeout: float = 0.0
+    """Seconds in which the answer has to be there; 0: nobody said so."""
 
 
 @dataclass(frozen=True, slots=True)

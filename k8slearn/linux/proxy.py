@@ -10,15 +10,15 @@ Two connections, and so two walks: each through its own routes, rules and conntr
 its client; who really asked stands only in the header ``X-Forwarded-For``. By which rule a request goes
 `frontend.py` says. What the client hears when nobody can be asked or the second connection fails is each program's own:
 
-===================  =====================  ===========================
+===================  =====================  ===============================================
 what happened        nginx                  Envoy
-===================  =====================  ===========================
+===================  =====================  ===============================================
 no rule fits         404                    404
 nobody serves        503                    503
 connection refused   502                    503 (reset reason)
 no way there         502                    503
-silence              504 after 3 tries      503 after 10 s
-===================  =====================  ===========================
+silence              504 after 3 tries      503 after 10 s, or 504 after the rule's time-out
+===================  =====================  ===============================================
 
 Envoy's and nginx's own words: envoyproxy/envoy source/common/http/utility.cc, nginx's ngx_http_special_response.c.
 What is passed on unread (TCP, or TLS by its server name) has no status: the proxy hangs up.
@@ -103,6 +103,7 @@ DIALECTS: Mapping[str, Dialect] = {
                 "Network is unreachable",
             ),
             "timeout": ("503 Service Unavailable", RESET + "reset reason: connection timeout"),
+            "late": ("504 Gateway Timeout", "upstream request timeout"),
             "plain": ("400 Bad Request", ""),
         },
     ),
@@ -126,6 +127,12 @@ class Visit:
     @property
     def dialect(self) -> Dialect:
         return DIALECTS[self.front.dialect]
+
+    @property
+    def patience(self) -> float:
+        """How long it waits for a backend."""
+        said = self.route.timeout if self.route is not None else 0.0
+        return min(said or self.dialect.patience, self.dialect.patience)
 
     def page(self, what: str) -> str:
         """A page of the proxy's own."""
@@ -198,10 +205,19 @@ def _proxied(visit: Visit, route: Route) -> str:
     visit.asked = _asked(visit, backend, _request(visit, route, backend))
     outcome = visit.asked[-1].ending.outcome
     if outcome != "connected":
-        return visit.page(outcome)
+        return visit.page("late" if outcome == "timeout" and visit.patience < visit.dialect.patience else outcome)
     answer = visit.asked[-1].ending.payload
     visit.note(listen.status(answer))
-    return answer
+    return _answered(answer, route.answer) if route.answer else answer
+
+
+def _answered(answer: str, changes: Headers) -> str:
+    """A backend's answer with other headers."""
+    told, _, body = answer.partition("\r\n\r\n") if answer.startswith(listen.HTTP) else ("", "", answer)
+    pairs = [line.partition(": ")[::2] for line in told.split("\r\n")[1:]]
+    headers = _changed(tuple(pairs), changes)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"{listen.HTTP}{listen.status(answer)}\r\n{lines}\r\n{body}"
 
 
 def _unread(visit: Visit) -> str | None:
@@ -276,7 +292,7 @@ def _first(visit: Visit, backend: Backend) -> int:
 
 def _connect(visit: Visit, place: Place, text: str) -> Attempt:
     """A conversation inside a conversation: in the same world, with the same dice, on the outer one's time."""
-    net, patience = visit.net, visit.dialect.patience
+    net, patience = visit.net, visit.patience
     inner = net.within(net.time + patience)
     learned: list[Command] = []
     walk = attempt.connect(net.world, visit.skb.netns, *place, request=text, within=inner)

@@ -1,7 +1,7 @@
 """``wget``: GNU wget 1.21 on a machine, BusyBox wget in a container, as most images have it.
 
-Left out: https, recursion, saving to a file (``-O -`` prints; another file is written nowhere), dates, and
-progress bars.
+Left out: https, redirects, recursion, more than one ``--header``, saving to a file (``-O -`` prints; another file is
+written nowhere), dates, and progress bars.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from k8slearn.errors import CommandError
 from k8slearn.journal import Command
 from k8slearn.linux import socket
 from k8slearn.linux.program import Result, Running
-from k8slearn.shell.http import Fetched, fetch, parse
+from k8slearn.shell.http import Fetched, Words, fetch, parse
 from k8slearn.shell.process import Process
 
 WITH_VALUE = {"-O": "output", "-T": "timeout", "-t": "tries", "--timeout": "timeout", "--tries": "tries"}
@@ -53,7 +53,9 @@ def _run(process: Process, asked: Asked) -> Generator[Command, None, Result]:
     if url is None:
         raise CommandError(f"{asked.url}: Invalid URL.\n", 1)
     patience = min(asked.patience, process.limit)
-    fetched = yield from fetch(process, url, patience)
+    said = asked.told.get("header", "").partition(":")
+    headers = ((said[0].strip(), said[2].strip()),) if said[1] else ()
+    fetched = yield from fetch(process, url, patience, words=Words(headers=headers))
     if process.limit <= patience and fetched.ending.outcome == "timeout":
         return Result(exit_code=124)
     stdout = fetched.body if asked.told.get("output") == "-" and "spider" not in asked.told else ""

@@ -122,6 +122,17 @@ def test_tls_ends_at_the_listener_whose_name_the_client_says(shop: Cluster) -> N
     assert ask(shop, "http://shop.example/cart", 443).status == 400
 
 
+def test_a_listener_without_its_certificate_is_not_programmed() -> None:
+    cluster = cluster_with(ROUTE)
+    cluster.kubectl("delete secret cert")
+    listener = cluster.get("gateway", "eg")["status"]["listeners"][1]
+    told = {one["type"]: (one["status"], one["reason"]) for one in listener["conditions"]}
+    assert told["ResolvedRefs"] == ("False", "InvalidCertificateRef")
+    assert told["Programmed"] == ("False", "Invalid")
+    assert ask(cluster, "https://shop.example/cart", 443).outcome == "unreachable"
+    assert ask(cluster, "http://shop.example/cart").status == 200
+
+
 def test_a_tls_route_sees_the_server_name_and_not_the_path() -> None:
     cluster = cluster_with(
         API + "kind: TLSRoute\nmetadata: {name: db}\nspec:\n  parentRefs: [{name: eg}]\n  hostnames: [db.sealed]\n"
@@ -215,6 +226,24 @@ def test_envoys_words_differ_from_nginxs() -> None:
     cluster.kubectl("delete pod v2")
     found = ask(cluster, "http://shop.example/cart")
     assert (found.reason, found.body) == ("503 Service Unavailable", "no healthy upstream")
+
+
+def test_a_rule_may_wait_less_and_change_the_answers_headers() -> None:
+    deny = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed}\n"
+    more = "    timeouts: {request: 1500ms}\n    filters:\n"
+    more += "    - type: ResponseHeaderModifier\n      responseHeaderModifier: {set: [{name: X-Shop, value: open}]}\n"
+    only = ROUTE.replace("weight: 10", "weight: 0")
+    cluster = cluster_with(only + more, network="calico")
+    port = cluster.get("svc", "envoy-default-eg-e41e7b31", "envoy-gateway-system")["spec"]["ports"][0]["nodePort"]
+    envoy = next(
+        p for p in cluster.get("pods", namespace="envoy-gateway-system") if "default-eg" in p["metadata"]["name"]
+    )
+    said = f"curl -si -H 'Host: shop.example' http://{envoy['status']['hostIP']}:{port}/cart"
+    assert "X-Shop: open" in cluster.outside().run(said).stdout
+    cluster.apply(deny + "spec: {podSelector: {matchLabels: {app: v1}}}\n")
+    found = ask(cluster, "http://shop.example/cart")
+    assert (found.reason, found.body) == ("504 Gateway Timeout", "upstream request timeout")
+    assert round(found.attempt.seconds, 3) == 1.5, "and the client waited as long"
 
 
 def test_a_gateway_that_goes_takes_its_envoy_along() -> None:

@@ -224,3 +224,17 @@ def test_a_capture_in_the_controllers_pod_has_both_connections(cluster: Cluster)
     assert f"IP {own}." in lines[1]
     remembered = cluster.node(pod["spec"]["nodeName"]).run("conntrack -L").stdout
     assert f"src={own} dst=10.244." in remembered
+
+
+def test_a_notebook_shows_the_sentences_and_both_connections(cluster: Cluster) -> None:
+    found = cluster.request("outside", "http://shop.example/cart", connect_to=NODE)
+    shown = found._repr_mimebundle_()
+    assert shown["text/plain"] == repr(found) == found.explain()
+    assert shown["text/html"].count("<svg") == 2
+    told = found.to_dict()
+    assert (told["status"], told["first"]["outcome"], told["second"]["outcome"]) == (200, "connected", "connected")
+
+
+def test_wget_names_a_host_in_a_header(cluster: Cluster) -> None:
+    said = cluster.outside().run(f"wget -qO- --header='Host: shop.example' http://192.168.64.12:{PORTS}/hostname")
+    assert said.stdout.startswith("front-")

@@ -11,7 +11,7 @@ what `linux/proxy.py` goes by. It needs the API's definitions: without them a cl
 
 Installed as in life: ``kubectl apply -f https://…/envoy-gateway/…/install.yaml``, then a GatewayClass.
 
-Left out: Envoy Gateway's own policies (BackendTrafficPolicy and the like), xDS as packets, UDPRoute.
+Left out: Envoy Gateway's own policies (BackendTrafficPolicy and the like), xDS as packets, UDPRoute, listening on IPv6.
 """
 
 from __future__ import annotations

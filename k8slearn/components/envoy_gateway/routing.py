@@ -8,12 +8,14 @@ A GRPCRoute is the same in other words: a call of ``shop.Cart/Add`` is a POST of
 goes by the server name alone, and a TCPRoute by the port alone. A backend that cannot be referred to keeps its share:
 of its weight the requests are answered with 500.
 
-Left out: timeouts, retries, session persistence, CORS and changes of an answer's headers (they are stored, and nothing
-happens), the isolation of listeners that share a port and a host, certificates that belong to several listeners.
+Left out: retries, session persistence and CORS (they are stored, and nothing happens), the headers that every answer
+has (nobody can take them away), percentages of mirrors (all is mirrored), the isolation of listeners that share a port
+and a host, certificates that belong to several listeners.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -77,6 +79,7 @@ def _routes(world: World, route: Obj, hosts: tuple[str, ...]) -> Iterator[Route]
                     key,
                     (str(meta.get("creationTimestamp", "")), name, number),
                     LAYERS.get(route["kind"], "http"),
+                    timeout=_seconds(rule.get("timeouts") or {}),
                     **_filters(world, route, rule.get("filters") or ()),
                 )
 
@@ -118,6 +121,8 @@ def _filters(world: World, route: Obj, filters: Iterable[Obj]) -> dict[str, Any]
     said: dict[str, Any] = {}
     for one in filters:
         said["headers"] = (*said.get("headers", ()), *_changes(one))
+        if "responseHeaderModifier" in one:
+            said["answer"] = (*said.get("answer", ()), *_modified(one["responseHeaderModifier"]))
         if "requestRedirect" in one:
             said["redirect"] = _redirect(one["requestRedirect"])
         if "urlRewrite" in one:
@@ -129,8 +134,21 @@ def _filters(world: World, route: Obj, filters: Iterable[Obj]) -> dict[str, Any]
     return said
 
 
+def _seconds(timeouts: Obj) -> float:
+    """The shorter of a rule's time-outs, as the API writes durations (``1m30s``, ``500ms``); 0: none."""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    found = [
+        sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|h|m|s)", str(timeouts.get(name, ""))))
+        for name in ("request", "backendRequest")
+    ]
+    return min((seconds for seconds in found if seconds), default=0.0)
+
+
 def _changes(one: Obj) -> Headers:
-    modifier = one.get("requestHeaderModifier") or {}
+    return _modified(one.get("requestHeaderModifier") or {})
+
+
+def _modified(modifier: Obj) -> Headers:
     return (
         *(("set", h["name"], h["value"]) for h in modifier.get("set") or ()),
         *(("add", h["name"], h["value"]) for h in modifier.get("add") or ()),
