@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
+from k8slearn.explain import ASKED
 from k8slearn.linux import frontend, listen
 from k8slearn.trace import Attempt, Compared, Served, Trace
 from k8slearn.verbs import Asked, Question
@@ -239,7 +240,9 @@ def _hints(found: Answer) -> Iterator[str]:
     if not found.served or not found.served[0].status.startswith(("404", "503", "500", "hung up")):
         return
     served = found.served[-1]
-    if not served.chosen:
+    if not found.engine.remedies:
+        yield ASKED
+    elif not served.chosen:
         yield from _nearest(found, found.served[0])
     elif served.problem:
         yield from _granted(found, served)

@@ -49,7 +49,7 @@ def explain(trace: Trace, engine: Engine, question: Question, hidden: int = 0) -
     step = trace.attempt.decisive
     if trace.outcome == "connected":
         lines += [*_translations(trace), *_seen(trace), *_chance(trace), *_rests_on(trace, world, question)]
-        lines += refusals.unenforced(world, trace)
+        lines += [*refusals.unenforced(world, trace), *_proxied(trace)]
     elif step is not None:
         told = engine.journal.entries[hidden : trace.revision]
         found = refusals.of_step(world, step) if refusals.by_policy(step) else _address(engine, question, trace)
@@ -60,6 +60,15 @@ def explain(trace: Trace, engine: Engine, question: Question, hidden: int = 0) -
 
 def _address(engine: Engine, question: Question, trace: Trace) -> tuple[str, ...]:
     return services.finding(Case(engine, question, trace.attempt, Fraction(0))).lines
+
+
+def _proxied(trace: Trace) -> list[str]:
+    """Who answered may only carry requests: what it said to this one, and how to ask for another."""
+    return [
+        f"A reverse proxy answered: {one.status}, to a request that names no host. What becomes of one for a host and "
+        f'a path, cluster.request("{trace.source}", "http://HOST/PATH", ...) asks.'
+        for one in trace.attempt.served[-1:]
+    ]
 
 
 def _unresolved(trace: Trace, world: World) -> list[str]:

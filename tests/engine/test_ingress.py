@@ -212,6 +212,7 @@ def test_a_trace_of_the_node_port_is_answered_by_the_controller(cluster: Cluster
     assert found.outcome == "connected"
     assert found.answered_by is not None
     assert found.answered_by.startswith("ingress-nginx/")
+    assert "A reverse proxy answered: 404 Not Found, to a request that names no host" in found.explain()
 
 
 def test_a_capture_in_the_controllers_pod_has_both_connections(cluster: Cluster) -> None:
@@ -238,3 +239,11 @@ def test_a_notebook_shows_the_sentences_and_both_connections(cluster: Cluster) -
 def test_wget_names_a_host_in_a_header(cluster: Cluster) -> None:
     said = cluster.outside().run(f"wget -qO- --header='Host: shop.example' http://192.168.64.12:{PORTS}/hostname")
     assert said.stdout.startswith("front-")
+
+
+def test_an_exercise_keeps_the_remedy_to_itself() -> None:
+    cluster = shop()
+    cluster.engine.remedies = False
+    said = cluster.request("outside", "http://shop.exampel/cart", connect_to=NODE).explain()
+    assert "smallest change" not in said
+    assert "That is what this exercise asks you" in said
