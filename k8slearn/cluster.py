@@ -230,7 +230,9 @@ class Cluster:
         """
         from k8slearn.answer import answer
 
-        _must_be_text(url=url, connect_to=connect_to, method=method, **dict(headers or {}))
+        if headers is not None and not isinstance(headers, Mapping):
+            raise Refused(f"headers is a dict of names and texts, not {headers!r:.80}")
+        _must_be_text(url=url, connect_to=connect_to, method=method, **{str(n): v for n, v in (headers or {}).items()})
         question = {"source": _named(source), "url": url, "connect_to": connect_to, "method": method}
         return answer(self.engine, {**question, "headers": dict(headers or {})}, self._trace)
 

@@ -8,8 +8,9 @@ progress meter.
 
 An https request needs ``-k``: no certificate here is signed by anybody whom curl trusts.
 
-Left out: schemes other than http and https, request bodies (``-d`` makes it a POST), cookies, what ``-v`` tells of TLS;
-options that change none of the network's part are accepted (``-4 -g ...``).
+Left out: schemes other than http and https, request bodies (``-d`` makes it a POST), cookies, what ``-v`` tells of
+TLS, error 35 where a server does not speak TLS (its 400 is printed); options that change none of the network's part are
+accepted (``-4 -g ...``).
 """
 
 from __future__ import annotations

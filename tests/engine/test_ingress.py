@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from k8slearn import Cluster, manifests
@@ -247,3 +249,22 @@ def test_an_exercise_keeps_the_remedy_to_itself() -> None:
     said = cluster.request("outside", "http://shop.exampel/cart", connect_to=NODE).explain()
     assert "smallest change" not in said
     assert "That is what this exercise asks you" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"url": "ftp://shop.example"}, "a URL is like http://shop.example/cart, not 'ftp://shop.example'"),
+        ({"url": "http://shop.example/", "connect_to": NODE + "0000"}, "a port is a number from 1 to 65535"),
+        ({"url": "http://shop.example/", "headers": ["Host"]}, "headers is a dict of names and texts"),
+        ({"url": 80}, "url is text, not 80"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_a_sentence(cluster: Cluster, asked: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        cluster.request("outside", **asked)
+
+
+def test_a_name_that_nobody_knows_is_unresolved(cluster: Cluster) -> None:
+    found = cluster.request("outside", "http://shop.example/cart")
+    assert (found.outcome, found.status, found.second) == ("unresolved", 0, None)
