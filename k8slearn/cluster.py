@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k8slearn.answer import Answer
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
+    from k8slearn.lookups import Looked
     from k8slearn.reach import Matrix
     from k8slearn.shell.kubectl.attached import Steps
     from k8slearn.shell.learned import Plugin
@@ -72,8 +73,9 @@ class Cluster:
     as a dict (``{{.PodCIDR}}`` in it is each node's pod range), or None: no network plugin yet, so the nodes are
     NotReady. The three CIDRs are the node, pod and cluster networks; with each as ``"v4,v6"`` the
     cluster is dual-stack (`k8slearn.ranges`). `topology` says what is under the nodes where that
-    is more than one switch and one router (`k8slearn.topology`). Raises `Refused` with one sentence when the arguments
-    make no cluster.
+    is more than one switch and one router (`k8slearn.topology`). With `dns` True CoreDNS is installed
+    as kubeadm does it; without it names are unresolved until somebody applies its manifest. Raises
+    `Refused` with one sentence when the arguments make no cluster.
     """
 
     def __init__(
@@ -87,9 +89,10 @@ class Cluster:
         kubernetes: str | None = None,
         seed: int = 0,
         topology: Mapping[str, Any] | str | Topology | None = None,
+        dns: bool | str | None = None,
     ) -> None:
         networks = (node_cidr, pod_cidr, service_cidr)
-        dials = {"proxy": proxy, "kubernetes": kubernetes, "seed": seed, "topology": topology}
+        dials = {"proxy": proxy, "kubernetes": kubernetes, "seed": seed, "topology": topology, "dns": dns}
         self._hold(k8slearn.settings.settings(nodes, network, *networks, **dials))
 
     def _hold(self, settings: Settings) -> None:
@@ -248,7 +251,20 @@ class Cluster:
             asked.revision,
             asked.attempt,
             faces(self.engine, asked),
+            asked.lookup,
         )
+
+    def lookup(self, source: Endpoint, name: str, type: str = "") -> Looked:
+        """Resolve a name as a program there would: every query that leaves, who answers, and what it comes to.
+
+        Without a `type` it is ``getaddrinfo()``: A and AAAA of each name of the search list, until one has an
+        address. Changes nothing. Raises Refused for what is no name or no source.
+        """
+        from k8slearn.lookups import Looked
+
+        arguments = {"source": _named(source), "name": name, "type": type}
+        netns, found, revision = self.engine.ask("lookup", arguments)
+        return Looked(str(_named(source)), name, type.upper(), revision, found, self.engine, netns)
 
     def inject(self, fault: str, on: Endpoint, **arguments: Any) -> Injected:
         """Break something on a machine or in a pod: ``cluster.inject("link-down", "node:node-2", dev="cni0")``.

@@ -147,6 +147,7 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         kubernetes=own.kubernetes if name == own.wiring else settings.WIRINGS.get(name),
         seed=own.seed,
         topology=own.topology,
+        dns=own.dns,
     )
     for entry in cluster.engine.inputs():
         if _installs(entry):

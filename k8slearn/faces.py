@@ -12,17 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from k8slearn import endpoints, verbs
+from k8slearn import endpoints, named, verbs
 from k8slearn.api.policy.compiled import CLUSTER
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import Change, Input, Key, World, drive
-from k8slearn.linux import fib, socket
+from k8slearn.linux import fib, resolver, socket
+from k8slearn.linux.resolver import Sent
 from k8slearn.linux.rules import Chain, Rule
 from k8slearn.linux.wire import Capture
 from k8slearn.shell import tcpdump
 from k8slearn.trace import Cause, Faces, Fate, Trace
-from k8slearn.verbs import Asked
+from k8slearn.verbs import Asked, Question
 
 KINDS = {
     "endpointslices": "EndpointSlice",
@@ -49,6 +50,7 @@ def faces(engine: Engine, asked: Asked) -> Faces:
         text=_lazily("text_trace", then),
         mimebundle=_lazily("mimebundle_trace", then),
         capture=lambda trace, where, dev: _capture(then, asked, where, dev),
+        named=lambda trace: {"lookup": named.to_dict(trace.lookup)},
     )
 
 
@@ -181,7 +183,17 @@ def _explain(then: _Then, asked: Asked, trace: Trace) -> str:
     from k8slearn.explain import explain
 
     hidden = 0 if then.engine.remedies else then.engine.floor
-    return explain(trace, then.standing(), asked.question, hidden)
+    lines = explain(trace, then.standing(), asked.question, hidden)
+    silent = named.unanswered(asked.lookup) if asked.lookup is not None and not asked.lookup.addresses else None
+    return lines if silent is None else f"{lines}\nThe last query: {_query(then, asked, silent).explain()}"
+
+
+def _query(then: _Then, asked: Asked, sent: Sent) -> Trace:
+    """The trace of one query of a lookup."""
+    who, proto = asked.question, sent.protocol.upper()
+    question = Question(who.source, sent.server, resolver.PORT, proto, who.netns, sent.server)
+    own = Asked(question, sent.attempt, asked.revision)
+    return Trace(who.source, sent.server, resolver.PORT, proto, asked.revision, sent.attempt, faces(then.engine, own))
 
 
 def _repairs(then: _Then, asked: Asked) -> list[Any]:

@@ -17,6 +17,7 @@ from k8slearn import api, manifests
 from k8slearn.components import Settings, ranges
 from k8slearn.components.kube_proxy.config import config_map
 from k8slearn.components.kubelet import flags
+from k8slearn.components.kubelet.dns import cluster_dns
 from k8slearn.journal import Commands, Put, World
 
 Obj = dict[str, Any]
@@ -42,6 +43,13 @@ def plugin(world: World, settings: Settings) -> Commands:
     """``kubectl apply`` of the network plugin's manifest, where the wiring is installed by one."""
     if settings.network in manifests.PLUGINS:
         for obj in api.load(manifests.text(settings.network, settings.pod_cidr)):
+            yield from api.apply(world, obj)
+
+
+def dns(world: World, settings: Settings) -> Commands:
+    """kubeadm's addon CoreDNS, where it is wanted: its Service has the tenth address of the range."""
+    if settings.dns:
+        for obj in api.load(manifests.dns(cluster_dns(settings))):
             yield from api.apply(world, obj)
 
 

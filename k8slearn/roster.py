@@ -18,6 +18,7 @@ from k8slearn.components.calico_node import CalicoNode
 from k8slearn.components.cilium import Cilium, CiliumOperator
 from k8slearn.components.cloud_balancer import CloudBalancer
 from k8slearn.components.cloud_routes import CloudRoutes
+from k8slearn.components.coredns import CoreDns
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
 from k8slearn.components.envoy_gateway import EnvoyGateway
@@ -74,7 +75,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
     agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXIES)
-    agents = (*agents, *PROXY[settings.proxy])
+    agents = (*agents, *PROXY[settings.proxy], CoreDns)
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 
@@ -90,3 +91,4 @@ def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     yield "kubeadm", installer.files(settings)
     yield "kubeadm", installer.objects(world, settings)
     yield "administrator", installer.plugin(world, settings)
+    yield "kubeadm", installer.dns(world, settings)

@@ -61,6 +61,7 @@ def settings(
     kubernetes: Any = None,
     seed: Any = 0,
     topology: Any = None,
+    dns: Any = None,
 ) -> Settings:
     """The checked arguments of a `Cluster`. Raises `Refused` with one sentence."""
     network = _network(network)
@@ -84,7 +85,14 @@ def settings(
         kubernetes=version,
         seed=seed,
         topology=drawn.topology(given, subnets, placed, networks.four),
+        dns=_dns(dns, network),
     )
+
+
+def _dns(dns: Any, network: str | None) -> str:
+    if dns not in (None, False, True, "", "coredns"):
+        raise Refused(f"dns is True (CoreDNS, as kubeadm installs it) or None (no DNS server), not {dns!r:.80}")
+    return "coredns" if dns else ""
 
 
 def _network(network: Any) -> str | None:

@@ -226,6 +226,8 @@ class Attempt(NamedTuple):
     """Seconds until the first packet came back, whatever it said; 0 where none did, or nothing took time."""
     served: tuple[Served, ...] = ()
     """What proxies did on the way: their own connections are attempts inside this one."""
+    asides: tuple[Attempt, ...] = ()
+    """What a name server had to ask others before it could answer."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -271,6 +273,8 @@ class Faces:
     text: Callable[[Trace], str]
     mimebundle: Callable[[Trace], dict[str, Any]]
     capture: Callable[[Trace, str, str], Any]
+    named: Callable[[Trace], dict[str, Any]] = lambda trace: {}
+    """How the destination's name was resolved, JSON-ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,8 @@ class Trace:
     revision: int
     attempt: Attempt
     faces: Faces = field(repr=False, compare=False)
+    lookup: Any = field(default=None, repr=False, compare=False)
+    """How the destination's name was resolved (`linux.resolver.Lookup`), if it was one."""
 
     @property
     def outcome(self) -> str:
@@ -365,6 +371,7 @@ class Trace:
         return {
             **{name: getattr(self, name) for name in ("source", "destination", "port", "protocol", "revision")},
             **{name: getattr(self, name) for name in ("outcome", "answered_by", "source_seen", "destination_seen")},
+            **(self.faces.named(self) if self.lookup is not None else {}),
             "steps": [{"n": n, **step} for n, step in enumerate(steps, 1)],
             "fates": [_fate(fate) for fate in self.fates()],
         }

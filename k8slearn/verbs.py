@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from k8slearn import api, endpoints, ground, power, shell
+from k8slearn import api, dns, endpoints, ground, names, power, shell
 from k8slearn.cni import cri
 from k8slearn.cni.skel import BINARIES, Binary
 from k8slearn.engine import Verb
@@ -23,6 +23,7 @@ from k8slearn.errors import Refused
 from k8slearn.journal import Command, Key, Put, World
 from k8slearn.linux import faults, socket
 from k8slearn.linux.program import Result
+from k8slearn.linux.resolver import BOTH, Lookup
 from k8slearn.shell import http as web
 from k8slearn.shell import learned
 from k8slearn.trace import Attempt, Ending
@@ -55,6 +56,8 @@ class Asked:
     question: Question
     attempt: Attempt
     revision: int
+    lookup: Lookup | None = None
+    """How the destination's name was resolved, if it was one."""
 
 
 def apply(world: World, arguments: Arguments) -> Generator[Command, None, list[Key]]:
@@ -114,12 +117,41 @@ def send(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
     yield from outside_host(world, told["destination"])
     asked = question(world, **told)
     revision = world.revision
+    found = None
     if asked.address is None:
-        return Asked(asked, Attempt((), Ending("unresolved", error="Could not resolve host"), ()), revision)
+        box = names.box_of(world, asked.source, asked.netns)
+        found = yield from names.lookup(world, asked.netns, asked.destination, box, recording=recording)
+        if not found.addresses:
+            return Asked(asked, Attempt((), Ending("unresolved", error=found.error), ()), revision, found)
+        asked = replace(asked, address=found.addresses[0])
     attempt = yield from socket.connect(
-        world, asked.netns, asked.address, port=asked.port, proto=asked.proto, recording=recording
+        world,
+        asked.netns,
+        asked.address or "",
+        port=asked.port,
+        proto=asked.proto,
+        recording=recording,
+        nth=len(found.queries) if found is not None else 0,
     )
-    return Asked(asked, attempt, revision)
+    if found is not None and recording:
+        attempt = attempt._replace(frames=(*names.frames(found), *attempt.frames))
+        yield Put(socket.CAPTURED, attempt.frames)
+    return Asked(asked, attempt, revision, found)
+
+
+def lookup(world: World, arguments: Arguments) -> Generator[Command, None, tuple[str, Lookup, int]]:
+    """A name is resolved from somewhere, as a program there would; returns (who asks, the lookup, the revision)."""
+    source, name, kind = arguments["source"], arguments["name"], str(arguments.get("type") or "").upper()
+    if kind and kind not in dns.TYPES:
+        raise Refused(f"a record type is one of {', '.join(dns.TYPES)}, not {arguments['type']!r:.80}")
+    if not isinstance(name, str) or not dns.is_name(name):
+        raise Refused(f"{name!r:.300} is no name: labels of 1 to 63 letters, joined by dots")
+    yield from outside_host(world, source)
+    netns = endpoints.resolve_source(world, source)
+    box, revision = names.box_of(world, source, netns), world.revision
+    kinds = (kind,) if kind else BOTH
+    found = yield from names.lookup(world, netns, name, box, kinds)
+    return netns, found, revision
 
 
 def request(world: World, arguments: Arguments) -> Generator[Command, None, Asked]:
@@ -253,6 +285,7 @@ VERBS: Mapping[str, Verb] = {
     "kubectl": Verb(kubectl, _named("kubectl")),
     "send": Verb(send, _named("kernel")),
     "request": Verb(request, _named("kernel")),
+    "lookup": Verb(lookup, _named("kernel")),
     "outside": Verb(outside, _named("installer")),
     "fault": Verb(fault, lambda arguments: f"fault {arguments['fault']}"),
     "lift": Verb(lift, _named("learner")),

@@ -46,6 +46,8 @@ class Sandbox:
     """Whose processes a container sees: only its own (CONTAINER), the whole pod's (POD), all of the node (NODE)."""
     hand: bool = False
     """Was it made by hand (``crictl runp``)? No kubelet asked for it."""
+    resolv_conf: str = ""
+    """The /etc/resolv.conf of its containers; empty: that of the machine."""
 
     @property
     def ips(self) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ class Settings:
     kubernetes: str
     seed: int
     topology: Topology = field(default=Topology(), repr=False)
+    dns: str = ""
+    """The DNS server that is installed with the cluster: ``coredns``, or none."""
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from k8slearn import refusals
+from k8slearn import named, refusals
 from k8slearn.engine import Engine
 from k8slearn.explain.ended import author, ended
 from k8slearn.journal import Key, Remove, World, drive
@@ -43,6 +43,8 @@ def explain(trace: Trace, engine: Engine, question: Question, hidden: int = 0) -
     then, and what was removed before it is not told.
     """
     world, lines = engine.world, [_headline(trace)]
+    if trace.lookup is not None:
+        lines += named.told(trace.lookup)
     if question.address is None:
         return "\n".join([*lines, *_unresolved(trace, world)])
     lines += [*_way(trace), *_wrapped(trace)]
@@ -76,10 +78,21 @@ def _unresolved(trace: Trace, world: World) -> list[str]:
     first, _, rest = name.rstrip(".").partition(".")
     path = f"{rest.partition('.')[0] or namespace}/{first}"
     service = world.get(("api", "services", path))
+    if _served(trace, world):
+        return []
     lines = [f"{name} is a name, and no DNS server runs in this cluster: nobody can say which address it has."]
     if service is not None and service["spec"].get("clusterIP") not in (None, "", "None"):
         lines.append(f"You can ask without a name: svc:{path}, or its cluster IP {service['spec']['clusterIP']}.")
     return lines
+
+
+def _served(trace: Trace, world: World) -> bool:
+    """Did anybody answer, or is there a Service at the address that was asked?"""
+    if trace.lookup is None:
+        return False
+    services = world.table("api", "services").values()
+    addresses = {a for s in services for a in s["spec"].get("clusterIPs") or (s["spec"].get("clusterIP"),)}
+    return any(sent.answer is not None or sent.server in addresses for sent in trace.lookup.queries)
 
 
 def _chance(trace: Trace) -> list[str]:

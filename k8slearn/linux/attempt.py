@@ -64,6 +64,7 @@ def connect(
     request: str = "",
     within: Net | None = None,
     stands: bool = False,
+    nth: int = 0,
 ) -> Generator[Command, None, Attempt]:
     """One whole attempt from a socket in `netns`; yields what the kernels learn, returns how it went.
 
@@ -76,8 +77,9 @@ def connect(
     after which nothing that arrives counts any more; only queues and proxies make that much time pass. `request`: all
     that is said (`http.py`), in place of a line for `path`. `within`: another conversation's walk (`Net.within`).
     `stands`: the request goes out over a TCP connection that `sport` has already.
+    `nth`: how many conversations the same program has had before: port and luck are others.
     """
-    net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience)
+    net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience, nth=nth)
     world = net.world
     proto = "icmp6" if proto == "icmp" and ":" in dst else proto
     legs: list[Leg] = []
@@ -91,13 +93,12 @@ def connect(
     found, src = _origin(world, netns, dst, source)
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return (yield from _no_way(net, netns, dst, port, proto, found))
-    sport = sport or _free_port(world, netns, proto, src, dst, port)
+    sport = sport or _free_port(world, netns, proto, src, dst, port, net.nth)
     mine = Tuple(proto, src, dst, sport, sport if proto in PINGS else port)
     mtu, net.standing = pmtu.mtu(world, netns, found, dst), stands
-    client = Client(
-        netns, mine, path, None, stands, ttl, size, discover, net.recording, mtu, padding=padding, half_open=half_open
-    )
-    client.asking, net.ends[netns, inverse(mine)] = request, client
+    client = Client(netns, mine, path, None, stands, ttl, size, discover, net.recording, mtu)
+    client.padding, client.half_open, client.asking = padding, half_open, request
+    net.ends[netns, inverse(mine)] = client
     yield from _try(net, client, legs, syn_times(world, netns, proto)[:attempts])
     if recording:
         yield from count(net)
@@ -123,6 +124,7 @@ def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:
         round(client.stood - began, 9) if client.stood else 0.0 if client.established else None,
         round(client.heard - began, 9) if client.heard else 0.0,
         tuple(net.served),
+        tuple(net.asides),
     )
 
 
@@ -204,10 +206,10 @@ def _no_way(
     return Attempt((Leg(FIRST[proto][1], "request", 0.0, 0, (step,)),), Ending("unreachable", error=words), ())
 
 
-def _free_port(world: World, netns: str, proto: str, src: str, dst: str, port: int) -> int:
+def _free_port(world: World, netns: str, proto: str, src: str, dst: str, port: int, nth: int = 0) -> int:
     """Each new connection takes a new source port out of 32768-60999."""
     rows = world.table(netns, "conntrack")
-    candidate = 32768 + (world.revision * 2) % 28232
+    candidate = 32768 + ((world.revision + nth) * 2) % 28232
     while Tuple(proto, src, dst, candidate, port) in rows:
         candidate = 32768 + (candidate - 32766) % 28232
     return candidate

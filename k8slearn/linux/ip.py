@@ -54,6 +54,15 @@ def canonical(address: str) -> str:
     return text(number(address), bits(address))
 
 
+def is_address(word: str) -> bool:
+    """Is this an address of either family (and no name)?"""
+    try:
+        number(word)
+    except ValueError:
+        return False
+    return True
+
+
 def mask(prefix: int, width: int = 32) -> int:
     """The number of a netmask with this many leading ones."""
     full = (1 << width) - 1

@@ -13,7 +13,7 @@ ICMP port unreachable, SCTP with ABORT.
 
 Our listeners answer like agnhost's netexec: ``/`` says hello (or what the socket's `greeting` says), ``/hostname`` a
 name, ``/clientip`` whom they see, ``/bytes/4000`` that many bytes, ``/header?key=NAME`` a header of the request. A
-program with rows of its own (`SERVERS`: a reverse proxy) answers by those.
+program with rows of its own (`SERVERS`: a reverse proxy, a name server) answers by those.
 
 Left out: SO_REUSEPORT, backlogs (a listener takes every connection), sockets bound to a device, raw sockets.
 """
@@ -227,8 +227,13 @@ def _receive_udp(net: Net, skb: Skb) -> None:
         icmp.error(net, skb, "port-unreachable")
         return
     net.say(_deliver(skb, found))
-    answer = _back(packet, "", _answer(net, found, packet, packet.payload))
-    net.outbox.append(Outgoing(skb.netns, answer, "answer", dev=icmp.came_by(net, skb)))
+    answer = _served(net, skb, found, packet.payload)
+    if answer is None:
+        says = f"{found.program} has no answer to give in time"
+        net.say(Step(skb.netns, "deliver", says, packet, packet, None, skb.iif))
+    else:
+        back = _back(packet, "", answer)
+        net.outbox.append(Outgoing(skb.netns, back, "answer", dev=icmp.came_by(net, skb)))
 
 
 HANDSHAKE = {"INIT": "INIT-ACK", "COOKIE-ECHO": "COOKIE-ACK", "SHUTDOWN": "SHUTDOWN-ACK"}

@@ -16,7 +16,7 @@ from k8slearn.linux.rows import Netns
 PATH = "/var/run/netns/"
 TABLES: tuple[str, ...] = (
     *("link", "addr", "inet6", "fib", "route", "rule", "neigh", "proxy", "arpd", "pmtu", "fdb", "vxfdb", "sysctl"),
-    *("chain", "ipset"),
+    *("chain", "ipset", "dns", "dns-cache"),
     *(
         "ipset-member",
         "recent",

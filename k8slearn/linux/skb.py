@@ -22,7 +22,7 @@ from k8slearn.journal import Command, Key, Put, Remove, World
 from k8slearn.linux.drivers import DRIVERS
 from k8slearn.linux.rows import Connection, Link, Tuple
 from k8slearn.packet import Packet
-from k8slearn.trace import Because, Draw, Frame, Served, Step
+from k8slearn.trace import Attempt, Because, Draw, Frame, Served, Step
 
 
 @dataclass(slots=True)
@@ -168,6 +168,12 @@ class Net:
     errno: str = ""
     """What a device said to the socket whose packet it would not send."""
     attempt: int = 0
+    nth: int = 0
+    """Which conversation of its program this is; chance throws anew for each."""
+    asides: list[Attempt] = field(default_factory=list)
+    """What a name server had to ask others before it could answer."""
+    depth_of_asking: int = 0
+    """How many name servers wait for one another just now."""
     forced: tuple[bool, ...] | None = None
     """When all fates are explored: what chance has to say, in order; beyond its end: no."""
     time: float = 0.0
@@ -305,7 +311,7 @@ class Net:
     def _throw(self, key: Key, at: int) -> int:
         """31 bits."""
         seed = self.world.get(("chance", "seed", "")) or 0
-        return _mixed((seed, self.world.revision, self.attempt, at, _number(key)))
+        return _mixed((seed, self.world.revision, self.attempt + (self.nth << 8), at, _number(key)))
 
 
 @lru_cache(maxsize=1 << 14)

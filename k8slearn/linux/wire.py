@@ -218,7 +218,7 @@ def _first(flow: Flow) -> int:
 
 def _payload(packet: Packet, room: int) -> bytes:
     """The application's text, filled up with zeros to the length that the packet says it has."""
-    text = packet.payload.encode()
+    text = packet.payload.encode("latin-1", "replace")
     return text + bytes(max(room - len(text), 0))
 
 
@@ -228,7 +228,7 @@ def _sctp(packet: Packet, frame: Frame, room: int) -> bytes:
     body = {0: bytes(12), 1: struct.pack("!IIHHI", 1, 65536, 10, 10, 1), 2: struct.pack("!IIHHI", 1, 65536, 10, 10, 1)}
     data = body.get(kind, b"") + (_payload(packet, 0) if kind == 0 else b"")
     if kind == 0:
-        data = struct.pack("!IHHI", 1, 0, 0, 0) + (packet.payload.encode() or b"\0")
+        data = struct.pack("!IHHI", 1, 0, 0, 0) + (packet.payload.encode("latin-1", "replace") or b"\0")
     elif kind == 2:
         data += struct.pack("!HH", 7, 8) + b"k8sl"
     elif kind == 10:

@@ -36,17 +36,19 @@ ADDED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {"multus": ("multus.
 ADDONS: dict[str, tuple[str, ...]] = {
     "metallb": ("metallb.yaml",),
     "cloud": ("cloud.yaml",),
+    "coredns": ("coredns.yaml",),
     "ingress-nginx": ("ingress-nginx.yaml",),
     "gateway-api": ("gateway-api.yaml",),
     "envoy-gateway": ("gateway-api.yaml", "envoy-gateway.yaml"),
 }
-"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, a controller for
-Ingresses, the Gateway API's definitions, and a controller for Gateways, which brings them along."""
+"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, names, a controller
+for Ingresses, the Gateway API's definitions, and a controller for Gateways, which brings them along."""
 URLS = {
     "metallb-native.yaml": "metallb",
     "baremetal/deploy.yaml": "ingress-nginx",
     "standard-install.yaml": "gateway-api",
     "install.yaml": "envoy-gateway",
+    "coredns.yaml": "coredns",
 }
 """How the address ends that a project's own pages name -> the add-on."""
 
@@ -62,6 +64,15 @@ def _read(file: str) -> str:
 
 DAEMONS = {"kube-flannel-ds", "calico-node", "cilium", "aws-node"}
 """The DaemonSets by which the plugins come onto the nodes: who applies one installs a wiring."""
+
+
+DNS = "10.96.0.10"
+"""The address in CoreDNS' manifest: the tenth of kubeadm's own Service range."""
+
+
+def dns(address: str) -> str:
+    """The manifest of CoreDNS, as YAML, for a cluster whose DNS server has this address."""
+    return addon("coredns").replace(f"clusterIP: {DNS}\n", f"clusterIP: {address}\n")
 
 
 @lru_cache(maxsize=64)

@@ -14,12 +14,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from k8slearn import names as resolving
 from k8slearn.cni import skel
 from k8slearn.errors import CommandError
 from k8slearn.journal import Put, Remove
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell import sysctl
 from k8slearn.shell.process import Process
+from k8slearn.shell.resolve import box_of
 
 PROC = "/proc/sys/"
 RUN = {"/var/run/netns": "/run/netns"}
@@ -46,7 +48,12 @@ def read(process: Process, path: str) -> str | None:
         value = sysctl.value_of(process, path.removeprefix(PROC).replace("/", "."))
         return None if value is None else f"{value}\n"
     text: str | None = process.world.get((process.files, "file", path))
-    return text
+    return text if text is not None else _about_names(process).get(path)
+
+
+def _about_names(process: Process) -> dict[str, str]:
+    """/etc/hosts and /etc/resolv.conf, which are there though nobody wrote them by hand."""
+    return resolving.files(process.world, process.files, box_of(process))
 
 
 def tee(process: Process) -> Running:
@@ -91,7 +98,7 @@ def rm(process: Process) -> Running:
 
 def everything(process: Process) -> set[str]:
     """Every path there is."""
-    mine = {str(path) for path in process.world.table(process.files, "file")}
+    mine = {*map(str, process.world.table(process.files, "file")), *_about_names(process)}
     settings = {PROC + name.replace(".", "/") for name in sysctl.names(process)}
     machine = f"{process.machine}/"
     scopes = process.world.scopes("netns") if process.on_machine else []

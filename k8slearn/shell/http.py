@@ -16,7 +16,7 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from k8slearn.journal import Command
+from k8slearn.journal import Command, Put
 from k8slearn.linux import http, ip, listen, socket
 from k8slearn.shell.process import Process
 from k8slearn.shell.resolve import resolve
@@ -140,9 +140,9 @@ def fetch(
     words, limit = words or Words(), whole or ANSWER
     whole = max(whole, patience)
     host, port = words.places.get((url.host, url.port), (url.host, url.port))
-    address = resolve(process, host)
+    address, error, frames = yield from resolve(process, host)
     if address is None:
-        return Fetched(url, None, "", Ending("unresolved"), 0.0)
+        return Fetched(url, None, "", Ending("unresolved", error=error), 0.0)
     attempts = max(1, sum(time < patience for time in socket.SYN_TIMES))
     attempt = yield from socket.connect(
         process.world,
@@ -154,6 +154,8 @@ def fetch(
         recording=True,
         patience=max(whole, limit),
     )
+    if frames:
+        yield Put(socket.CAPTURED, (*frames, *attempt.frames))
     source = attempt.legs[0].steps[0].before.src if attempt.legs and attempt.legs[0].steps else ""
     if attempt.ending.outcome == "connected":
         seconds = attempt.seconds

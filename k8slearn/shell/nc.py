@@ -37,9 +37,9 @@ def program(process: Process) -> Running:
         raise CommandError(f"nc: port number invalid: {rest[1]}\n", 1)
     if len(ports) > 1000:
         raise CommandError("nc: at most 1000 ports at a time here\n", 1)
-    address = resolve(process, rest[0])
+    address, error, _ = yield from resolve(process, rest[0])
     if address is None:
-        wrong = f'nc: getaddrinfo for host "{rest[0]}" port {rest[1]}: Name or service not known\n'
+        wrong = f'nc: getaddrinfo for host "{rest[0]}" port {rest[1]}: {error}\n'
         raise CommandError(wrong, 1)
     said, code = "", 1
     for port in ports:

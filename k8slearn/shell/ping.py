@@ -94,9 +94,9 @@ class Heard:
 def program(process: Process) -> Running:
     """Run ``ping``."""
     asked = _read(list(process.argv))
-    address = resolve(process, asked.destination)
+    address, error, _ = yield from resolve(process, asked.destination)
     if address is None:
-        raise CommandError(f"ping: {asked.destination}: Name or service not known\n", 2)
+        raise CommandError(f"ping: {asked.destination}: {error}\n", 2)
     if ("4" in asked.told and ":" in address) or ("6" in asked.told and ":" not in address):
         raise CommandError(f"ping: {asked.destination}: Address family for hostname not supported\n", 2)
     source = _source(process, address, asked.told.get("I", ""))

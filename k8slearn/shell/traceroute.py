@@ -87,10 +87,10 @@ class Answer(NamedTuple):
 def program(process: Process) -> Running:
     """Run ``traceroute``."""
     asked = _read(list(process.argv))
-    address = resolve(process, asked.host)
+    address, error, _ = yield from resolve(process, asked.host)
     if address is None or ("4" in asked.told and ":" in address) or ("6" in asked.told and ":" not in address):
         name = f'Cannot handle "host" cmdline arg `{asked.host}\' on position 1 (argc {len(process.argv)})\n'
-        raise CommandError(f"{asked.host}: Name or service not known\n{name}", 2)
+        raise CommandError(f"{asked.host}: {error or 'Name or service not known'}\n{name}", 2)
     first, hops = asked.number("f", 1), asked.number("m", 30)
     text = f"traceroute to {asked.host} ({address}), {hops} hops max, {_length(asked, address)} byte packets"
     identity, number = None, 0

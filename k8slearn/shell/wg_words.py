@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from k8slearn.errors import CommandError
+from k8slearn.journal import drive
 from k8slearn.linux import ip
 from k8slearn.linux.curve25519 import is_key
 from k8slearn.linux.wireguard_config import Change, PeerChange
@@ -40,13 +41,11 @@ File = Callable[[str], str]
 
 
 def resolver(process: Process) -> Resolver:
-    """Names as this process knows them."""
+    """Names as this process knows them; nothing is kept of the queries."""
 
     def find(name: str) -> str | None:
-        try:
-            return ip.canonical(name)
-        except ValueError:
-            return resolve(process, name)
+        fork = process.world.fork(scratch=True)
+        return drive(resolve(replace(process, world=fork), name), fork.apply).address
 
     return find
 

@@ -104,7 +104,7 @@ def _gnu(asked: Asked, fetched: Fetched) -> tuple[int, str]:
     head += f"--{WHEN}--  http://{url.authority}{url.path}\n"
     if fetched.address is None:
         host = f"\u2018{url.host}\u2019"
-        failed = f"Resolving {url.host} ({url.host})... failed: Temporary failure in name resolution.\n"
+        failed = f"Resolving {url.host} ({url.host})... failed: {ending.error}.\n"
         return 4, f"{head}{failed}wget: unable to resolve host address {host}\n"
     named = "" if url.host == fetched.address else f" ({url.host})|{fetched.address}|"
     host = f"[{url.host}]" if ":" in url.host else url.host

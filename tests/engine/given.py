@@ -78,6 +78,7 @@ INPUTS: list[tuple[str, dict[str, Any]]] = [
     ("send", {"source": "default/a", "destination": "default/b", "port": 80, "protocol": "TCP"}),
     ("send", {"source": "outside:198.51.100.9", "destination": "node:node-2", "port": 22, "protocol": "TCP"}),
     ("request", {"source": "default/b", "url": "http://node-1/healthz", "connect_to": "node:node-1:10256"}),
+    ("lookup", {"source": "default/a", "name": "web"}),
     ("advance", {"seconds": 7}),
     ("outside", {"address": "192.168.64.200"}),
     _run("node:node-1", "ip route del 10.244.1.0/24"),

@@ -76,7 +76,7 @@ def test_silence_is_told_by_the_statistics_alone(wired: Any) -> None:
 
 def test_what_never_leaves_is_the_socket_s_own_error(wired: Any) -> None:
     assert wired.run("ping -c 1 10.99.0.1") == ("", "ping: connect: Network is unreachable\n", 2)
-    assert wired.run("ping -c 1 nosuch") == ("", "ping: nosuch: Name or service not known\n", 2)
+    assert wired.run("ping -c 1 nosuch") == ("", "ping: nosuch: Temporary failure in name resolution\n", 2)
     wired.run("iptables -A OUTPUT -p icmp -j DROP")
     assert wired.run("ping -c 1 10.0.0.2").stderr == "ping: sendmsg: Operation not permitted\n"
 

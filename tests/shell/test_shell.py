@@ -81,7 +81,7 @@ def test_a_container_sees_its_far_end_by_number_and_the_node_by_name(wired: Any)
 
 def test_a_name_is_looked_up_in_the_container_s_hosts_file(wired: Any) -> None:
     assert "10.244.1.1" in wired.run("ping -c 1 gateway", scope=NETNS).stdout
-    assert wired.run("ping -c 1 gateway").stderr == "ping: gateway: Name or service not known\n"
+    assert wired.run("ping -c 1 gateway").stderr == "ping: gateway: Temporary failure in name resolution\n"
     assert wired.run("curl -sS http://api:80", scope=NETNS).stderr == "curl: (6) Could not resolve host: api\n"
     assert wired.run("wget -qO- http://api:80", scope=NETNS).stderr == "wget: bad address 'api'\n"
 

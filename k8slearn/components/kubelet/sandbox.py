@@ -15,7 +15,7 @@ from dataclasses import replace
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Sandbox
 from k8slearn.cni.spec import CniError
-from k8slearn.components.kubelet import dial, network, retry
+from k8slearn.components.kubelet import dial, dns, network, retry
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import Command, Commands, Put, Remove, World, digest
 from k8slearn.linux import netns
@@ -24,6 +24,8 @@ from k8slearn.linux import netns
 def run(pod: Pod, attempt: int) -> Generator[Command, None, Sandbox | None]:
     """RunPodSandbox: returns the sandbox, or None when its network could not be set up (then there is a timer)."""
     yield pod.call("RunPodSandbox", attempt=attempt, image=pod.dial.pause, hostNetwork="true" * pod.host_network)
+    for complaint in dns.complaints(pod):
+        yield pod.say("DNSConfigForming", complaint, "Warning")
     try:
         new = yield from make(pod, described(pod, attempt))
     except CniError as error:
@@ -66,6 +68,7 @@ def described(pod: Pod, attempt: int) -> Sandbox:
         image=pod.dial.pause,
         pid=process,
         host_network=pod.host_network,
+        resolv_conf=dns.resolv_conf(pod),
         pids="NODE" if pod.spec.get("hostPID") else "POD" if pod.spec.get("shareProcessNamespace") else "CONTAINER",
     )
 

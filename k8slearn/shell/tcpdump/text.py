@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from k8slearn import dns
 from k8slearn.linux import icmp, wire
 from k8slearn.linux.wire import Segment, Wire
 from k8slearn.packet import Packet
@@ -135,7 +136,8 @@ class Text:
                 else "VXLAN, flags [I] (0x08), vni {}"
             )
             return form.format(packet.vni) + "\n" + self._inner(packet.inner, frame, wire)
-        return f"UDP, length {wire.length(packet, frame)}"
+        told = dns.decode(packet.payload) if 53 in (packet.sport, packet.dport) and not packet.cipher else None
+        return f"UDP, length {wire.length(packet, frame)}" if told is None else _dns(told, len(packet.payload))
 
     def _inner(self, packet: Packet, frame: Frame, wire: Wire) -> str:
         says = self._packet(packet, frame, wire)
@@ -148,6 +150,26 @@ def _http(packet: Packet, data: bytes) -> str:
         return ""
     line, ended, _ = data.rstrip(b"\0").partition(b"\r\n")
     return f": HTTP: {line.decode()}{'' if ended else ' [|http]'}" if line.startswith(b"GET ") else ": HTTP"
+
+
+def _dns(told: dns.Message, length: int) -> str:
+    """``4711+ A? web.default.svc.cluster.local. (47)``, and its answer (tcpdump's `print-domain.c`)."""
+    if not told.response:
+        more = " [1au]" if told.edns else ""
+        return f"{told.id}{'+' * told.recursion_desired}{more} {told.type}? {told.name} ({length})"
+    marks = "*" * told.authoritative + "-" * (not told.recursion_available) + "|" * told.truncated
+    rcode = {"NOERROR": "", "NXDOMAIN": " NXDomain", "SERVFAIL": " ServFail", "REFUSED": " Refused"}.get(told.rcode, "")
+    counts = f" {len(told.answer)}/{len(told.authority)}/{len(told.additional) + bool(told.edns)}"
+    records = ", ".join(f"{record.type} {_data(record)}" for record in told.answer)
+    return f"{told.id}{rcode}{marks}{counts}{' ' * bool(records)}{records} ({length})"
+
+
+def _data(record: dns.Record) -> str:
+    """A record's data as tcpdump has it: of an SOA nothing, of an SRV target, port, priority and weight."""
+    if record.type == "SRV":
+        priority, weight, port, target = record.data.split()
+        return f"{target}:{port} {priority} {weight}"
+    return "" if record.type == "SOA" else record.data
 
 
 def _arp(packet: Packet) -> str:
