@@ -4,7 +4,7 @@ A source is a network namespace (a packet is sent from somewhere); a destination
 number, never to a name). What has no address yet, or none at all, is refused with the reason. In a dual-stack
 cluster a name stands for the first address; the other one is written itself: ``"fd00:10:244:1::2"``.
 
-Left out: DNS. A name of that form is a destination that nobody resolves yet; the caller says `unresolved`.
+Left out: DNS. A name of that form has no address here; `verbs.send` looks it up as the source would (`names`).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def resolve_source(world: World, endpoint: str) -> str:
 
 
 def resolve_destination(world: World, endpoint: str, source: str) -> str | None:
-    """The IP address that an endpoint is reached at, or None for a name that nobody resolves.
+    """The IP address that an endpoint is reached at, or None for a name, which has to be looked up.
 
-    `source` is the scope that asks (it matters once names are resolved). Raises `Refused` with one sentence.
+    Raises `Refused` with one sentence.
     """
     return _read(world, endpoint, _DESTINATIONS, _destination_address) or None
 

@@ -28,6 +28,8 @@ table                 name                                        value
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``frontend``          80 (a reverse proxy's port)                 `frontend.Frontend`
+``dns``               53 (a name server's port)                  `nameserver.NameServer`
+``dns-cache``         what was asked, as a name server keeps it  the answer
 ``upper``             ``("eth0", "node:n/x", "mv0")``             the kind (`stack.py`)
 ``qdisc``             ``("eth0", "root")``                        `qdisc.Netem`, `qdisc.Tbf`
 ``qdisc_handle``      ``""``                                      the last that the kernel chose
