@@ -76,8 +76,8 @@ def connect(
     -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
     after which nothing that arrives counts any more; only queues and proxies make that much time pass. `request`: all
     that is said (`http.py`), in place of a line for `path`. `within`: another conversation's walk (`Net.within`).
-    `stands`: the request goes out over a TCP connection that `sport` has already.
-    `nth`: how many conversations the same program has had before: port and luck are others.
+    `stands`: the request goes out over a TCP connection that `sport` has already. `nth`: how many conversations the same
+    program has had before: port and luck are others.
     """
     net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience, nth=nth)
     world = net.world
@@ -93,8 +93,7 @@ def connect(
     found, src = _origin(world, netns, dst, source)
     if not src or (":" in dst and not speaks_ipv6(world, netns)):
         return (yield from _no_way(net, netns, dst, port, proto, found))
-    sport = sport or _free_port(world, netns, proto, src, dst, port, net.nth)
-    mine = Tuple(proto, src, dst, sport, sport if proto in PINGS else port)
+    mine = _tuple(net, netns, (proto, src, dst, port), sport)
     mtu, net.standing = pmtu.mtu(world, netns, found, dst), stands
     client = Client(netns, mine, path, None, stands, ttl, size, discover, net.recording, mtu)
     client.padding, client.half_open, client.asking = padding, half_open, request
@@ -107,6 +106,13 @@ def connect(
 
 def _fork(world: World) -> World:
     return world if world.scratch else world.fork()
+
+
+def _tuple(net: Net, netns: str, way: tuple[str, str, str, int], sport: int | None) -> Tuple:
+    """The connection's own tuple, from a port that was asked for or is free."""
+    proto, src, dst, port = way
+    sport = sport or _free_port(net.world, netns, proto, src, dst, port, net.nth)
+    return Tuple(proto, src, dst, sport, sport if proto in PINGS else port)
 
 
 def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:

@@ -41,8 +41,8 @@ ADDONS: dict[str, tuple[str, ...]] = {
     "gateway-api": ("gateway-api.yaml",),
     "envoy-gateway": ("gateway-api.yaml", "envoy-gateway.yaml"),
 }
-"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, names, a controller
-for Ingresses, the Gateway API's definitions, and a controller for Gateways, which brings them along."""
+"""What a person installs on top: a load balancer in the cluster, one that the cloud has outside of it, names, a
+controller for Ingresses, the Gateway API's definitions, and a controller for Gateways, which brings them along."""
 URLS = {
     "metallb-native.yaml": "metallb",
     "baremetal/deploy.yaml": "ingress-nginx",
