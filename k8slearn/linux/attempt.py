@@ -76,7 +76,7 @@ def connect(
     -M``. `half_open`: of TCP only the SYN is sent, and a SYN-ACK is answered with RST. `patience`: the seconds
     after which nothing that arrives counts any more; only queues and proxies make that much time pass. `request`: all
     that is said (`http.py`), in place of a line for `path`. `within`: another conversation's walk (`Net.within`).
-    `stands`: the request goes out over a TCP connection that `sport` has already. `nth`: how many conversations the same
+    `stands`: the request goes out over a TCP connection that `sport` has already. `nth`: how many conversations a
     program has had before: port and luck are others.
     """
     net = within or Net(_fork(world), forced=forced, recording=recording, deadline=world.clock + patience, nth=nth)
