@@ -163,21 +163,25 @@ def request(world: World, arguments: Arguments) -> Generator[Command, None, Aske
     yield from outside_host(world, arguments["source"])
     yield from outside_host(world, to)
     asked = question(world, arguments["source"], to, port)
+    found = None
     if asked.address is None:
-        return Asked(asked, Attempt((), Ending("unresolved", error="Could not resolve host"), ()), world.revision)
+        found = yield from names.lookup(world, asked.netns, to, names.box_of(world, asked.source, asked.netns))
+        if not found.addresses:
+            return Asked(asked, Attempt((), Ending("unresolved", error=found.error), ()), world.revision, found)
+        asked = replace(asked, address=found.addresses[0])
     words = web.Words(arguments.get("method", "GET"), tuple((arguments.get("headers") or {}).items()))
     forced = arguments.get("forced")
     attempt = yield from socket.connect(
         world,
         asked.netns,
-        asked.address,
+        asked.address or "",
         port=port,
         forced=forced,
         attempts=len(socket.SYN_TIMES) if forced is None else 1,
         patience=web.ANSWER,
         request=words.request(url).text,
     )
-    return Asked(asked, attempt, world.revision)
+    return Asked(asked, attempt, world.revision, found)
 
 
 def _connect_to(text: str, url: web.Url) -> tuple[str, int]:

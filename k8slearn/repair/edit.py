@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from k8slearn import endpoints, verbs
+from k8slearn import endpoints, names, verbs
 from k8slearn.engine import Engine
 from k8slearn.errors import Refused
 from k8slearn.journal import World, drive
@@ -138,6 +138,10 @@ def asked(engine: Engine, question: Question, done: tuple[Candidate, ...] = ()) 
             world.apply(command)
     netns = endpoints.resolve_source(world, question.source)
     address = endpoints.resolve_destination(world, question.destination, netns)
+    if address is None:
+        box = names.box_of(world, question.source, netns)
+        found = drive(names.lookup(world, netns, question.destination, box), world.apply)
+        address = next(iter(found.addresses), None)
     question = replace(question, netns=netns, address=address)
     if address is None:
         return Case(engine, question, Attempt((), Ending("unresolved"), ()), Fraction(0), done)

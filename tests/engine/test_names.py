@@ -270,3 +270,14 @@ def test_tcpdump_shows_the_queries(cluster: Cluster) -> None:
     lines = str(cluster.trace("default/a", "web").capture("default/a", "eth0"))
     assert "A? web.default.svc.cluster.local. (47)" in lines
     assert "*- 1/0/0 A " in lines
+
+
+def test_what_would_mend_a_trace_by_name_is_found_too(cluster: Cluster) -> None:
+    cluster.kubectl('patch service web -p \'{"spec": {"ports": [{"port": 80, "targetPort": 81}]}}\'')
+    trace = cluster.trace("default/a", "web")
+    assert trace.outcome == "refused"
+    assert "targetPort" in trace.explain().rpartition("The smallest change")[2]
+
+
+def test_a_request_finds_its_host_by_name(cluster: Cluster) -> None:
+    assert cluster.request("default/a", "http://web/").answered_by == "default/web"
