@@ -35,6 +35,14 @@ State = dict[tuple[str, str], list[str]]
 
 def cluster(config: dict[str, Any]) -> World:
     """A world with one node and kube-proxy's ConfigMap."""
+    iptables_section = {"masqueradeAll": config["masqueradeAll"], "localhostNodePorts": config["localhostNodePorts"]}
+    return configure(
+        config, {"iptables": iptables_section, "conntrack": {"tcpBeLiberal": config["conntrackTCPLiberal"]}}
+    )
+
+
+def configure(config: dict[str, Any], mode: dict[str, Any]) -> World:
+    """The same, with the fields that are a mode's own."""
     world = World()
     node = {
         "metadata": {"name": config["nodeName"], "labels": config["topologyLabels"]},
@@ -43,13 +51,7 @@ def cluster(config: dict[str, Any]) -> World:
     world.apply(Put(("api", "nodes", config["nodeName"]), node))
     scope = f"node:{config['nodeName']}"
     world.apply(Put((scope, "netns", ""), Netns(config["nodeName"], scope, ipv6=True)))
-    iptables_section = {"masqueradeAll": config["masqueradeAll"], "localhostNodePorts": config["localhostNodePorts"]}
-    conf = {
-        "clusterCIDR": config["podCIDR"],
-        "iptables": iptables_section,
-        "nodePortAddresses": config["nodePortAddresses"],
-        "conntrack": {"tcpBeLiberal": config["conntrackTCPLiberal"]},
-    }
+    conf = {"clusterCIDR": config["podCIDR"], "nodePortAddresses": config["nodePortAddresses"], **mode}
     world.apply(Put(CONFIG_MAP, {"data": {"config.conf": json.dumps(conf)}}))
     for number, address in enumerate(INTERFACES):
         world.apply(Put((scope, "addr", number), Address("eth0", address, 24)))

@@ -1,32 +1,36 @@
-"""kube-proxy in iptables mode: on every node, it turns Services and EndpointSlices into netfilter rules.
+"""kube-proxy: on every node, it turns Services and EndpointSlices into netfilter rules.
 
-It is no proxy: no packet ever passes through it. It writes rules, and the kernel translates addresses by them. It
-writes in two ways. A *partial sync* follows a changed Service: the chains that all Services share are written anew,
-and of the chains that belong to one Service only those of the changed one. A *full sync* writes everything, and puts
-back the jumps from the built-in chains. It runs at the start, after a change of configuration, when a canary chain
-has vanished (looked for every ``syncPeriod``, 30 s: somebody has thrown the rules away), and else once an hour. So a
-single rule that you delete by hand stays deleted until then, or until its Service changes (proxier.go:
-``proxyutil.FullSyncPeriod``).
+It is no proxy: no packet ever passes through it. It writes rules, and the kernel translates addresses by them. Its
+``mode`` says in which language: ``iptables``, or ``nftables`` with a table of its own. It writes in two ways. A
+*partial sync* follows a changed Service: what all Services share is written anew, and of the chains that belong to one
+Service only those of the changed one. A *full sync* writes everything, and puts back the jumps from the built-in
+chains. It runs at the start, after a change of configuration, when a canary chain has vanished (looked for every
+``syncPeriod``, 30 s: somebody has thrown the rules away), and else once an hour. So a single rule that you delete by
+hand stays deleted until then, or until its Service changes (proxier.go: ``proxyutil.FullSyncPeriod``). In nftables
+mode there is no canary: that its table is gone it learns from the next transaction, which fails, and writes everything.
 
-Read `rules.py` for the rules, `topology.py` for who may be sent to, `service.py` for what both are made of.
+Read `rules.py` for the rules of iptables and `nftables.py` for those of nftables, `transaction.py` for how the latter
+are written, `topology.py` for who may be sent to, `service.py` for what both are made of, `cleanup.py` for what a
+change of mode takes away.
 
 Left out: ``minSyncPeriod`` (syncs are not put off), that in a large cluster the chains of a Service that is gone may
-stay for one more ``syncPeriod``; the modes nftables and ipvs.
+stay for one more ``syncPeriod``; the mode ipvs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from k8slearn.components import runs
+from k8slearn.components.kube_proxy import cleanup, conntrack, health, nftables, rules, service, topology, transaction
 from k8slearn.components.kube_proxy import config as configuration
-from k8slearn.components.kube_proxy import conntrack, health, rules, service, topology
 from k8slearn.components.kube_proxy.config import Config
-from k8slearn.components.kube_proxy.rules import Line, PortRules
-from k8slearn.components.kube_proxy.topology import Place
+from k8slearn.components.kube_proxy.nftables import Part
+from k8slearn.components.kube_proxy.rules import Line
+from k8slearn.components.kube_proxy.topology import Place, Usable
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, Remove, World
 from k8slearn.linux import inet6, ip
@@ -45,6 +49,7 @@ _WATCHES = {
     "endpointslices": "where they translate to",
     "nodes": "a kube-proxy runs on every node",
     "configmaps": "its configuration, kube-system/kube-proxy",
+    "servicecidrs": "in nftables mode: whose addresses belong to nobody but Services",
     "netns": "a machine that was booted",
 }
 
@@ -58,6 +63,8 @@ class Synced:
     """When it last wrote everything, in seconds of the logical clock."""
     place: Place
     """Its node and zone then: topology hints are for these."""
+    cidrs: tuple[str, ...] = ()
+    """The ranges of Services then, where the mode asks for them."""
     problem: str = ""
     """Why it does nothing now: a configuration that it cannot start with. The rules stay as they are."""
 
@@ -77,6 +84,8 @@ class KubeProxy:
         if table == "nodes":
             return [str(name)]
         nodes = sorted(map(str, world.table("api", "nodes")))
+        if table == "servicecidrs":
+            return nodes
         if table == "configmaps":
             return nodes if changed == configuration.CONFIG_MAP else []
         return [f"{node} {_services_of(str(name), table, world.get(changed))}" for node in nodes]
@@ -95,12 +104,12 @@ class KubeProxy:
         if _wants_full_sync(world, node, synced, config):
             yield from _full_sync(world, node, config)
         elif changed:
-            yield from _sync(world, node, changed)
+            yield from _sync(world, node, config, changed)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         for name, node in _proxies(world):
             yield node.full_sync + FULL_SYNC, name
-            if _canary_is_gone(world, name):
+            if node.config.mode == "iptables" and _canary_is_gone(world, name):
                 period = node.config.sync_period
                 yield node.full_sync + (int((world.clock - node.full_sync) // period) + 1) * period, name
 
@@ -128,8 +137,13 @@ def _proxies(world: World) -> Iterator[tuple[str, Synced]]:
 
 
 def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Config) -> bool:
-    if synced is None or synced.config != config or synced.problem or synced.place != _place(world, node):
+    if synced is None or synced.problem:
         return True
+    if (synced.config, synced.place, synced.cidrs) != (config, _place(world, node), _service_cidrs(world, config)):
+        return True
+    if config.mode == "nftables":
+        families = _families(world, node)
+        return not all(transaction.is_there(world, f"node:{node}", family) for family in families)
     since = world.clock - synced.full_sync
     return since >= FULL_SYNC or (since > 0 and since % config.sync_period == 0 and _canary_is_gone(world, node))
 
@@ -148,7 +162,21 @@ def _families(world: World, node: str) -> tuple[str, ...]:
 
 
 def _full_sync(world: World, node: str, config: Config) -> Commands:
-    """Everything, of each family: kernel settings, canaries, jumps, all chains."""
+    """Everything, of each family: kernel settings, what leads to the rules, all rules; and away with another mode's."""
+    scope, cause = f"node:{node}", ("api", "nodes", node)
+    yield from LEFTOVERS[config.mode](world, scope, _families(world, node))
+    if config.mode == "iptables":
+        yield from _entrances(world, node, config)
+    yield from _sync(world, node, config)
+    yield Put(_memory(node), Synced(config, world.clock, _place(world, node), _service_cidrs(world, config)), cause)
+
+
+LEFTOVERS = {"iptables": transaction.remove, "nftables": cleanup.iptables}
+"""A mode -> what takes away the other one's rules when kube-proxy starts in it (server_linux.go: platformCleanup)."""
+
+
+def _entrances(world: World, node: str, config: Config) -> Commands:
+    """Kernel settings, canaries, and jumps from the built-in chains."""
     scope, cause = f"node:{node}", ("api", "nodes", node)
     if config.localhost_node_ports:
         yield Put((scope, "sysctl", ROUTE_LOCALNET), "1", cause)
@@ -158,8 +186,6 @@ def _full_sync(world: World, node: str, config: Config) -> Commands:
         for table, source, target, matches in rules.JUMPS:
             key = (scope, "chain", (family, table, source))
             yield from _ensure_jump(world, family, key, f"{matches}-j {target}", cause)
-    yield from _sync(world, node)
-    yield Put(_memory(node), Synced(config, world.clock, _place(world, node)), cause)
 
 
 def _ensure_jump(world: World, family: str, key: Key, text: str, cause: Key) -> Commands:
@@ -170,11 +196,28 @@ def _ensure_jump(world: World, family: str, key: Key, text: str, cause: Key) -> 
         yield Put(key, replace(chain, rules=(rule, *chain.rules)), cause)
 
 
-def _sync(world: World, node: str, changed: str = "") -> Commands:
-    """Write the shared chains and the chains of what has `changed` (empty: all); drop the chains that nobody needs."""
+def _sync(world: World, node: str, config: Config, changed: str = "") -> Commands:
+    """The rules of what has `changed` (empty: all), forgotten datagrams, and what load balancers are told."""
     scope = f"node:{node}"
     cause = ("api", "services", changed) if changed and not changed.endswith("/") else ("api", "nodes", node)
-    wanted = set()
+    yield from WRITE[config.mode](world, node, changed, cause)
+    for family in _families(world, node):
+        served = world.table("api", "services").index(service.PORTS[family])
+        behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
+        yield from conntrack.clean(world, scope, served, behind)
+        if family == FAMILIES[0]:
+            yield from health.answer(world, _place(world, node), served, behind)
+
+
+def _write_nftables(world: World, node: str, changed: str, cause: Key) -> Commands:
+    for family in _families(world, node):
+        parts = table_parts(world, node, configuration.read(world, family))
+        yield from transaction.sync(world, f"node:{node}", family, parts, partial(_is_about, changed), cause)
+
+
+def _write_iptables(world: World, node: str, changed: str, cause: Key) -> Commands:
+    """Write the shared chains and the chains of what has `changed` (empty: all); drop the chains that nobody needs."""
+    scope, wanted = f"node:{node}", set()
     for family in _families(world, node):
         for written in everything(world, node, configuration.read(world, family)):
             wanted.add((family, written.table, written.chain))
@@ -186,12 +229,9 @@ def _sync(world: World, node: str, changed: str = "") -> Commands:
     for key in [k for k in world.table(scope, "chain") if isinstance(k, tuple) and k[0] in FAMILIES]:
         if str(key[2]).startswith(OWN_CHAINS) and key not in wanted:
             yield Remove((scope, "chain", key), cause)
-    for family in _families(world, node):
-        served = world.table("api", "services").index(service.PORTS[family])
-        behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
-        yield from conntrack.clean(world, scope, served, behind)
-        if family == FAMILIES[0]:
-            yield from health.answer(world, _place(world, node), served, behind)
+
+
+WRITE = {"iptables": _write_iptables, "nftables": _write_nftables}
 
 
 class Written(NamedTuple):
@@ -205,7 +245,11 @@ class Written(NamedTuple):
 
 def everything(world: World, node: str, config: Config) -> list[Written]:
     """Every chain that kube-proxy would have on this node, shared ones first."""
-    found = list(_port_rules(world, node, config))
+    slices = world.table("api", "endpointslices").index(service.ENDPOINTS[config.family])
+    served = world.table("api", "services").index(service.PORTS[config.family])
+    large = _endpoints_in_all(served, slices) > rules.LARGE
+    ports = _ports(world, node, config)
+    found = [(name, rules.port_rules(port, usable, config, within, large)) for name, port, usable, within in ports]
     shared: dict[tuple[str, str], list[Line]] = {(t, c): [] for t, names in rules.SHARED_CHAINS.items() for c in names}
     last = rules.node_port_rules(config, _node_port_addresses(world, node, config))
     for line in (*rules.base_rules(config), *(line for _, port in found for line in port.shared), *last):
@@ -214,18 +258,32 @@ def everything(world: World, node: str, config: Config) -> list[Written]:
     return [*(Written("", table, chain, tuple(lines)) for (table, chain), lines in shared.items()), *own]
 
 
-def _port_rules(world: World, node: str, config: Config) -> Iterator[tuple[str, PortRules]]:
-    """(Service, rules) for every port of every Service, in the order of their names."""
-    services, slices = world.table("api", "services"), world.table("api", "endpointslices")
-    behind = slices.index(service.ENDPOINTS[config.family])
-    served = services.index(service.PORTS[config.family])
-    large = _endpoints_in_all(served, behind) > rules.LARGE
+def table_parts(world: World, node: str, config: Config) -> list[tuple[str, Part]]:
+    """The whole table of nftables mode: what is there without any Service (owner empty), then (Service, its part)."""
+    addresses = _node_port_addresses(world, node, config)
+    ports = _ports(world, node, config)
+    found = [(name, nftables.port_rules(port, usable, config, within)) for name, port, usable, within in ports]
+    return [("", nftables.base(config, addresses, _service_cidrs(world, config))), *found]
+
+
+def _ports(world: World, node: str, config: Config) -> Iterator[tuple[str, service.Port, Usable, bool]]:
+    """(Service, port, whom this node may send to, is the node within its source ranges?), in the order of names."""
+    behind = world.table("api", "endpointslices").index(service.ENDPOINTS[config.family])
     own, place = _own_address(world, node, config.family), _place(world, node)
-    for name, ports in served.items():
+    for name, ports in world.table("api", "services").index(service.PORTS[config.family]).items():
         for port in ports:
             endpoints = behind.get((name, port.name, port.protocol), ())
             within = any(ip.within(own, r) for r in port.source_ranges) if own else False
-            yield name, rules.port_rules(port, topology.usable(port, endpoints, place), config, within, large)
+            yield name, port, topology.usable(port, endpoints, place), within
+
+
+def _service_cidrs(world: World, config: Config) -> tuple[str, ...]:
+    """The ranges of this family from which Services get addresses; iptables mode does not ask."""
+    if config.mode == "iptables":
+        return ()
+    rows = (row for _, row in sorted(world.table("api", "servicecidrs").items(), key=str))
+    found = (cidr for row in rows for cidr in row["spec"].get("cidrs") or ())
+    return tuple(cidr for cidr in found if (":" in cidr) == (config.family == "ip6"))
 
 
 def _endpoints_in_all(served: Mapping[str, tuple[service.Port, ...]], behind: service.Endpoints) -> int:

@@ -21,6 +21,7 @@ CANARY_PERIOD = 30.0
 """``syncPeriod``, seconds: how often kube-proxy looks whether somebody has thrown its rules away."""
 
 
+MODES = ("iptables", "nftables")
 PRIMARY = "primary"
 """In ``nodePortAddresses``: the node's own address, as its Node object has it."""
 
@@ -35,13 +36,15 @@ class Config(NamedTuple):
     localhost_node_ports: bool = True
     """IPv4 only: no kernel routes ``::1`` onward."""
     node_port_addresses: tuple[str, ...] = ()
-    """Networks of this family whose addresses of a node take node ports; empty: all."""
+    """Networks of this family whose addresses of a node take node ports; empty: all. In nftables mode ``primary`` is
+    the default, and localhost takes none."""
     random_fully: bool = True
     """iptables 1.6.2 and newer can."""
     counters: tuple[str, ...] = ()
     """nfacct counters that the kernel has; none unless the module nfnetlink_acct is loaded."""
     conntrack_tcp_liberal: bool = False
     sync_period: float = CANARY_PERIOD
+    mode: str = "iptables"
     family: str = "ip"
     """``ip`` or ``ip6``, as the kernel's tables have it: kube-proxy runs once for each."""
 
@@ -61,22 +64,25 @@ def parse(text: str, family: str = "ip") -> Config:
     """What a KubeProxyConfiguration says of one family, from its YAML; an empty text is all defaults."""
     try:
         fields = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-        iptables = fields.get("iptables") or {}
         mode = fields.get("mode") or "iptables"
+        mine = fields.get(mode) or {}
+        by_iptables = mode == "iptables"
+        node_ports = _of(family, map(str, fields.get("nodePortAddresses") or ()))
         known = Config(
             cluster_cidr=next(iter(_of(family, str(fields.get("clusterCIDR") or "").split(","))), ""),
-            masquerade_all=bool(iptables.get("masqueradeAll")),
-            mark=_mark(iptables.get("masqueradeBit")),
-            localhost_node_ports=iptables.get("localhostNodePorts") is not False and family == "ip",
-            node_port_addresses=_of(family, map(str, fields.get("nodePortAddresses") or ())),
+            masquerade_all=bool(mine.get("masqueradeAll")),
+            mark=_mark(mine.get("masqueradeBit")),
+            localhost_node_ports=by_iptables and mine.get("localhostNodePorts") is not False and family == "ip",
+            node_port_addresses=node_ports if by_iptables or fields.get("nodePortAddresses") else (PRIMARY,),
             conntrack_tcp_liberal=bool((fields.get("conntrack") or {}).get("tcpBeLiberal")),
-            sync_period=_seconds(str(iptables.get("syncPeriod") or "0s")) or CANARY_PERIOD,
+            sync_period=_seconds(str(mine.get("syncPeriod") or "0s")) or CANARY_PERIOD,
+            mode=mode,
             family=family,
         )
     except (yaml.YAMLError, AttributeError, TypeError, ValueError, OverflowError) as problem:
         raise Refused(f"kube-proxy cannot read its configuration: {' '.join(str(problem).split())}") from None
-    if mode != "iptables":
-        raise Refused(f"kube-proxy's mode {mode!r} is not modelled yet: use iptables")
+    if mode not in MODES:
+        raise Refused(f"kube-proxy's mode {mode!r} is not modelled: use {' or '.join(MODES)}")
     return known
 
 

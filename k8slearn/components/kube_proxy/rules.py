@@ -98,8 +98,7 @@ def _doors(port: Port, usable: Usable) -> list[Door]:
     internal = chain_name("SVL" if port.internal_local else "SVC", port)
     external = chain_name("EXT", port)
     balancer = chain_name("FW", port) if port.source_ranges else external
-    inside = _verdict(port.internal_local, usable)
-    outside = _verdict(port.external_local, usable)
+    inside, outside = usable.verdict(port.internal_local), usable.verdict(port.external_local)
     there = usable.anywhere
     proto = f"-m {port.protocol} -p {port.protocol}"
 
@@ -115,13 +114,6 @@ def _doors(port: Port, usable: Usable) -> list[Door]:
         closed = f"-m addrtype --dst-type LOCAL {match}"
         doors.append(Door("", "KUBE-NODEPORTS", match, external, OUTER, closed, there, outside))
     return doors
-
-
-def _verdict(local: bool, usable: Usable) -> str:
-    """Nobody anywhere: say so (REJECT). Somebody, but not here under a Local policy: keep silent (DROP)."""
-    if not usable.anywhere:
-        return "REJECT"
-    return "DROP" if local and not usable.local else ""
 
 
 def _dispatch(port: Port, door: Door, config: Config) -> Iterator[Line]:

@@ -45,6 +45,12 @@ class Usable(NamedTuple):
         """All of them, in the string order of ``address:port``."""
         return tuple(sorted({*self.cluster, *self.local}, key=str))
 
+    def verdict(self, local: bool) -> str:
+        """Nobody anywhere: say so (REJECT). Somebody, but not here under a Local policy: keep silent (DROP)."""
+        if not self.anywhere:
+            return "REJECT"
+        return "DROP" if local and not self.local else ""
+
 
 def usable(port: Port, endpoints: tuple[Endpoint, ...], place: Place) -> Usable:
     """Sort the endpoints of a port by what its two traffic policies allow on this node."""

@@ -5,7 +5,7 @@ Left out: families bridge, arp and netdev.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import NoReturn, Protocol
@@ -21,6 +21,10 @@ UNSUPPORTED = "Operation not supported"
 KERNEL = "Could not process rule: "
 """What nft puts before the kernel's own words."""
 OTHER_FAMILIES = ("bridge", "arp", "netdev")
+
+
+Because = str | Mapping[str, str]
+"""Why rules are made, in a person's words: of all of them, or by their chains."""
 
 
 class Form(Protocol):
@@ -54,7 +58,7 @@ class Batch:
     store: Store
     cursor: Cursor
     handles: bool
-    because: str = ""
+    because: Because = ""
     form: Form = listing
     """How it is printed: as text, or as JSON."""
     printed: list[str] = field(default_factory=list)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from k8slearn.linux.nft import listing, validate
 from k8slearn.linux.nft.adding import OBJECTS, add
-from k8slearn.linux.nft.batch import KERNEL, OTHER_FAMILIES, Batch, Form
+from k8slearn.linux.nft.batch import KERNEL, OTHER_FAMILIES, Batch, Because, Form
 from k8slearn.linux.nft.placing import insert, replace_rule
 from k8slearn.linux.nft.removing import delete, flush, rename
 from k8slearn.linux.nft.scan import Cursor, Source, scan, substitute
@@ -22,11 +22,13 @@ from k8slearn.linux.nft.store import Store
 from k8slearn.linux.nft.values import FAMILIES
 
 
-def run(store: Store, text: str, name: str = "", handles: bool = False, because: str = "", form: Form = listing) -> str:
+def run(
+    store: Store, text: str, name: str = "", handles: bool = False, because: Because = "", form: Form = listing
+) -> str:
     """Do every command of a text on the draft; returns what ``list`` and ``get`` print. CommandError in nft's words.
 
-    `name` is the file's, which stands before complaints; `because` is kept with every rule that is made; `form` is
-    `listing` for text or `as_json`."""
+    `name` is the file's, which stands before complaints; `because` is kept with every rule that is made (a mapping: by
+    chain); `form` is `listing` for text or `as_json`."""
     source = Source(substitute(text), name)
     cursor = Cursor(source, scan(source))
     batch = Batch(store, cursor, handles, because, form)

@@ -52,7 +52,8 @@ def place_rule(
     assert row is not None
     sets_in_braces = sum(_braces(statement) for statement in rule.statements)
     handle = batch.store.handle(family, table, 1 + sets_in_braces)
-    rule = replace(rule, handle=handle, because=batch.because)
+    because = batch.because if isinstance(batch.because, str) else batch.because.get(chain, "")
+    rule = replace(rule, handle=handle, because=because)
     place = (0 if before else len(row.rules)) if at is None else at if before else at + 1
     rules = (*row.rules[:place], rule, *row.rules[place:])
     batch.store.put(batch.store.chain_key(family, table, chain), replace(row, rules=rules))

@@ -1,0 +1,104 @@
+"""kube-proxy's modes: the same Services, in two languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from k8slearn import Cluster
+
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: client}
+spec: {nodeName: node-1, containers: [{name: c, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {nodeName: node-2, containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+"""
+SERVICE = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: "
+KINDS = {
+    "ClusterIP": "{clusterIP: 10.96.0.50, selector: {app: web}, ports: [{port: 80}]}",
+    "sticky": "{clusterIP: 10.96.0.50, selector: {app: web}, sessionAffinity: ClientIP, ports: [{port: 80}]}",
+    "nobody": "{clusterIP: 10.96.0.50, selector: {app: none}, ports: [{port: 80}]}",
+    "nobody here": "{clusterIP: 10.96.0.50, selector: {app: web}, internalTrafficPolicy: Local, ports: [{port: 80}]}",
+    "local": "{clusterIP: 10.96.0.50, selector: {app: web}, type: NodePort, externalTrafficPolicy: Local,"
+    " ports: [{port: 80, nodePort: 30080}]}",
+    "NodePort": "{clusterIP: 10.96.0.50, selector: {app: web}, type: NodePort, ports: [{port: 80, nodePort: 30080}]}",
+    "external": "{clusterIP: 10.96.0.50, selector: {app: web}, externalIPs: [203.0.113.9], ports: [{port: 80}]}",
+}
+MAP = "nft list map ip kube-proxy service-ips"
+
+
+def switch(cluster: Cluster, mode: str) -> None:
+    config = cluster.get("configmap", "kube-proxy", namespace="kube-system")
+    text = f"clusterCIDR: 10.244.0.0/16\nmode: {mode}\n"
+    cluster.apply({**config, "data": {"config.conf": text}})
+
+
+def said(cluster: Cluster, command: str) -> str:
+    return cluster.node("node-1").run(command).stdout
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    cluster = Cluster(nodes=2)
+    cluster.apply(PODS + SERVICE + KINDS["NodePort"])
+    return cluster
+
+
+def test_a_changed_mode_writes_its_own_rules_and_takes_those_of_the_other_away(cluster: Cluster) -> None:
+    before = said(cluster, "iptables-save")
+    switch(cluster, "nftables")
+    assert "KUBE-SVC" not in said(cluster, "iptables-save")
+    assert "table ip kube-proxy" in said(cluster, "nft list ruleset")
+    switch(cluster, "iptables")
+    assert "table ip kube-proxy" not in said(cluster, "nft list ruleset")
+    assert sorted(said(cluster, "iptables-save").split("\n")) == sorted(before.split("\n"))
+
+
+def test_the_element_that_found_the_service_is_named_with_its_author(cluster: Cluster) -> None:
+    switch(cluster, "nftables")
+    trace = cluster.trace("default/client", "svc:default/web")
+    step = next(step for step in trace.steps if "@service-ips" in step.says)
+    assert "10.96.0.50 . tcp . 80 : goto service-PFISGYVC-default/web/tcp/ in @service-ips" in step.says
+    entry = cluster.world.entry(step.because.key)
+    assert entry is not None
+    assert entry.cause == ("api", "services", "default/web")
+    assert "Service default/web" in trace.explain()
+
+
+def test_a_service_that_is_deleted_takes_its_elements_chains_and_sets_with_it(cluster: Cluster) -> None:
+    switch(cluster, "nftables")
+    before = said(cluster, "nft list ruleset")
+    cluster.apply(SERVICE.replace("name: web", "name: more") + KINDS["sticky"].replace(".50", ".60"))
+    assert "default/more" in said(cluster, "nft list ruleset")
+    cluster.delete("service", "more")
+    assert said(cluster, "nft list ruleset") == before
+
+
+def test_a_table_that_was_thrown_away_is_back_when_a_service_changes(cluster: Cluster) -> None:
+    switch(cluster, "nftables")
+    cluster.node("node-1").run("nft delete table ip kube-proxy")
+    assert cluster.trace("default/client", "svc:default/web").outcome != "connected"
+    cluster.delete("pod", "web")
+    cluster.apply(PODS)
+    assert cluster.trace("default/client", "svc:default/web").outcome == "connected"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_service_does_the_same_in_each_mode(kind: str) -> None:
+    cluster = Cluster(nodes=2)
+    cluster.apply(PODS + SERVICE + KINDS[kind])
+    seen = []
+    for mode in ("iptables", "nftables"):
+        switch(cluster, mode)
+        targets = ["svc:default/web"] + (
+            ["192.168.64.11:30080", "192.168.64.12:30080"] if "30080" in KINDS[kind] else []
+        )
+        targets += ["203.0.113.9:80"] if "203" in KINDS[kind] else []
+        sources = ("default/client", "default/web", "node:node-1", "client" if False else "node:node-2")
+        traces = [cluster.trace(source, target) for source in sources for target in targets]
+        seen.append([(t.outcome, t.source_seen, t.answered_by) for t in traces])
+    assert seen[0] == seen[1]
