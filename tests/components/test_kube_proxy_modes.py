@@ -63,9 +63,9 @@ def test_the_element_that_found_the_service_is_named_with_its_author(cluster: Cl
     trace = cluster.trace("default/client", "svc:default/web")
     step = next(step for step in trace.steps if "@service-ips" in step.says)
     assert "10.96.0.50 . tcp . 80 : goto service-PFISGYVC-default/web/tcp/ in @service-ips" in step.says
-    entry = cluster.world.entry(step.because.key)
-    assert entry is not None
-    assert entry.cause == ("api", "services", "default/web")
+    assert step.because is not None
+    cause = trace.faces.cause(step.because.key, step.because.position)
+    assert (cause.author, cause.cause) == ("kube-proxy", "Service default/web")
     assert "Service default/web" in trace.explain()
 
 
@@ -94,11 +94,14 @@ def test_a_service_does_the_same_in_each_mode(kind: str) -> None:
     seen = []
     for mode in ("iptables", "nftables"):
         switch(cluster, mode)
-        targets = ["svc:default/web"] + (
-            ["192.168.64.11:30080", "192.168.64.12:30080"] if "30080" in KINDS[kind] else []
-        )
-        targets += ["203.0.113.9:80"] if "203" in KINDS[kind] else []
-        sources = ("default/client", "default/web", "node:node-1", "client" if False else "node:node-2")
-        traces = [cluster.trace(source, target) for source in sources for target in targets]
+        sources = ("default/client", "default/web", "node:node-1", "node:node-2", "outside")
+        traces = [cluster.trace(source, target, port) for source in sources for target, port in doors(kind)]
         seen.append([(t.outcome, t.source_seen, t.answered_by) for t in traces])
     assert seen[0] == seen[1]
+
+
+def doors(kind: str) -> list[tuple[str, int]]:
+    """Every address and port at which that Service takes requests."""
+    node_ports = [("node:node-1", 30080), ("node:node-2", 30080)] if "nodePort:" in KINDS[kind] else []
+    outer = [("203.0.113.9", 80)] if "externalIPs" in KINDS[kind] else []
+    return [("10.96.0.50", 80), *node_ports, *outer]
