@@ -247,7 +247,7 @@ def everything(world: World, node: str, config: Config) -> list[Written]:
     """Every chain that kube-proxy would have on this node, shared ones first."""
     slices = world.table("api", "endpointslices").index(service.ENDPOINTS[config.family])
     served = world.table("api", "services").index(service.PORTS[config.family])
-    large = _endpoints_in_all(served, slices) > rules.LARGE
+    large = sum(map(len, slices.values())) > rules.LARGE and _endpoints_in_all(served, slices) > rules.LARGE
     ports = _ports(world, node, config)
     found = [(name, rules.port_rules(port, usable, config, within, large)) for name, port, usable, within in ports]
     shared: dict[tuple[str, str], list[Line]] = {(t, c): [] for t, names in rules.SHARED_CHAINS.items() for c in names}

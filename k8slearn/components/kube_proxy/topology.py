@@ -16,6 +16,7 @@ Left out: the feature gates of versions in which hints for nodes were not read (
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.components.kube_proxy.service import Endpoint, Port
@@ -52,6 +53,7 @@ class Usable(NamedTuple):
         return "DROP" if local and not self.local else ""
 
 
+@lru_cache(maxsize=1 << 15)
 def usable(port: Port, endpoints: tuple[Endpoint, ...], place: Place) -> Usable:
     """Sort the endpoints of a port by what its two traffic policies allow on this node."""
     uses_cluster = not port.internal_local or port.externally_accessible
