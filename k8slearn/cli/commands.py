@@ -1,6 +1,6 @@
 """The commands, as a table: what each does and which arguments it takes.
 
-Left out (so far): ``release`` and ``serve``, other machines (``--scheduler``) and hidden checks (``--hidden``).
+Left out (so far): ``serve`` and other machines (``--scheduler``).
 """
 
 from __future__ import annotations
@@ -27,19 +27,15 @@ def lab(given: argparse.Namespace) -> int:
 
 
 def grade(given: argparse.Namespace) -> int:
-    from k8slearn.grading.report import write_reports
-    from k8slearn.grading.run import grade_run
+    from k8slearn.grading.instructor import grade_class
 
-    for name in ("scheduler", "hidden"):
-        if getattr(given, name):
-            raise Refused(
-                f"--{name} is not there yet: this version grades on this machine, with the exercises' own checks"
-            )
-    rows = grade_run(Path(given.submissions), given.jobs, _path(given.roster), _bar if sys.stderr.isatty() else _quiet)
-    write_reports(rows, Path(given.out))
-    done = sum(row.status == "done" for row in rows)
-    print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
-    return DONE
+    return grade_class(given, _bar if sys.stderr.isatty() else _quiet)
+
+
+def release(given: argparse.Namespace) -> int:
+    from k8slearn.grading.instructor import release_course
+
+    return release_course(given)
 
 
 def check(given: argparse.Namespace) -> int:
@@ -121,6 +117,8 @@ _FILES = (
     ),
     _option("--network", metavar="NAME", help="the wiring (default: the one that the files tell of, or bridge)"),
 )
+_ROSTER = _option("--roster", metavar="FILE", help="the class, one learner per line: who is missing gets zero")
+_SECRET = _option("--secret", metavar="FILE", help="the secret that signs variants (release makes it if there is none)")
 _ANY = (_option("rest", nargs="*", help=argparse.SUPPRESS),)
 _PORT = _option("--port", type=_port, default=80, metavar="P", help="the destination port (default 80)")
 _PROTOCOL = _option("--protocol", default="TCP", type=str.upper, choices=("TCP", "UDP", "SCTP"), help="default TCP")
@@ -148,12 +146,21 @@ COMMANDS = {
         grade,
         "grade SUBMISSIONS/LEARNER/EXERCISE.ipynb into a folder of reports",
         (
-            _option("submissions", metavar="SUBMISSIONS", help="a folder per learner, in it EXERCISE.ipynb"),
-            _option("--out", required=True, metavar="REPORT", help="the folder for the reports"),
+            _option(
+                "submissions",
+                metavar="SUBMISSIONS",
+                help="a folder of LEARNER/EXERCISE.ipynb, a zip of it, or a CSV file of LEARNER,CHECKOUT",
+            ),
+            _option("--out", metavar="REPORT", help="the folder for the reports"),
             _option("--jobs", type=_positive, metavar="N", help="worker processes (default: one per core)"),
-            _option("--roster", metavar="FILE", help="the class, one learner per line: who is missing gets zero"),
+            _ROSTER,
+            _SECRET,
+            _option("--hidden", metavar="DIR", help="private checks: DIR/EXERCISE/checks.py"),
+            _option(
+                "--gradebook", metavar="URL", help="remember grades in this database (sqlite:///FILE, postgresql://…)"
+            ),
+            _option("--explain", nargs=2, metavar=("LEARNER", "EXERCISE"), help="one grade in full, and no reports"),
             _option("--scheduler", metavar="ADDRESS", help="not there yet: other machines"),
-            _option("--hidden", metavar="DIR", help="not there yet: checks that learners do not have"),
         ),
     ),
     "check": Command(
@@ -161,7 +168,16 @@ COMMANDS = {
         "for authors: the five laws of exercises, and the notebooks woven and current",
         (_option("exercises", nargs="*", metavar="EXERCISE", help="which ones (default: all, and the notebooks)"),),
     ),
-    "release": Command(later, "not there yet: one variant per learner, for nbgrader too", _ANY, hands_on=True),
+    "release": Command(
+        release,
+        "write the learners' notebooks: one variant each, or a course folder for nbgrader",
+        (
+            _option("out", metavar="OUT", help="a folder that does not exist yet, or is empty"),
+            _ROSTER,
+            _SECRET,
+            _option("--nbgrader", action="store_true", help="a course folder that nbgrader takes as it is"),
+        ),
+    ),
     "serve": Command(later, "not there yet: the cluster for the real kubectl", _ANY, hands_on=True),
     "trace": Command(
         trace,

@@ -8,5 +8,7 @@ Reading order: definition (what a folder holds) -> variant -> checks (what an au
 -> exercise (what a learner holds) -> run (a class). Everything that a learner controls is bounded in `record` and
 `inputs`, read in `notebook`, and made harmless in `inert`.
 
-Left out: late and duplicate hand-ins, a gradebook, hidden checks and variants that the course signs.
+`release` writes what learners get, `collect` finds what they handed in, `gradebook` remembers what was graded.
+
+Left out: late hand-ins, workers on other machines, and a report of hand-ins that look alike.
 """

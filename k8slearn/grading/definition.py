@@ -36,7 +36,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,14 @@ class Definition:
     def max_points(self) -> float:
         return sum(c.points for c in self.checks)
 
-    def variant(self, learner: str) -> Variant:
-        """The learner's own parameters."""
-        return draw(self.parameters, self.id, learner)
+    def variant(self, learner: str, token: str = "") -> Variant:
+        """The learner's own parameters; `token` is what the course signed for them."""
+        return draw(self.parameters, self.id, learner, token)
+
+    def with_hidden(self, folder: Path | None) -> Definition:
+        """This exercise with the private checks that stand in ``FOLDER/EXERCISE/checks.py``, if there are any."""
+        path = folder / self.id / "checks.py" if folder else None
+        return replace(self, checks=self.checks + load_checks(path)) if path and path.is_file() else self
 
     def question(self, name: str, variant: Variant) -> Question:
         """A question with the variant filled in; raises `Refused` if there is none of this name."""

@@ -23,7 +23,7 @@ from k8slearn import __version__
 from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 from k8slearn.grading.card import card_html, card_text
-from k8slearn.grading.checks import Answer
+from k8slearn.grading.checks import Answer, Failed
 from k8slearn.grading.definition import Definition, Question, load
 from k8slearn.grading.feedback import STATES, Feedback, Said
 from k8slearn.grading.inert import as_filename
@@ -31,18 +31,22 @@ from k8slearn.grading.judge import judge
 from k8slearn.grading.record import Record, canonical, read_record
 from k8slearn.grading.saved import followed
 from k8slearn.grading.start import answers_in, done_in, start, work_in
+from k8slearn.grading.token import accepted
 from k8slearn.grading.variant import Variant, fill, learner_name
 
 
-def open_exercise(id: str, learner: str | None = None, autosave: str | Path | bool | None = None) -> Exercise:
+def open_exercise(
+    id: str, learner: str | None = None, autosave: str | Path | bool | None = None, token: str = ""
+) -> Exercise:
     """Open an exercise at its start, or where the learner left it if it was saved.
 
     `learner` is the name that the grade is for (default: ``K8SLEARN_LEARNER``, else "learner"): it decides the variant.
     `autosave` is a folder in which every entry is kept at once; True is ``.k8slearn`` here; None asks the environment
-    (``K8SLEARN_AUTOSAVE``, which the lab sets). Raises `Refused` if there is no such exercise.
+    (``K8SLEARN_AUTOSAVE``, which the lab sets). `token` is what `k8slearn release` wrote for this learner.
+    Raises `Refused` if there is no such exercise.
     """
     name = learner_name(learner if learner is not None else os.environ.get("K8SLEARN_LEARNER", "learner"))
-    return Exercise(load(id), name, _folder(autosave))
+    return Exercise(load(id), name, _folder(autosave), accepted(token, id, name))
 
 
 def _folder(autosave: str | Path | bool | None) -> Path | None:
@@ -55,12 +59,13 @@ def _folder(autosave: str | Path | bool | None) -> Path | None:
 class Exercise:
     """An exercise that a learner has open. `cluster` is theirs: everything done to it is recorded."""
 
-    def __init__(self, definition: Definition, learner: str, folder: Path | None = None) -> None:
+    def __init__(self, definition: Definition, learner: str, folder: Path | None = None, token: str = "") -> None:
         self._definition = definition
         self.id = definition.id
         self.title = definition.title
         self.learner = learner
-        self.variant: Variant = definition.variant(learner)
+        self._token = token
+        self.variant: Variant = definition.variant(learner, token)
         self.cluster: Cluster = start(definition, self.variant)
         self._hints_given = 0
         self._file = folder / f"{self.id}-{as_filename(learner)}.jsonl" if folder is not None else None
@@ -85,7 +90,7 @@ class Exercise:
     @property
     def done(self) -> bool:
         """Whether every check holds now."""
-        return judge(self._definition, self._record(), self.learner).done
+        return judge(self._definition, self._record(), self.learner, self._token).done
 
     @property
     def state(self) -> str:
@@ -101,10 +106,19 @@ class Exercise:
     def check(self) -> Feedback:
         """Feedback now, by the grader's own rules. In a notebook the output carries the record that is handed in."""
         record = self._record()
-        judgement = judge(self._definition, record, self.learner)
+        judgement = judge(self._definition, record, self.learner, self._token)
         feedback = Feedback(self.title, judgement, record.to_dict())
         feedback.show()
         return feedback
+
+    def require(self, check: str) -> Said:
+        """Raise `Failed` unless this check holds now: one check as one test cell of another grader's."""
+        found = {v.check: v for v in judge(self._definition, self._record(), self.learner, self._token).verdicts}
+        if check not in found:
+            raise Refused(f"exercise {self.id} has no check {str(check)[:64]!r}; its checks are: {', '.join(found)}")
+        if not found[check].holds:
+            raise Failed(found[check].says, found[check].hint)
+        return Said(f"{found[check].asks} It holds.")
 
     def hint(self) -> Said:
         """The next hint, from gentle to plain. Asking costs nothing."""

@@ -57,9 +57,11 @@ class Judgement:
         return all(v.holds for v in self.verdicts)
 
 
-def judge(definition: Definition, record: Record, learner: str) -> Judgement:
-    """Replay a record and ask every check; raises `Refused` when the record is not this learner's work."""
-    variant = definition.variant(learner)
+def judge(definition: Definition, record: Record, learner: str, token: str = "") -> Judgement:
+    """Replay a record and ask every check; raises `Refused` when the record is not this learner's work.
+
+    `token` is the one that the course signed for this learner and exercise, "" where it signs none."""
+    variant = definition.variant(learner, token)
     _belongs(record, definition.id, learner, variant)
     cluster, odd = replay(definition, variant, record)
     if record.engine != __version__:
@@ -78,6 +80,10 @@ def _belongs(record: Record, exercise: str, learner: str, variant: Variant) -> N
         raise Refused(
             f"this record was made by the learner {record.learner!r}, not {learner!r}: "
             f"open the exercise with learner={learner!r} and do it there"
+        )
+    if variant.get("token") != record.variant.get("token"):
+        raise Refused(
+            "this record was not made in the version of the exercise that the course released to this learner"
         )
     if canonical(record.variant) != canonical(variant):
         raise Refused("this record was made for another variant of the exercise than this learner's")

@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,47 @@ from k8slearn.grading.record import MIME, Doubled
 MOST_BYTES = 20_000_000
 
 
-def newest_record(path: Path) -> Any:
+def newest_record(path: Path, member: str = "") -> Any:
     """The JSON value of the newest record in a notebook file, not judged yet; None if there is none.
 
+    `member` is the notebook's name where `path` is a zip.
     Raises `Refused` with one sentence for a file that is no readable notebook.
     """
-    notebook = _parse(_read(path))
+    notebook = _parse(_text(contents(path, member)))
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise Refused("the file is JSON, and no notebook: it has no list of cells")
     found = [record for cell in notebook["cells"] for record in _records(cell)]
     return found[-1] if found else None
 
 
-def _read(path: Path) -> str:
-    """The text of a regular file that is not too large: no link is followed, no pipe is waited for."""
+def contents(path: Path, member: str = "") -> bytes:
+    """The bytes of a notebook that is not too large: no link is followed, no pipe awaited, nothing unpacked."""
+    return _unzipped(path, member) if member else _read(path)
+
+
+def _unzipped(path: Path, member: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            raw = file.read(MOST_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, RuntimeError, NotImplementedError) as wrong:
+        raise Refused(f"the notebook cannot be read from its zip ({type(wrong).__name__})") from wrong
+    if len(raw) > MOST_BYTES:
+        raise Refused(f"the notebook has more than {MOST_BYTES // 1_000_000} MB, unpacked; no more are read")
+    return raw
+
+
+def _read(path: Path) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
     except OSError as wrong:
         raise Refused(f"the notebook cannot be opened: {wrong.strerror}") from wrong
     try:
-        raw = _bytes(handle)
+        return _bytes(handle)
     finally:
         os.close(handle)
+
+
+def _text(raw: bytes) -> str:
     if not raw.strip():
         raise Refused("the notebook is an empty file")
     try:

@@ -1,84 +1,80 @@
-"""Grade a class: SUBMISSIONS/LEARNER/EXERCISE.ipynb -> a `Row` for each learner and exercise.
+"""Grade a class: what was handed in -> a `Row` for each learner and exercise.
 
 One submission is one task for one worker, and whatever happens there is a row: a score, or zero with a sentence that
 says why. Nothing of a learner's is run or imported; a notebook is read as data, its newest record is replayed.
 The rows come out in the order of their names, for any number of workers.
 
-Left out: zips, git checkouts, late hand-ins, and workers on other machines.
+Left out: late hand-ins, and workers on other machines.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from k8slearn.errors import Refused
-from k8slearn.grading import shelf
+from k8slearn.grading import gradebook, shelf
+from k8slearn.grading.collect import SHAPE, Found, HandedIn, collect, learners, read_roster
 from k8slearn.grading.definition import load
 from k8slearn.grading.feedback import STATES
-from k8slearn.grading.judge import Judgement, judge
+from k8slearn.grading.judge import judge
 from k8slearn.grading.notebook import newest_record
 from k8slearn.grading.pool import Allowance, Broken, Pool
 from k8slearn.grading.record import read_record
+from k8slearn.grading.row import STATUSES, Row, Task
+from k8slearn.grading.token import sign
 from k8slearn.grading.variant import learner_name
+
+__all__ = ["STATUSES", "Course", "Row", "Task", "find_tasks", "grade", "grade_run"]
 
 STRANGE_FILES = 20
 """How many notebooks that are no exercise get a row, per learner."""
-
-
-class Task(NamedTuple):
-    """One submission: everything that a worker needs to know. No path means that nothing was handed in."""
-
-    learner: str
-    exercise: str
-    path: Path | None
+KEEP_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One learner's result in one exercise. `status` is a key of `STATUSES`."""
+class Course:
+    """What the instructor has and learners have not: the roster, the secret, the checks that are hidden."""
 
-    learner: str
-    exercise: str
-    points: float
-    max_points: float
-    status: str
-    message: str = ""
-    judgement: Judgement | None = None
-
-
-STATUSES = {
-    "done": "every check holds",
-    "not done": "some checks do not hold",
-    "missing": "no notebook was handed in",
-    "refused": "the notebook or its record cannot be graded",
-    "limit": "grading it broke a limit of memory or time",
-}
+    roster: Path | None = None
+    secret: bytes = b""
+    hidden: Path | None = None
 
 
 def grade_run(
     submissions: Path,
     jobs: int | None = None,
-    roster: Path | None = None,
+    course: Course | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     allowance: Allowance | None = None,
+    book: gradebook.Gradebook | None = None,
 ) -> list[Row]:
     """Grade every submission; `progress` is told (done, total). Raises `Refused` if there is nothing to grade."""
-    tasks = find_tasks(submissions, read_roster(roster) if roster else ())
+    tasks = find_tasks(submissions, course or Course())
     for exercise in {t.exercise for t in tasks} & set(shelf.ids()):
         load(exercise)  # warm: a worker is a fork, and begins with what is read here
     rows = {task: _zero(task, "missing", "no notebook was handed in") for task in tasks}
-    handed_in = [task for task in tasks if task.path]
+    decided = _decided(tasks) if book else {}
+    known = book.known() if book else {}
+    rows |= {t: replace(known[d], learner=t.learner, exercise=t.exercise) for t, d in decided.items() if d in known}
+    left = [task for task in tasks if task.path and decided.get(task) not in known]
     pool: Pool[Task, Row] = Pool(grade, jobs or os.cpu_count() or 1, allowance or Allowance())
-    for count, (number, result) in enumerate(pool.run(handed_in), 1):
-        task = handed_in[number]
+    for count, (number, result) in enumerate(pool.run(left), 1):
+        task = left[number]
         rows[task] = _zero(task, "limit", result.says) if isinstance(result, Broken) else result
-        progress(count, len(handed_in))
+        if book:
+            book.remember(rows[task], decided[task])
+            if count % KEEP_EVERY == 0:
+                book.keep()
+        progress(count, len(left))
     return list(rows.values())
+
+
+def _decided(tasks: Iterable[Task]) -> dict[Task, str]:
+    checks: dict[str, str] = {}
+    return {task: gradebook.of(task, checks) for task in tasks if task.path}
 
 
 def grade(task: Task) -> Row:
@@ -95,49 +91,50 @@ def grade(task: Task) -> Row:
 
 
 def _graded(task: Task, path: Path) -> Row:
-    definition = load(task.exercise)
-    found = newest_record(path)
+    definition = load(task.exercise).with_hidden(task.hidden)
+    found = newest_record(path, task.member)
     if found is None:
         return _zero(task, "refused", "the notebook holds no record: run a cell with exercise.check() and save it")
-    judgement = judge(definition, read_record(found), learner_name(task.learner))
+    judgement = judge(definition, read_record(found), learner_name(task.learner), task.token)
     status = STATES[judgement.done]
     missed = [v.says.splitlines()[0] for v in judgement.verdicts if v.says]
     return Row(task.learner, task.exercise, judgement.points, judgement.max_points, status, " ".join(missed), judgement)
 
 
 def _zero(task: Task, status: str, message: str) -> Row:
-    worth = load(task.exercise).max_points if task.exercise in shelf.ids() else 0
+    known = task.exercise in shelf.ids()
+    worth = load(task.exercise).with_hidden(task.hidden).max_points if known else 0
     return Row(task.learner, task.exercise, 0, worth, status, message)
 
 
-def find_tasks(submissions: Path, roster: Iterable[str] = ()) -> list[Task]:
+def find_tasks(submissions: Path, course: Course | None = None) -> list[Task]:
     """Every learner's notebooks, and a task without a path where one is missing that others handed in."""
-    if not submissions.is_dir():
-        raise Refused(f"{submissions} is not a folder; it should hold LEARNER/EXERCISE.ipynb")
-    folders = {p.name: p for p in submissions.iterdir() if p.is_dir() and not p.is_symlink() and p.name[0] != "."}
-    handed_in = {name: _notebooks(folder) for name, folder in folders.items()}
+    course = course or Course()
+    handed_in = collect(submissions)
     known = set(shelf.ids())
     asked = sorted({exercise for found in handed_in.values() for exercise in found} & known)
-    learners = sorted({*folders, *roster})
-    tasks = [t for name in learners for t in _tasks_of(name, handed_in.get(name, {}), asked, known)]
+    names = learners(handed_in, read_roster(course.roster) if course.roster else ())
+    tasks = [task for name in names for task in _tasks_of(name, handed_in, asked, course)]
     if not any(t.path for t in tasks):
-        raise Refused(f"{submissions} holds no LEARNER/EXERCISE.ipynb")
+        raise Refused(f"{submissions} holds no {SHAPE}")
     return tasks
 
 
-def _notebooks(folder: Path) -> dict[str, Path]:
-    return {p.stem: p for p in folder.iterdir() if p.suffix == ".ipynb"}
+def _tasks_of(learner: str, handed_in: HandedIn, asked: list[str], course: Course) -> list[Task]:
+    theirs = handed_in.get(learner, {})
+    strange = sorted(set(theirs) - set(asked))[:STRANGE_FILES]
+    return [_task(learner, exercise, theirs.get(exercise), course) for exercise in [*asked, *strange]]
 
 
-def _tasks_of(learner: str, found: dict[str, Path], asked: list[str], known: set[str]) -> list[Task]:
-    strange = sorted(set(found) - known)[:STRANGE_FILES]
-    return [Task(learner, exercise, found.get(exercise)) for exercise in [*asked, *strange]]
+def _task(learner: str, exercise: str, found: Found | None, course: Course) -> Task:
+    path, member = found or (None, "")
+    token = sign(course.secret, exercise, _signed_name(learner)) if course.secret else ""
+    return Task(learner, exercise, path, member, token, course.hidden)
 
 
-def read_roster(path: Path) -> list[str]:
-    """The learners of a roster: the first column of a CSV file, one learner per line, blank lines and # left out."""
+def _signed_name(learner: str) -> str:
+    """The name that a token was made for; one that is no name gets its sentence when it is graded."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return [line[0].strip() for line in csv.reader(file) if line and line[0].strip() and line[0][0] != "#"]
-    except (OSError, UnicodeDecodeError, csv.Error) as wrong:
-        raise Refused(f"the roster {path} cannot be read: {wrong}") from wrong
+        return learner_name(learner)
+    except Refused:
+        return ""

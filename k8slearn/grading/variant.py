@@ -10,8 +10,9 @@ draw it again and a record that was copied from a neighbour does not fit. A para
 ``host = "{{app}}.{{space}}"``        text made of parameters that stand above it
 ====================================  =================================================
 
-A template holds ``{{name}}`` and nothing cleverer. Left out: variants signed with a course's secret; the token that
-carries one will be a second way to get the same dict (`draw` then takes its words from the token).
+Where the course signs its variants (`token`), the token is drawn from as well, and is a parameter itself.
+
+A template holds ``{{name}}`` and nothing cleverer. Left out: variants that depend on what a learner did before.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ Variant = dict[str, Any]
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}")
 
 
-def draw(parameters: Mapping[str, Any], exercise: str, learner: str) -> Variant:
-    """The variant of one learner: every parameter drawn by a hash of exercise, learner and its own name."""
-    drawn: Variant = {}
+def draw(parameters: Mapping[str, Any], exercise: str, learner: str, token: str = "") -> Variant:
+    """The variant of one learner: every parameter drawn by a hash of exercise, learner, its own name and the token."""
+    signed = (token,) if token else ()
+    drawn: Variant = {"token": token} if token else {}
     for name, choices in parameters.items():
-        throw = int(digest("variant", exercise, learner, name, length=16), 16)
+        throw = int(digest("variant", exercise, learner, name, *signed, length=16), 16)
         drawn.update(_pick(name, choices, throw, drawn))
     return drawn
 

@@ -78,9 +78,10 @@ WRONG = [
     (["grade", "nowhere", "--out", "x"], "LEARNER/EXERCISE.ipynb"),
     (["grade", "nowhere"], "--out"),
     (["grade", "nowhere", "--out", "x", "--scheduler", "tcp://x"], "not there yet"),
+    (["grade", "nowhere", "--out", "x", "--secret", "nowhere"], "cannot be read"),
     (["check", "no-such-exercise"], "there is no exercise called"),
-    (["release", "somewhere"], "later version"),
-    (["release", "--nbgrader", "somewhere"], "later version"),
+    (["release"], "OUT"),
+    (["release", "/dev/null"], "/dev/null"),
     (["serve", "--nodes", "3"], "later version"),
     (["matrix", "MANIFEST", "--frobnicate"], "does not know --frobnicate"),
 ]

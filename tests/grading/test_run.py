@@ -15,7 +15,7 @@ import pytest
 from k8slearn.errors import Refused
 from k8slearn.grading.pool import Allowance
 from k8slearn.grading.report import write_reports
-from k8slearn.grading.run import STATUSES, Row, grade_run
+from k8slearn.grading.run import STATUSES, Course, Row, grade_run
 
 from .conftest import notebook
 from .work import record_of, with_inputs
@@ -213,7 +213,7 @@ def test_who_handed_in_nothing_is_missing(hand_in: HandIn, tmp_path: Path) -> No
     hand_in("erin", {}, exercise="holiday")
     roster = tmp_path / "roster.csv"
     roster.write_text("# the class\nalice,a@example.com\nzoe,z@example.com\n")
-    rows = grade_run(tmp_path / "submissions", jobs=1, roster=roster)
+    rows = grade_run(tmp_path / "submissions", jobs=1, course=Course(roster))
     found = {(row.learner, row.exercise): (row.status, row.message) for row in rows}
     assert found["zoe", "01-tiny"] == ("missing", "no notebook was handed in")
     assert found["erin", "01-tiny"][0] == "missing"

@@ -1,0 +1,72 @@
+"""What an instructor's commands do: `grade` a class, `explain` one grade, `release` the learners' versions.
+
+Left out: sending reports to a learning platform; its import takes the CSV.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from k8slearn.errors import Refused
+from k8slearn.grading.feedback import as_text
+from k8slearn.grading.gradebook import Gradebook
+from k8slearn.grading.inert import one_line, plain
+from k8slearn.grading.release import write_release
+from k8slearn.grading.report import write_reports
+from k8slearn.grading.run import Course, find_tasks, grade, grade_run
+from k8slearn.grading.token import make_secret, read_secret
+
+
+def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None]) -> int:
+    """``k8slearn grade``: the exit status."""
+    if given.scheduler:
+        raise Refused("--scheduler is not there yet: this version grades on this machine")
+    submissions, course = Path(given.submissions), _course(given)
+    if given.explain:
+        print(explained(submissions, course, *given.explain))
+        return 0
+    if not given.out:
+        raise Refused("give --out REPORT, the folder for the reports, or --explain LEARNER EXERCISE")
+    with ExitStack() as held:
+        book = held.enter_context(Gradebook(given.gradebook)) if given.gradebook else None
+        rows = grade_run(submissions, given.jobs, course, progress, book=book)
+    write_reports(rows, Path(given.out))
+    done = sum(row.status == "done" for row in rows)
+    print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
+    return 0
+
+
+def _course(given: argparse.Namespace) -> Course:
+    if given.hidden and not Path(given.hidden).is_dir():
+        raise Refused(f"--hidden {given.hidden} is not a folder; it should hold EXERCISE/checks.py")
+    secret = read_secret(Path(given.secret)) if given.secret else b""
+    return Course(_path(given.roster), secret, _path(given.hidden))
+
+
+def _path(name: str | None) -> Path | None:
+    return Path(name) if name else None
+
+
+def explained(submissions: Path, course: Course, learner: str, exercise: str) -> str:
+    """One grade in full: every check, what it asked and what it saw, and what was odd."""
+    found = [t for t in find_tasks(submissions, course) if (t.learner, t.exercise) == (learner, exercise)]
+    if not found:
+        raise Refused(f"{submissions} has no learner {learner!r} with an exercise {exercise!r}")
+    if found[0].path is None:
+        return f"{one_line(learner)}, {one_line(exercise)}: no notebook was handed in"
+    row = grade(found[0])
+    if row.judgement is None:
+        return f"{one_line(learner)}, {one_line(exercise)}: {row.status}: {one_line(row.message)}"
+    odd = [f"Odd: {one_line(told)}" for told in row.judgement.odd]
+    return plain("\n".join([as_text(f"{learner}, {exercise}", row.judgement), *odd]), 100_000)
+
+
+def release_course(given: argparse.Namespace) -> int:
+    """``k8slearn release``: the exit status."""
+    secret = make_secret(Path(given.secret)) if given.secret else b""
+    written = write_release(Path(given.out), _path(given.roster), secret, given.nbgrader)
+    print(f"{written} notebooks in {given.out}")
+    return 0
