@@ -17,16 +17,25 @@ from k8slearn.journal import digest
 
 MOST = 2_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,79}")
+_RUNNER = re.compile(r"(?m)^(\s*):(?=:)|#(?=#\[)")
+"""What a CI runner obeys in a line of output: ``::error`` at its start, ``##[error]`` anywhere (actions/runner,
+src/Runner.Common/ActionCommand.cs)."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&:@-])")
 
 
 def plain(text: str, most: int = MOST) -> str:
-    """The text with every control, format and surrogate character spelled out (``\\x1b``); newlines stay."""
+    """The text with every control, format and surrogate character spelled out (``\\x1b``); newlines stay.
+
+    Nor is a line of it a command to a CI runner."""
     if len(text) > most:
         text = text[: most - 1] + "…"
     if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c == "\n" or not _unseen(c) else _spelled(c) for c in text)
+        return _unruled(text)
+    return _unruled("".join(c if c == "\n" or not _unseen(c) else _spelled(c) for c in text))
+
+
+def _unruled(text: str) -> str:
+    return _RUNNER.sub(lambda mark: rf"{mark[1]}\x3a" if mark[0] != "#" else r"\x23", text)
 
 
 def _unseen(character: str) -> bool:

@@ -3,7 +3,7 @@
 Each is made of the same rows, in the same order, without a time or a path: the same submissions give the same bytes.
 Whatever a learner wrote passes through `inert`. A file is written beside its place and moved there when it is whole.
 
-Left out: plots, and formats of learning platforms.
+Left out: plots, annotations, and learning platforms other than Canvas and Moodle.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -24,6 +24,7 @@ from k8slearn.grading.feedback import as_page_part, number, section
 from k8slearn.grading.inert import as_csv, as_filename, as_html, as_markdown, one_line, plain
 from k8slearn.grading.run import Row
 
+MOST_SUMMARY = 2**20 - 1_000
 COLUMNS = ("learner", "exercise", "points", "max_points", "status", "message")
 
 
@@ -47,12 +48,47 @@ def _write(path: Path, text: str) -> None:
 
 def grades_csv(rows: Iterable[Row]) -> str:
     """One row per learner and exercise."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines: list[Sequence[str]] = [COLUMNS]
     for r in rows:
         points = (number(r.points), number(r.max_points))
-        writer.writerow([as_csv(r.learner), as_csv(r.exercise), *points, r.status, as_csv(r.message)])
+        lines.append([as_csv(r.learner), as_csv(r.exercise), *points, r.status, as_csv(r.message)])
+    return _csv(lines)
+
+
+def canvas_csv(rows: Iterable[Row]) -> str:
+    """A column per exercise, as Canvas imports it: the learner's name is their SIS login."""
+    found = list(rows)
+    exercises = _worth(found)
+    lines = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *map(as_csv, exercises)]]
+    lines.append(["    Points Possible", "", "", "", "", *map(number, exercises.values())])
+    for learner, points in _points(found):
+        name = as_csv(learner)
+        lines.append([name, "", "", name, "", *(points.get(e, "") for e in exercises)])
+    return _csv(lines)
+
+
+def moodle_csv(rows: Iterable[Row]) -> str:
+    """A column per exercise, as Moodle imports it: the learner's name is their username."""
+    found = list(rows)
+    exercises = _worth(found)
+    lines = [["username", *map(as_csv, exercises)]]
+    lines += [[as_csv(learner), *(points.get(e, "") for e in exercises)] for learner, points in _points(found)]
+    return _csv(lines)
+
+
+def _worth(rows: Iterable[Row]) -> dict[str, float]:
+    """Exercise -> the points that it is worth; what is no exercise is worth nothing and left out."""
+    return dict(sorted((r.exercise, r.max_points) for r in rows if r.max_points))
+
+
+def _points(rows: Iterable[Row]) -> Iterable[tuple[str, dict[str, str]]]:
+    for learner, theirs in groupby(rows, key=lambda r: r.learner):
+        yield learner, {r.exercise: number(r.points) for r in theirs}
+
+
+def _csv(lines: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()
 
 
@@ -125,7 +161,15 @@ def summary_md(rows: Sequence[Row]) -> str:
         found = list(theirs)
         points, most = sum(r.points for r in found), sum(r.max_points for r in found)
         lines.append(f"| {as_markdown(learner)} | {number(points)} | {number(most)} |")
-    return "\n".join(lines) + "\n"
+    return _under_a_mebibyte(lines)
+
+
+def _under_a_mebibyte(lines: Sequence[str]) -> str:
+    """The lines that fit into GitHub's step summary (1 MiB), and how many do not."""
+    sizes = accumulate(len(line.encode()) + 1 for line in lines)
+    shown = sum(size <= MOST_SUMMARY for size in sizes)
+    more = [] if shown == len(lines) else ["", f"and {len(lines) - shown} more in grades.csv"]
+    return "\n".join([*lines[:shown], *more]) + "\n"
 
 
 def feedback_page(learner: str, rows: Iterable[Row]) -> str:
@@ -148,8 +192,10 @@ def feedback_page(learner: str, rows: Iterable[Row]) -> str:
 
 
 REPORTS: dict[str, Callable[[Sequence[Row]], str]] = {
+    "canvas.csv": canvas_csv,
     "grades.csv": grades_csv,
     "grades.json": grades_json,
     "junit.xml": junit_xml,
+    "moodle.csv": moodle_csv,
     "summary.md": summary_md,
 }

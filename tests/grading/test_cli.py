@@ -125,7 +125,8 @@ def test_a_class_is_graded(capsys, shelf: Path, hand_in: Callable[..., Path], tm
     assert (status, err) == (0, "")
     assert "2 graded, 1 done" in printed
     assert (out / "grades.csv").read_text().splitlines()[1] == "alice,01-tiny,4,4,done,"
-    assert {p.name for p in out.iterdir()} == {"grades.csv", "grades.json", "junit.xml", "summary.md", "feedback"}
+    made = {"canvas.csv", "grades.csv", "grades.json", "junit.xml", "moodle.csv", "summary.md"}
+    assert {p.name for p in out.iterdir()} == {*made, "feedback"}
 
 
 def test_the_lab_gets_the_options_that_are_jupyters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,12 +26,16 @@ NASTY = [
     "a\x00b",
     "- + =",
     "%0a::set-output",
+    "x\n  ::error::owned",
+    "x\u2028::error::x",
+    "a ##[error]owned",
 ]
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_nothing_that_acts_is_left(text: str) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", plain(text))
+    assert not re.search(r"(?m)^\s*::|##\[", plain(text))
     assert "\n" not in one_line(text)
     assert "<" not in as_html(text)
     assert '"' not in as_html(text)

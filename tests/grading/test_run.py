@@ -14,7 +14,7 @@ import pytest
 
 from k8slearn.errors import Refused
 from k8slearn.grading.pool import Allowance
-from k8slearn.grading.report import write_reports
+from k8slearn.grading.report import REPORTS, write_reports
 from k8slearn.grading.run import STATUSES, Course, Row, grade_run
 
 from .conftest import notebook
@@ -235,3 +235,15 @@ def test_progress_is_told_once_per_submission(hand_in: HandIn, tmp_path: Path) -
 
 def files_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def test_the_platforms_get_a_column_per_exercise_and_the_summary_fits_a_step() -> None:
+    rows = [Row(f"={n}" + "<x>" * 200, e, 1.5, 2, "done") for n in range(1000) for e in ("a", "b")]
+    reports = {name: make(rows) for name, make in REPORTS.items()}
+    for name, first in (("canvas.csv", 5), ("moodle.csv", 1)):
+        table = list(csv.reader(reports[name].splitlines()))
+        assert table[0][first:] == ["a", "b"]
+        assert table[-1][first:] == ["1.5", "1.5"]
+        assert not any(cell[:1] in ("=", "+", "-", "@") for line in table for cell in line if cell)
+    assert len(reports["summary.md"].encode()) < 2**20
+    assert reports["summary.md"].rstrip().endswith("more in grades.csv")
