@@ -155,7 +155,7 @@ def _capture(then: _Then, asked: Asked, where: str, dev: str) -> Captured:
         raise Refused(f"there is no link {dev!r} in {where}: there is {there}, or any for all of them")
     asking = {"source": question.source, "destination": question.destination}
     again = drive(verbs.send(world, {**asking, "port": question.port, "protocol": question.protocol}), world.apply)
-    return Captured(tcpdump.of(again.attempt.frames, netns, link))
+    return Captured(tcpdump.of(again.attempt.frames, netns, link, tcpdump.ports_of(world, netns, link)))
 
 
 class Captured:

@@ -178,3 +178,17 @@ def test_bad_words_get_one_sentence(cluster: Cluster, words: str, sentence: str)
     said = cluster.node("node-1").run(f"tcpdump {words}")
     assert said.exit_code == 1
     assert said.stderr.startswith(sentence)
+
+
+def test_a_bridge_that_is_listened_on_takes_up_what_it_only_passes_on(cluster: Cluster) -> None:
+    """br_input.c: a promiscuous bridge; tcpdump makes it one, unless it is told -p. Seen so on a real kernel."""
+    node = cluster.node("node-1")
+    cluster.send("default/a", "default/b")
+    ports = node.run("tcpdump -ni any port 80").stdout.splitlines()
+    came_in = [line for line in ports if re.search(r"veth\S+ +In ", line)]
+    seen = node.run("tcpdump -ni cni0 port 80").stdout.splitlines()
+    assert len(seen) == len(came_in) > 0
+    assert node.run("tcpdump -pni cni0 port 80").stdout == ""
+    cluster.send("default/a", "default/c")
+    routed = [node.run(f"tcpdump {flags} cni0 port 80").stdout for flags in ("-ni", "-pni")]
+    assert routed[0] == routed[1] != ""

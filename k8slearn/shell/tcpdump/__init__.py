@@ -18,9 +18,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 from k8slearn.errors import CommandError
-from k8slearn.journal import Put
+from k8slearn.journal import Put, World
 from k8slearn.linux import fib, socket
 from k8slearn.linux.program import Result, Running
 from k8slearn.linux.rows import Link
@@ -35,8 +36,8 @@ APART = 1e-5
 NAMES = {ETHERNET: "EN10MB (Ethernet)", RAW: "RAW (Raw IP)", COOKED: "LINUX_SLL2 (Linux cooked v2)"}
 BARE = ("ipip", "wireguard")
 """Kinds of devices without an Ethernet header."""
-FLAGS, VALUES = "nelqtUSK", "icwrs"
-USAGE = "Usage: tcpdump [-eltn] [-i interface] [-c count] [-w file] [-r file] [expression]\n"
+FLAGS, VALUES = "nelpqtUSK", "icwrs"
+USAGE = "Usage: tcpdump [-elnpt] [-i interface] [-c count] [-w file] [-r file] [expression]\n"
 VERBOSE = "tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n"
 STILL = "tcpdump: (time stands still while a command runs here: these are the packets of the last one that sent any)\n"
 
@@ -56,7 +57,7 @@ def program(process: Process) -> Running:
     if "D" in asked.flags:
         return Result("".join(_devices(process)))
     wanted = filters.parse(asked.words)
-    capture = _from_file(process, asked.told["r"]) if "r" in asked.told else _captured(process, _device(process, asked))
+    capture = _from_file(process, asked.told["r"]) if "r" in asked.told else _captured(process, asked)
     frames = [frame for frame in capture.frames if wanted(frame.packet)]
     frames = frames[: int(asked.told.get("c") or len(frames))]
     capture = replace(capture, frames=tuple(frames))
@@ -79,12 +80,33 @@ def lines(capture: Capture, flags: frozenset[str] = frozenset()) -> Iterator[str
         yield f"{when}{device}{say.line(frame, wire, index)}"
 
 
-def of(frames: tuple[Frame, ...], netns: str, link: Link | None) -> Capture:
-    """What a capture on this device (None: on all) of a namespace has seen of these frames."""
-    mine = [replace_time(n, f) for n, f in enumerate(frames)]
-    mine = [f for f in mine if f.netns == netns and (link is None or f.dev == link.name)]
+def of(frames: tuple[Frame, ...], netns: str, link: Link | None, ports: frozenset[str] = frozenset()) -> Capture:
+    """What a capture on this device (None: on all) of a namespace has seen of these frames.
+
+    `ports`: those of a bridge that is promiscuous while it is listened on. It then takes up whatever comes in by them
+    (br_input.c: br_handle_frame_finish)."""
+    mine = [f for n, f in enumerate(frames) for f in (replace_time(n, f),) if f.netns == netns]
+    if link is not None:
+        mine = list(_on(mine, link.name, ports))
     linktype = COOKED if link is None else RAW if link.kind in BARE else ETHERNET
     return Capture(tuple(mine), linktype, link.name if link is not None else "any")
+
+
+def _on(frames: list[Frame], dev: str, ports: frozenset[str]) -> Iterator[Frame]:
+    """The frames of one device; of a promiscuous bridge those, too, that it only passes on, each once."""
+    for number, frame in enumerate(frames):
+        if frame.dev == dev:
+            yield frame
+        elif frame.dev in ports and frame.direction == "in":
+            rest = takewhile(lambda f: not (f.dev in ports and f.direction == "in"), frames[number + 1 :])
+            if not any(f.dev == dev and f.direction == "in" for f in rest):
+                yield frame._replace(dev=dev)
+
+
+def ports_of(world: World, netns: str, link: Link | None) -> frozenset[str]:
+    """The ports of a bridge; none, where it is none."""
+    links = world.table(netns, "link").values() if link is not None and link.kind == "bridge" else ()
+    return frozenset(row.name for row in links if link is not None and row.master == link.name)
 
 
 def replace_time(number: int, frame: Frame) -> Frame:
@@ -131,9 +153,11 @@ def _device(process: Process, asked: Asked) -> Link | None:
     return link
 
 
-def _captured(process: Process, link: Link | None) -> Capture:
+def _captured(process: Process, asked: Asked) -> Capture:
     frames: tuple[Frame, ...] = process.world.get(socket.CAPTURED) or ()
-    return of(frames, process.netns, link)
+    link = _device(process, asked)
+    ports = frozenset[str]() if "p" in asked.flags else ports_of(process.world, process.netns, link)
+    return of(frames, process.netns, link, ports)
 
 
 def _from_file(process: Process, name: str) -> Capture:
