@@ -107,12 +107,23 @@ def _decode(value: Any, kind: Kind, at: Place, slips: list[Wrong]) -> Any:
     if isinstance(kind, Texts) and type(value) is dict:
         return {k: _decode(v, kind.of, at, slips) for k, v in value.items()}
     if isinstance(kind, Struct) and type(value) is dict:
-        inner = "" if kind.go.startswith("struct {") else kind.go.rpartition(".")[2]
-        known = ((k, v) for k, v in value.items() if k in kind.fields)
-        found = {k: _decode(v, kind.fields[k], Place(inner, (*at.path, k)), slips) for k, v in known}
-        return {k: v for k, v in found.items() if v is not None}
+        return _struct(value, kind, at, slips)
     slips.append(Mismatch(value, kind.go, at))
     return None
+
+
+def _struct(value: dict[str, Any], kind: Struct, at: Place, slips: list[Wrong]) -> dict[str, Any]:
+    inner = "" if kind.go.startswith("struct {") else kind.go.rpartition(".")[2]
+    found = {}
+    for name, given in value.items():
+        field = kind.fields.get(name)
+        if isinstance(field, Plain) and type(given) is field.python:  # most are, and every pod's start reads hundreds
+            found[name] = given
+        elif field is not None:
+            read = _decode(given, field, Place(inner, (*at.path, name)), slips)
+            if read is not None:
+                found[name] = read
+    return found
 
 
 def _custom(value: Any, kind: Custom, at: Place, slips: list[Wrong]) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
@@ -44,6 +45,11 @@ def same_digits(address: str, cidr: str, cidr6: str) -> str:
     return str(IPv6Network(cidr6)[int(str(place), 16)])
 
 
+@lru_cache(maxsize=4096)
+def _lies_in(address: str, cidr: str) -> bool:
+    return ip_address(address) in ip_network(cidr)
+
+
 @dataclass(frozen=True, slots=True)
 class Subnet:
     """One L2 segment of the network under a cluster: machines on one switch, and a range of addresses."""
@@ -69,7 +75,7 @@ class Subnet:
     def holds(self, address: str) -> bool:
         """Is it an address of this segment, of either family?"""
         cidr = self.cidr6 if ":" in address else self.cidr
-        return bool(cidr) and ip_address(address) in ip_network(cidr)
+        return bool(cidr) and _lies_in(address, cidr)
 
     def address6(self, address: str) -> str:
         """The IPv6 address of the machine that has this IPv4 address here; empty where there is no IPv6."""

@@ -88,6 +88,8 @@ class Work:
     """Question -> value as text -> why a learner might have chosen it, and what is true instead."""
     _traces: dict[tuple[str, str, int, str, int], Trace] = field(default_factory=dict, repr=False)
     """What was asked before: checks often ask the same, and the walk is most of what grading costs."""
+    _pasts: dict[int, Cluster] = field(default_factory=dict, repr=False)
+    """The cluster at an earlier revision, for checks to look at."""
 
     def answer(self, question: str) -> Answer:
         """The answer to a question; fails while there is none."""
@@ -171,7 +173,11 @@ class Work:
         last = self.cluster.journal.revision
         if not self.started <= revision <= last:
             raise Failed(f"Revision {revision} is not in your work: it goes from {self.started} to {last}.")
-        return self.cluster if revision == last else self.cluster.at(revision)
+        if revision == last:
+            return self.cluster
+        if revision not in self._pasts:
+            self._pasts[revision] = self.cluster.at(revision)
+        return self._pasts[revision]
 
 
 def same(given: Any, right: Any) -> bool:

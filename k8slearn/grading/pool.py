@@ -13,15 +13,17 @@ Left out: other machines; the kernel's limits on systems that have none (there t
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
@@ -30,6 +32,9 @@ if sys.platform == "linux":
     _CONTEXT = multiprocessing.get_context("fork")
 else:
     _CONTEXT = multiprocessing.get_context("spawn")
+
+AHEAD = 64
+"""How many waiting tasks are looked through for one that fits."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,6 +65,7 @@ class Worker(Generic[T]):
     task: int | None = None
     since: float = 0.0
     served: int = 0
+    kind: Hashable = None
 
 
 @dataclass(slots=True)
@@ -71,13 +77,14 @@ class Pool(Generic[T, R]):
     allowance: Allowance = field(default_factory=Allowance)
     workers: list[Worker[T]] = field(default_factory=list)
 
-    def run(self, tasks: Sequence[T]) -> Iterator[tuple[int, R | Broken]]:
+    def run(self, tasks: Sequence[T], kinds: Sequence[Hashable] = ()) -> Iterator[tuple[int, R | Broken]]:
+        """`kinds` names tasks that share what a worker remembers: a worker goes on with its own kind if it can."""
         waiting = deque(range(len(tasks)))
         try:
             for _ in range(min(self.jobs, len(tasks))):
                 self._hire()
             while waiting or any(w.task is not None for w in self.workers):
-                self._hand_out(waiting, tasks)
+                self._hand_out(waiting, tasks, kinds)
                 for worker in self._ready():
                     number, result = self._collect(worker, waiting)
                     if number is not None and result is not None:
@@ -100,12 +107,23 @@ class Pool(Generic[T, R]):
         worker.process.kill()
         worker.process.join()
 
-    def _hand_out(self, waiting: deque[int], tasks: Sequence[T]) -> None:
+    def _hand_out(self, waiting: deque[int], tasks: Sequence[T], kinds: Sequence[Hashable]) -> None:
         for worker in self.workers:
             if worker.task is None and waiting:
-                worker.task, worker.since = waiting.popleft(), time.monotonic()
+                number = self._fitting(worker, waiting, kinds) if kinds else waiting[0]
+                waiting.remove(number)
+                worker.task, worker.since = number, time.monotonic()
+                worker.kind = kinds[number] if kinds else None
                 with suppress(OSError):  # one that died while it was idle is found by `_ready`
                     worker.pipe.send(tasks[worker.task])
+
+    def _fitting(self, worker: Worker[T], waiting: deque[int], kinds: Sequence[Hashable]) -> int:
+        """A task of the worker's own kind, or of one that nobody else is at, or simply the first."""
+        ahead = list(islice(waiting, AHEAD))
+        others = {w.kind for w in self.workers if w is not worker}
+        own = (number for number in ahead if kinds[number] == worker.kind)
+        free = (number for number in ahead if kinds[number] not in others)
+        return next(own, next(free, ahead[0]))
 
     def _ready(self) -> list[Worker[T]]:
         """The workers that have something to say: a result, their death, or nothing for too long."""
@@ -159,6 +177,8 @@ def _serve(pipe: Connection, inherited: list[Connection], work: Callable[[Any], 
     for other in inherited:
         other.close()  # a fork holds its siblings' pipes too; while it does, their end is never seen
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what every task shares is not looked through again and again, and what one leaves less often:
+    gc.set_threshold(50_000, 20, 50)  # a cluster is many small rows that live as long as it does, and few circles
     _limit_memory(allowance.megabytes)
     while True:
         try:

@@ -22,7 +22,7 @@ from k8slearn.grading.feedback import STATES
 from k8slearn.grading.judge import judge
 from k8slearn.grading.notebook import newest_record
 from k8slearn.grading.pool import Allowance, Broken, Pool
-from k8slearn.grading.record import read_record
+from k8slearn.grading.record import canonical, read_record
 from k8slearn.grading.row import STATUSES, Row, Task
 from k8slearn.grading.token import sign
 from k8slearn.grading.variant import learner_name
@@ -59,9 +59,9 @@ def grade_run(
     decided = _decided(tasks) if book else {}
     known = book.known() if book else {}
     rows |= {t: replace(known[d], learner=t.learner, exercise=t.exercise) for t, d in decided.items() if d in known}
-    left = [task for task in tasks if task.path and decided.get(task) not in known]
+    left = sorted((task for task in tasks if task.path and decided.get(task) not in known), key=_variant)
     pool: Pool[Task, Row] = Pool(grade, jobs or os.cpu_count() or 1, allowance or Allowance())
-    for count, (number, result) in enumerate(pool.run(left), 1):
+    for count, (number, result) in enumerate(pool.run(left, [_variant(task) for task in left]), 1):
         task = left[number]
         rows[task] = _zero(task, "limit", result.says) if isinstance(result, Broken) else result
         if book:
@@ -70,6 +70,14 @@ def grade_run(
                 book.keep()
         progress(count, len(left))
     return list(rows.values())
+
+
+def _variant(task: Task) -> tuple[str, str]:
+    """Which start this task is replayed from; equal ones are built once."""
+    try:
+        return task.exercise, canonical(load(task.exercise).variant(learner_name(task.learner), task.token))
+    except Refused:
+        return task.exercise, ""
 
 
 def _decided(tasks: Iterable[Task]) -> dict[Task, str]:

@@ -27,8 +27,7 @@ from k8slearn.journal import Input
 def start(definition: Definition, variant: Variant) -> Cluster:
     """A fresh cluster at the start of this variant; nothing before its `engine.floor` can be undone, and
     where the exercise asks for a mend, `explain` proposes none."""
-    base = _base(definition.folder, canonical(variant))
-    cluster = base.at(base.journal.revision)
+    cluster = Cluster._of(_base(definition.folder, canonical(variant)).engine.fork())
     cluster.engine.floor = cluster.journal.revision
     cluster.engine.remedies = definition.kind not in ("mend", "find")
     return cluster

@@ -23,6 +23,7 @@ internal/cri/server/sandbox_run_linux.go (parseDNSOptions).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class Dns(NamedTuple):
     options: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=64)
 def cluster_dns(settings: Settings) -> str:
     """The address that kubeadm gives the cluster's DNS server: the tenth of the (first) Service range."""
     network = ip_network(ranges(settings.service_cidr)[0])
