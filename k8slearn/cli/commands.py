@@ -157,7 +157,9 @@ COMMANDS = {
             _SECRET,
             _option("--hidden", metavar="DIR", help="private checks: DIR/EXERCISE/checks.py"),
             _option(
-                "--gradebook", metavar="URL", help="remember grades in this database (sqlite:///FILE, postgresql://…)"
+                "--gradebook",
+                metavar="URL",
+                help="remember grades in this database and not in REPORT/gradebook.sqlite (postgresql+psycopg://…)",
             ),
             _option("--explain", nargs=2, metavar=("LEARNER", "EXERCISE"), help="one grade in full, and no reports"),
             _option("--scheduler", metavar="ADDRESS", help="not there yet: other machines"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 from k8slearn.errors import Refused
@@ -31,12 +32,24 @@ def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None])
     if not given.out:
         raise Refused("give --out REPORT, the folder for the reports, or --explain LEARNER EXERCISE")
     with ExitStack() as held:
-        book = held.enter_context(Gradebook(given.gradebook)) if given.gradebook else None
+        url = given.gradebook or _beside(Path(given.out))
+        book = held.enter_context(Gradebook(url)) if url else None
         rows = grade_run(submissions, given.jobs, course, progress, book=book)
     write_reports(rows, Path(given.out))
     done = sum(row.status == "done" for row in rows)
     print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
     return 0
+
+
+def _beside(out: Path) -> str:
+    """The gradebook where no other is named: a file among the reports, if SQLAlchemy is installed."""
+    if find_spec("sqlalchemy") is None:
+        return ""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise Refused(f"the report cannot be written to {out}: {wrong.strerror}") from wrong
+    return f"sqlite:///{out / 'gradebook.sqlite'}"
 
 
 def _course(given: argparse.Namespace) -> Course:
