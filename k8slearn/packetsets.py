@@ -11,16 +11,21 @@ packets are walked one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from k8slearn.journal import Key, Table, World
+from k8slearn.journal import Table, World
 from k8slearn.linux import ip
 from k8slearn.linux.ipset import Member
 from k8slearn.linux.iptables.names import PROTOCOLS
 from k8slearn.linux.rules import Chain, Match, Rule
 
 SIDES = {"-s": "src", "-d": "dst"}
+
+
+Sorted = tuple[tuple[Match, ...], tuple[Match, ...], Rule]
+"""A rule's conditions that depend on no mark, those that do, and the rule."""
 
 
 class Unanswered(Exception):
@@ -38,40 +43,96 @@ class Asked(NamedTuple):
     port: int
 
 
-class Packets:
-    """All packets between one address and each of many, on one machine."""
+@dataclass(slots=True, eq=False)
+class Elements:
+    """What a set holds, on whichever machine: equal sets are one."""
 
-    def __init__(self, world: World, netns: str, addresses: Sequence[str]) -> None:
-        self.world = world
-        self.netns = netns
+    parts: frozenset[tuple[str, ...]]
+    plain: bool
+    """None means its opposite (``nomatch``), and none ends by itself."""
+    bits: int | None = None
+    """The far addresses that are in it, once somebody has asked."""
+
+
+class Answer(NamedTuple):
+    """What a chain drops, and what was looked at to say so."""
+
+    dropped: int | None
+    chains: tuple[tuple[Hashable, Chain], ...]
+    sets: tuple[tuple[str, Elements | None], ...]
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One question under way."""
+
+    scope: str
+    asked: Asked
+    lost: list[int]
+    chains: dict[Hashable, Chain]
+    sets: dict[str, Elements | None]
+
+
+class Packets:
+    """All packets between one address and each of many, on any machine.
+
+    An answer is kept with the chains and sets that gave it, and holds as long as they are the same ones.
+    """
+
+    def __init__(self, addresses: Sequence[str]) -> None:
         self.addresses = addresses
+        self.world = World()
         self.bit: dict[str, int] = {}
         for n, address in enumerate(addresses):
             self.bit[address] = self.bit.get(address, 0) | 1 << n
         self.every = (1 << len(addresses)) - 1
         self._networks: dict[str, int] = {}
-        self._sets: dict[str, int] = {}
-        self._plain: dict[int, list[tuple[tuple[Match, ...], tuple[Match, ...], Rule]]] = {}
+        self._answers: dict[tuple[str, Hashable, Asked], Answer] = {}
+        self._known: dict[tuple[str, str], tuple[object, Elements]] = {}
+        self._same: dict[frozenset[tuple[tuple[str, ...], Member]], Elements] = {}
+        self._plain: dict[int, tuple[tuple[Rule, ...], list[Sorted]]] = {}
 
-    def dropped(self, name: Key, asked: Asked) -> int | None:
+    def within(self, world: World) -> Packets:
+        """Ask in this world from now on."""
+        self.world = world
+        return self
+
+    def dropped(self, scope: str, name: Hashable, asked: Asked) -> int | None:
         """The packets that the chain drops, as bits; None where it has a rule that is not understood."""
-        lost: list[int] = []
-        try:
-            self._walk(name[2], asked, self.every, {}, lost)
-        except Unanswered:
-            return None
-        return sum(lost)
+        known = self._answers.get((scope, name, asked))
+        if known is None or not self._holds(scope, known):
+            known = self._answers[scope, name, asked] = self._answer(scope, name, asked)
+        return known.dropped
 
-    def _walk(self, name: object, asked: Asked, active: int, marks: dict[int, int], lost: list[int]) -> int:
+    def _holds(self, scope: str, known: Answer) -> bool:
+        chains = self.world.rows[scope, "chain"]
+        if any(chains.get(name) is not chain for name, chain in known.chains):
+            return False
+        return all(self._elements(scope, name) is found for name, found in known.sets)
+
+    def _answer(self, scope: str, name: Hashable, asked: Asked) -> Answer:
+        asking = _Asking(scope, asked, [], {}, {})
+        found: int | None
+        try:
+            self._walk(asking, name, self.every, {})
+            found = sum(asking.lost)
+        except Unanswered:
+            found = None
+        return Answer(found, tuple(asking.chains.items()), tuple(asking.sets.items()))
+
+    def _walk(self, asking: _Asking, name: Hashable, active: int, marks: dict[int, int]) -> int:
         """Those that come back from the chain; what it drops is noted."""
-        chain: Chain | None = self.world.rows[self.netns, "chain"].get(name)
+        chain: Chain | None = self.world.rows[asking.scope, "chain"].get(name)
+        if chain is None:
+            raise Unanswered(name)
+        asking.chains[name] = chain
         back = 0
-        for static, marked, rule in self._rules(chain) if chain is not None else ():
+        for static, marked, rule in self._rules(chain):
             if not active:
                 break
             here = active
             for match in static:
-                here &= self._kept(match, asked)
+                here &= self._kept(match, asking)
                 if not here:
                     break
             for match in marked if here else ():
@@ -81,35 +142,32 @@ class Packets:
             if rule.target == "RETURN":
                 back, active = back | here, active & ~here
             elif rule.target == "DROP":
-                lost.append(here)
+                asking.lost.append(here)
                 active &= ~here
             elif rule.target == "MARK":
                 _mark(rule, marks, here)
             elif rule.target:
                 assert isinstance(name, tuple)
-                further = (*name[:2], rule.target)
-                if further not in self.world.rows[self.netns, "chain"]:
-                    raise Unanswered(rule.target)
-                came = self._walk(further, asked, here, marks, lost)
+                came = self._walk(asking, (*name[:2], rule.target), here, marks)
                 active = (active & ~here) | (0 if rule.goto else came)
                 back |= came if rule.goto else 0
         return back | active
 
-    def _rules(self, chain: Chain) -> list[tuple[tuple[Match, ...], tuple[Match, ...], Rule]]:
-        found = self._plain.get(id(chain))
-        if found is None:
-            found = self._plain[id(chain)] = [(*_sorted(rule), rule) for rule in chain.rules]
-        return found
+    def _rules(self, chain: Chain) -> list[Sorted]:
+        found = self._plain.get(id(chain.rules))
+        if found is None or found[0] is not chain.rules:
+            found = self._plain[id(chain.rules)] = (chain.rules, [(*_sorted(rule), rule) for rule in chain.rules])
+        return found[1]
 
-    def _kept(self, match: Match, asked: Asked) -> int:
+    def _kept(self, match: Match, asking: _Asking) -> int:
         """The packets for which a match holds."""
         module, option, value, negated = match
         if option in SIDES:
-            kept = self._address(SIDES[option], value, asked)
+            kept = self._address(SIDES[option], value, asking.asked)
         elif option == "--match-set":
-            kept = self._in_set(value, asked)
+            kept = self._in_set(value, asking)
         elif option in CONSTANT:
-            kept = self.every if CONSTANT[option](value, asked) else 0
+            kept = self.every if CONSTANT[option](value, asking.asked) else 0
         else:
             raise Unanswered(f"{module} {option}")
         return self.every & ~kept if negated else kept
@@ -125,41 +183,51 @@ class Packets:
             found = self._networks[network] = sum(b for address, b in self.bit.items() if _within(address, network))
         return found
 
-    def _in_set(self, value: str, asked: Asked) -> int:
+    # --- sets ---
+
+    def _in_set(self, value: str, asking: _Asking) -> int:
         name, _, side = value.partition(" ")
-        row = self.world.get((self.netns, "ipset", name))
+        row = self.world.get((asking.scope, "ipset", name))
         if row is None or row.kind not in ("hash:net", "hash:ip,port"):
             raise Unanswered(value)
+        found = asking.sets[name] = self._elements(asking.scope, name)
+        if not found.plain:
+            raise Unanswered(name)
         if row.kind == "hash:ip,port":
             if side != "dst,dst":
                 raise Unanswered(value)
-            return self._in_pairs(name, asked)
-        if side == asked.far:
-            return self._far_set(name)
-        return self.every if any(_within(asked.near, parts[0]) for parts in self._members(name)) else 0
+            return self._in_pairs(found, asking.asked)
+        if side == asking.asked.far:
+            return self._far_set(found)
+        return self.every if any(_within(asking.asked.near, parts[0]) for parts in found.parts) else 0
 
-    def _far_set(self, name: str) -> int:
-        found = self._sets.get(name)
-        if found is None:
-            found = 0
-            for (network,) in self._members(name):
+    def _far_set(self, elements: Elements) -> int:
+        if elements.bits is None:
+            elements.bits = 0
+            for (network,) in elements.parts:
                 exact = self.bit.get(network.removesuffix("/32").removesuffix("/128"))
-                found |= exact if exact is not None else self._network(network)
-            self._sets[name] = found
-        return found
+                elements.bits |= exact if exact is not None else self._network(network)
+        return elements.bits
 
-    def _in_pairs(self, name: str, asked: Asked) -> int:
+    def _in_pairs(self, elements: Elements, asked: Asked) -> int:
         port = f"{asked.proto}:{asked.port}"
-        members = [address for address, other in self._members(name) if other == port]
+        members = {address for address, other in elements.parts if other == port}
         if asked.far == "dst":
             return sum(self.bit.get(address, 0) for address in members)
         return self.every if asked.near in members else 0
 
-    def _members(self, name: str) -> Iterator[tuple[str, ...]]:
-        for parts, member in self.world.table(self.netns, "ipset-member").index(_by_set).get(name, ()):
-            if member.nomatch or member.until:
-                raise Unanswered(name)
-            yield parts
+    def _elements(self, scope: str, name: str) -> Elements:
+        """The set's elements: the same object as long as they are the same, and for equal sets elsewhere."""
+        members = self.world.table(scope, "ipset-member").index(_by_set).get(name, ())
+        known = self._known.get((scope, name))
+        if known is None or known[0] is not members:
+            content = frozenset(members)
+            found = self._same.get(content)
+            if found is None:
+                plain = not any(member.nomatch or member.until for _, member in members)
+                found = self._same[content] = Elements(frozenset(parts for parts, _ in members), plain)
+            known = self._known[scope, name] = (members, found)
+        return known[1]
 
 
 def _by_set(rows: Table) -> dict[str, list[tuple[tuple[str, ...], Member]]]:

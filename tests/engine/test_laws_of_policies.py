@@ -74,12 +74,24 @@ FAULTS = (
     "iptables -F cali-from-wl-dispatch",
     "ip neigh replace {1} lladdr 02:00:00:00:00:99 dev eth0",
     "sysctl -w net.ipv4.ip_forward=0",
+    "sysctl -w net.ipv4.conf.eth0.proxy_arp=1",
+    "iptables -F cali-to-wl-dispatch",
+    "iptables -F FORWARD",
+    "ip route add {0}/32 via 192.168.64.11",
+    "ip route replace 10.244.0.0/16 via 192.168.64.13",
 )
 
 
 def broken(network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]) -> Cluster:
-    cluster = Cluster(nodes=2, network=network)
-    cluster.apply([*namespaces(), *some, *policies])
+    """Asked for its matrix at every stage: what is remembered of the stage before must not be believed too long."""
+    cluster = Cluster(nodes=3, network=network)
+    cluster.apply([*namespaces(), *some])
+    cluster.reachability(80)
+    cluster.apply(policies)
+    cluster.reachability(80)
+    first = some[0]["metadata"]
+    cluster.kubectl(f"label pod {first['name']} -n {first['namespace']} --overwrite app=b tier=x")
+    cluster.reachability(80)
     addresses = [pod["status"]["podIP"] for pod in cluster.get("pods", namespace=None) if "podIP" in pod["status"]]
     for command, node, one, other in faults:
         words = command.format(addresses[one % len(addresses)], addresses[other % len(addresses)])
@@ -97,9 +109,9 @@ def misjudged(cluster: Cluster, port: int) -> list[Any]:
 
 
 WRONG = st.lists(
-    st.tuples(st.sampled_from(FAULTS), st.sampled_from((1, 2)), st.integers(0, 9), st.integers(0, 9)), max_size=2
+    st.tuples(st.sampled_from(FAULTS), st.sampled_from((1, 2, 3)), st.integers(0, 9), st.integers(0, 9)), max_size=2
 )
-WIRINGS = st.sampled_from(("calico", "calico", "bridge", "flannel", "ptp"))
+WIRINGS = st.sampled_from(("calico", "calico", "bridge", "flannel", "ptp", "cilium"))
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
