@@ -3,22 +3,22 @@
 ::
 
     what the agent knows   status, endpoint list, identity list, service list, encrypt status
-    what the kernel has    bpf ipcache list | get IP, bpf endpoint list, bpf lb list
+    what the kernel has    bpf ipcache list | get IP, bpf endpoint list, bpf lb list, bpf policy get ID | --all
 
 The first ask the agent by its socket: where it does not run they fail. The second read pinned maps. In life the tool is
 in the agent's container (``kubectl -n kube-system exec ds/cilium -- cilium-dbg status``); a node has it here too.
 
 Sources: cilium-dbg/cmd (columns and order of each list), pkg/maps/{lxcmap,ipcache}, pkg/loadbalancer.
 
-Left out: JSON output, ``monitor``, ``bpf ct|nat|policy``, changing anything; ``bpf tunnel``, which went with the
-tunnel's map in 1.18 (its rows are the ipcache's).
+Left out: JSON output, ``monitor``, ``bpf ct|nat``, ``policy get``, changing anything; ``bpf tunnel``, which
+went with the tunnel's map in 1.18 (its rows are the ipcache's).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from k8slearn.cni.cilium import agent, identity, maps
+from k8slearn.cni.cilium import agent, identity, maps, policy
 from k8slearn.cni.cilium.maps import EXTERNAL, Frontend, Service
 from k8slearn.errors import CommandError
 from k8slearn.journal import World
@@ -81,9 +81,15 @@ def _endpoints(process: Process, words: Sequence[str]) -> str:
     rows: list[tuple[str, ...]] = []
     for number, identity_id, address, state in _known(world, node):
         first, *more = _labels(world, node, identity_id)
-        rows.append((number, "Disabled", "Disabled", str(identity_id), first, "", address, state))
+        rows.append((number, *_enforced(world, node, int(number)), str(identity_id), first, "", address, state))
         rows += [("", "", "", "", label, "", "", "") for label in more]
     return _table((*heads, "IPv6", "IPv4", "STATUS"), (under, *rows))
+
+
+def _enforced(world: World, node: str, number: int) -> Iterator[str]:
+    """Of both directions: does a policy isolate the endpoint?"""
+    for direction in (policy.INGRESS, policy.EGRESS):
+        yield "Enabled" if policy.isolates(world.table(node, maps.POLICY), number, direction) else "Disabled"
 
 
 def _known(world: World, node: str) -> list[tuple[str, int, str, str]]:
@@ -174,6 +180,51 @@ def _here(process: Process, words: Sequence[str]) -> str:
     return _table(("IP ADDRESS", "LOCAL ENDPOINT INFO"), told)
 
 
+def _policies(process: Process, words: Sequence[str]) -> str:
+    """The rows of one endpoint, or of all; ``-n`` leaves identities as numbers."""
+    world, node = process.world, process.machine
+    table: dict[int, list[tuple[policy.PolicyKey, policy.PolicyEntry]]] = {}
+    for key, row in world.table(node, maps.POLICY).items():
+        assert isinstance(key, policy.PolicyKey)
+        table.setdefault(key.endpoint, []).append((key, row))
+    if "--all" in process.argv:
+        pages = (f"Endpoint ID: {n}\nPath: {_path(n)}\n\n{_policy(process, table[n])}\n\n" for n in sorted(table))
+        return "".join(pages) or "no maps found\n"
+    if not words or not words[0].isdecimal():
+        raise CommandError("Error: Need an endpoint ID: see `cilium-dbg endpoint list`\n", 1)
+    if int(words[0]) not in table:
+        raise CommandError(f"Failed to open map: no such file or directory: {_path(int(words[0]))}\n", 1)
+    return _policy(process, table[int(words[0])])
+
+
+def _path(number: int) -> str:
+    return f"/sys/fs/bpf/tc/globals/cilium_policy_v2_{number:05}"
+
+
+def _policy(process: Process, rows: list[tuple[policy.PolicyKey, policy.PolicyEntry]]) -> str:
+    numeric = "-n" in process.argv or "--numeric" in process.argv
+    told: list[tuple[str, ...]] = []
+    for key, _ in sorted(rows, key=lambda row: (row[0].direction == policy.EGRESS, row[0])):
+        first, *more = [str(key.identity)] if numeric else _who(process, key.identity)
+        bits = key.bits + 8 if key.protocol else 0
+        port = (key.port_text, "NONE", "disabled", "0", "0", str(bits), "0")
+        told.append(("Allow", key.direction.capitalize(), first, *port))
+        told += [("", "", label, *[""] * len(port)) for label in more]
+    heads = ("PORT/PROTO", "PROXY PORT", "AUTH TYPE", "BYTES", "PACKETS", "PREFIX", "COOKIE")
+    return _table(("POLICY", "DIRECTION", "IDENTITY" if numeric else "LABELS (source:key[=value])", *heads), told)
+
+
+def _who(process: Process, number: int) -> list[str]:
+    """An identity's labels; a network's is the network."""
+    if number == policy.ANYBODY:
+        return ["ANY"]
+    rows = process.world.table(process.machine, maps.IPCACHE).items()
+    networks = [f"cidr:{cidr}" for cidr, row in rows if number > identity.LOCAL and row.identity == number]
+    return (
+        [*networks, "reserved:world"] if networks else list(identity.labels_of(process.world, number)) or [str(number)]
+    )
+
+
 Told = Callable[[Process, Sequence[str]], str]
 COMMANDS: Mapping[tuple[str, ...], tuple[str, Told]] = {
     ("status",): ("healthz", _status),
@@ -185,5 +236,6 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, Told]] = {
     ("bpf", "ipcache", "get"): ("", _of_address),
     ("bpf", "endpoint", "list"): ("", _here),
     ("bpf", "lb", "list"): ("", _lb),
+    ("bpf", "policy", "get"): ("", _policies),
 }
 """The words of a command -> the path of the agent's API that it asks (empty: it reads a map), and what it prints."""

@@ -88,15 +88,15 @@ def allows(world: World, asked: Asked) -> Verdict:
     """May this connection be? Egress of the source is asked first, then ingress of the destination."""
     if asked.source.pod and asked.source.pod == asked.destination.pod:
         return Verdict(True, f"{asked.source.pod} reaches itself, whatever the policies say")
-    sends = _side(world, asked, "egress")
+    sends = side(world, asked, "egress")
     if not sends.allowed:
         return sends
-    receives = _side(world, asked, "ingress")
+    receives = side(world, asked, "ingress")
     return receives if not receives.allowed or receives.rule is not None else sends
 
 
-def _side(world: World, asked: Asked, direction: str) -> Verdict:
-    """One direction, of the pod that it is about."""
+def side(world: World, asked: Asked, direction: str) -> Verdict:
+    """What is said about one direction, of the pod that it is about."""
     subject, peer = (asked.destination, asked.source) if direction == "ingress" else (asked.source, asked.destination)
     if not subject.pod:
         return Verdict(True, f"{subject} has no policies: it is no pod with an address of its own", direction)

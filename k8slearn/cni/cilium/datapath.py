@@ -140,7 +140,8 @@ def to_host(net: Net, skb: Skb, sender: int) -> bool:
 
 def encapsulate(net: Net, skb: Skb, sender: int, cidr: str, row: maps.Remote) -> bool:
     """Into the tunnel: to the machine that the ipcache names, with the sender's identity as VNI."""
-    vni = identity.REMOTE_NODE if sender == identity.HOST else sender
+    vni = identity.REMOTE_NODE if sender == identity.HOST else min(sender, identity.LOCAL)
+    vni = identity.WORLD if vni == identity.LOCAL else vni
     who = identity.name(row.identity)
     says = f"{skb.packet.dst} is {who} on {row.tunnel}: into {maps.OVERLAY}, VNI {vni} says who sends it"
     why = maps.why(skb.netns, maps.IPCACHE, cidr, row)

@@ -10,8 +10,8 @@ the labels.
 
 Sources: pkg/identity/reserved.go, pkg/identity/numericidentity.go, pkg/k8s/utils (SanitizePodLabels).
 
-Left out: identities for networks and names (policies make them), garbage collection (``identity-gc-interval``),
-labels of namespaces other than the name.
+Left out: identities for names, garbage collection (``identity-gc-interval``), one identity's labels for a network
+(all the longer ones that hold it).
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ NAMES: Mapping[int, str] = {
 }
 LEAST, MOST = 256, 65535
 """The identities of pods."""
+LOCAL = 1 << 24
+"""Above it are the identities that a machine gives by itself, to networks that policies name."""
+NAMESPACE, OF_NAMESPACE = "io.kubernetes.pod.namespace", "io.cilium.k8s.namespace.labels."
+"""The label that says which namespace a pod is in, and how those begin that are the namespace's own."""
 IGNORED = re.compile(
     r"io\.kubernetes|kubernetes\.io|.*beta\.kubernetes\.io|k8s\.io|pod-template-(generation|hash)|etcd_node|annotation"
     r"|controller-(revision-hash|uid)|statefulset\.kubernetes\.io/pod-name|apps\.kubernetes\.io/pod-index"
@@ -47,16 +51,18 @@ IGNORED = re.compile(
 """Beginnings of labels that do not count (pkg/labelsfilter/filter.go)."""
 
 
-def labels(pod: Obj) -> tuple[str, ...]:
-    """The labels of a pod that make its identity, sorted: ``k8s:app=web``."""
+def labels(pod: Obj, space: Obj | None = None) -> tuple[str, ...]:
+    """The labels of a pod, and of its namespace, that make its identity, sorted: ``k8s:app=web``."""
     metadata = pod["metadata"]
     own = {name: value for name, value in (metadata.get("labels") or {}).items() if not IGNORED.match(name)}
     namespace = metadata.get("namespace") or "default"
+    around = ((space or {}).get("metadata") or {}).get("labels") or {}
     added = {
-        "io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name": namespace,
+        f"{OF_NAMESPACE}kubernetes.io/metadata.name": namespace,
+        **{f"{OF_NAMESPACE}{name}": value for name, value in around.items()},
         "io.cilium.k8s.policy.cluster": "default",
         "io.cilium.k8s.policy.serviceaccount": (pod.get("spec") or {}).get("serviceAccountName") or "default",
-        "io.kubernetes.pod.namespace": namespace,
+        NAMESPACE: namespace,
     }
     return tuple(sorted(f"k8s:{name}={value}" for name, value in {**own, **added}.items()))
 
@@ -102,5 +108,6 @@ def labels_of(world: World, number: int) -> tuple[str, ...]:
 
 
 def name(number: int) -> str:
-    """``world (2)``, ``identity 34211``."""
-    return f"{NAMES[number]} ({number})" if number in NAMES else f"identity {number}"
+    """``world (2)``, ``identity 34211``, ``network 16777217``."""
+    word = "network" if number > LOCAL else "identity"
+    return f"{NAMES[number]} ({number})" if number in NAMES else f"{word} {number}"

@@ -8,9 +8,10 @@ map                         key                                value
 ``cilium_lb4_services_v2``  `Frontend`: address, port, slot    `Service`: slot 0 counts, the others name backends
 ``cilium_lb4_backends_v3``  a number                           `Backend`: address and port
 ``cilium_ct4_global``       a connection to a NodePort         `Nat`: which address it was made to
+                            `policy.Connection`                `policy.Admitted`: its answers are let through
 ``cilium_snat_v4_external`` the reply of a masqueraded one     `Snat`: whose it is
 ``cilium_lb_affinity``      a client and a Service             `Affinity`: the backend that it stays with
-``cilium_policy_v2``        (endpoint's number, ...)           nobody's yet: everything is allowed
+``cilium_policy_v2``        `policy.PolicyKey`                 `policy.PolicyEntry`: this is allowed
 ==========================  =================================  ============================================
 
 A map here is a table of the node's scope with the map's own name. What the programs were compiled with (node_config.h)

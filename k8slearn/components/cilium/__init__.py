@@ -5,6 +5,7 @@ of the pod range; then the agent prepares the node (`host`, `masquerade`), write
 ready. For each pod on its node it finds the identity and publishes a **CiliumEndpoint** (`endpoints`). What other
 agents publish, it writes into its own maps (`peers`): so every node knows every pod's address, identity and machine.
 Services and EndpointSlices become the maps of the load balancer (`services`), and there is no kube-proxy.
+NetworkPolicies become each endpoint's own rows (`policy`).
 
 When the agent dies, programs and maps stay in the kernel: pods go on talking, and to Services too. What changes in the
 cluster meanwhile is not learned, and no new pod gets a network (the plugin asks the agent for everything).
@@ -25,9 +26,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 
 from k8slearn.api.events import event
+from k8slearn.api.policy.compiled import NETWORK
 from k8slearn.cni import cri
-from k8slearn.cni.cilium import agent, maps
-from k8slearn.components.cilium import config, endpoints, host, hostport, peers, services
+from k8slearn.cni.cilium import agent, identity, maps
+from k8slearn.components.cilium import config, endpoints, host, hostport, peers, policy, services
 from k8slearn.components.cilium.operator import CiliumOperator
 from k8slearn.journal import Commands, Key, World
 
@@ -49,6 +51,8 @@ PARTS: Mapping[str, Callable[[World, str, str], Commands]] = {
     "ciliumnode": peers.node,
     "service": services.ensure,
     "routes": peers.validate,
+    "namespace": endpoints.of_namespace,
+    "policies": policy.ensure,
 }
 """What a key may be about, after the node: ``node-1 service default/web``."""
 
@@ -61,7 +65,19 @@ class Cilium:
     def watches(self) -> Mapping[str, str]:
         ours = {agent.CILIUM_NODES: "other nodes", agent.CILIUM_ENDPOINTS: "pods anywhere"}
         api = {"configmaps": "cilium-config", "services": "what sockets are told", "endpointslices": "where they lead"}
-        return {"container": "its own", agent.ENDPOINTS: "pods of its node", "pods": "their labels", **ours, **api}
+        who = {
+            "namespaces": "their labels",
+            identity.IDENTITIES: "whom policies can mean",
+            NETWORK: "who may talk to whom",
+        }
+        return {
+            "container": "its own",
+            agent.ENDPOINTS: "pods of its node",
+            "pods": "their labels",
+            **who,
+            **ours,
+            **api,
+        }
 
     def keys(self, world: World, changed: Key) -> Iterable[str]:
         scope, table, name = changed
@@ -69,13 +85,18 @@ class Cilium:
         if table == "container":
             return (scope.removeprefix("node:"),) if row is not None and row.program == agent.PROGRAM else ()
         if table == agent.ENDPOINTS:
-            return (f"{scope.removeprefix('node:')} endpoint {name}",)
+            return (f"{scope.removeprefix('node:')} endpoint {name}", f"{scope.removeprefix('node:')} policies")
         nodes = agents(world)
         if not nodes:
             return ()
         if table == "pods":
             here = str((row or {}).get("spec", {}).get("nodeName", ""))
-            return [f"{node} pod {name}" for node in nodes if here == node or row is None]
+            about = [f"{node} pod {name}" for node in nodes if here == node or row is None]
+            return [*about, *(f"{node} policies" for node in nodes)]
+        if table in (NETWORK, identity.IDENTITIES):
+            return [f"{node} policies" for node in nodes]
+        if table == "namespaces":
+            return [f"{node} namespace {name}" for node in nodes]
         if table == "configmaps":
             return nodes if name == config.NAME else ()
         if table == agent.CILIUM_NODES:
@@ -122,6 +143,7 @@ def _everything(world: World, node: str) -> Commands:
     yield from peers.every(world, node)
     for number in sorted(world.table(node, agent.ENDPOINTS), key=str):
         yield from endpoints.ensure(world, node, str(number))
+    yield from policy.ensure(world, node)
     yield from services.every(world, node)
     yield from hostport.every(world, node)
 

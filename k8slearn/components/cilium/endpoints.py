@@ -30,7 +30,7 @@ def ensure(world: World, node: str, number: str) -> Commands:
         return
     pod = world.get(("api", "pods", known.pod)) if known.pod else None
     if pod is not None:
-        wanted = identity.labels(pod)
+        wanted = identity.labels(pod, world.get(("api", "namespaces", pod["metadata"]["namespace"])))
         yield from identity.allocate(world, wanted)
         known = yield from _identified(world, node, known, identity.find(world, wanted))
     yield from peers.address(world, node, known.address, maps.Remote(known.identity, of=known.pod))
@@ -42,6 +42,13 @@ def of_pod(world: World, node: str, pod: str) -> Commands:
     """A pod has changed: perhaps its labels have."""
     for known in agent.endpoints(world, node):
         if known.pod == pod:
+            yield from ensure(world, node, str(known.id))
+
+
+def of_namespace(world: World, node: str, namespace: str) -> Commands:
+    """A namespace has changed: perhaps its labels have, and so its pods' identities."""
+    for known in agent.endpoints(world, node):
+        if known.pod.startswith(f"{namespace}/"):
             yield from ensure(world, node, str(known.id))
 
 

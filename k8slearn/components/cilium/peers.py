@@ -86,7 +86,7 @@ def every(world: World, node: str) -> Commands:
         yield from _endpoint(world, node, name)
     for name in sorted(map(str, nodes)):
         yield from _peer(world, node, name)
-    known = {"itself", *map(str, pods), *(f"CiliumNode {name}" for name in nodes)}
+    known = {"itself", "policy", *map(str, pods), *(f"CiliumNode {name}" for name in nodes)}
     here_too = {row.pod for row in agent.endpoints(world, node)}
     for cidr, row in list(world.table(node, maps.IPCACHE).items()):
         if row.of not in known | here_too:
