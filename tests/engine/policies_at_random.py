@@ -114,7 +114,9 @@ def pods(draw: st.DrawFn, least: int = 3, most: int = 5) -> list[Obj]:
     for number in range(draw(st.integers(least, most))):
         namespace = draw(st.sampled_from(sorted(NAMESPACES)))
         name = draw(st.sampled_from(("web", "dns")))
-        ports = [{"containerPort": 80, "name": name}, {"containerPort": 81}, {"containerPort": 80, "protocol": "UDP"}]
+        datagrams = draw(st.sampled_from(({}, {"name": "dns" if name == "web" else "web"})))
+        ports = [{"containerPort": 80, "name": name}, {"containerPort": 81}]
+        ports.append({"containerPort": 80, "protocol": "UDP", **datagrams})
         address = f'["10.244.{1 + number % 2}.{number + 2}"]'
         metadata = {"name": f"pod{number}", "namespace": namespace, "labels": draw(LABELS)}
         metadata["annotations"] = {"cni.projectcalico.org/ipAddrs": address}

@@ -184,8 +184,8 @@ def _members(world: World, wanted: Wanted, family: str) -> Iterator[Parts]:
                 yield (f"{address}/{32 if family == 'ip' else 128}",)
                 continue
             for protocol, number in named_ports(world, pod, wanted.port):
-                if protocol.lower() == wanted.protocol:
-                    yield address, f"{wanted.protocol}:{number}"
+                if wanted.protocol in ("", protocol.lower()):
+                    yield address, f"{protocol.lower()}:{number}"
 
 
 def _addresses(held: tuple[str, ...], family: str) -> list[str]:

@@ -11,7 +11,8 @@ a policy selects, and several policies can be asked one after the other::
 iptables knows one source and one destination in a rule, and 15 ports. What asks for more (holes in an address range,
 named ports beside numbers) is worked out first, by rules that set and clear two bits of their own (*blocks*).
 
-Left out: logging, staged policies, the rate and connection limits of a workload.
+Left out: logging, staged policies, the rate and connection limits of a workload. Calico 3.32 itself leaves out a
+ClusterNetworkPolicy's rule that names a port ("named ports are not supported yet"); here it means what the API says.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Wanted:
     """The policy's namespace."""
     port: str = ""
     protocol: str = ""
+    """Of the port; empty: whichever it has."""
 
 
 @dataclass(slots=True)
@@ -264,12 +266,17 @@ def _identity(peer: Peer, owner: Policy) -> str:
 
 
 def _named(side: _Side, name: str) -> Wanted:
-    """The set of (address, port) of a container port's name; on egress only those of the peer."""
+    """The set of (address, port) of a container port's name; on egress only those of the peer.
+
+    A ClusterNetworkPolicy's ``destinationNamedPort`` names no protocol: it is the pod's own port's.
+    """
     peer = side.peer if side.direction == "egress" else None
     chosen = peer if peer is not None and not peer.by_address else None
     selector = _identity(chosen, side.policy) if chosen is not None else names.unique("s", "all()")
-    protocol = side.protocol.lower() or "tcp"
-    return Wanted(names.unique("n", f"{selector},{protocol},{name}"), chosen, side.policy.namespace, name, protocol)
+    protocol = side.protocol.lower()
+    return Wanted(
+        names.unique("n", f"{selector},{protocol or 'any'},{name}"), chosen, side.policy.namespace, name, protocol
+    )
 
 
 def _of_family(blocks: tuple[str, ...], family: str) -> list[str]:
