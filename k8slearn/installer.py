@@ -30,7 +30,8 @@ def objects(world: World, settings: Settings) -> Commands:
         yield from api.create(world, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield from _kubernetes(world, settings)
     if settings.proxy != "none":
-        yield from api.create(world, dict(config_map("" if settings.network == "vpc" else settings.pod_cidr)))
+        cidr = "" if settings.network == "vpc" else settings.pod_cidr
+        yield from api.create(world, dict(config_map(cidr, settings.proxy)))
 
 
 def files(settings: Settings) -> Commands:

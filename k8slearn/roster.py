@@ -54,7 +54,7 @@ LOAD_BALANCERS: tuple[Make, ...] = (MetalLbController, MetalLbSpeakers, CloudBal
 """They work once somebody has installed them."""
 PROXIES: tuple[Make, ...] = (IngressNginx, EnvoyGateway)
 """So do these: they configure the proxies that carry requests by host and path."""
-PROXY: dict[str, tuple[Make, ...]] = {"iptables": (KubeProxy,), "none": ()}
+PROXY: dict[str, tuple[Make, ...]] = {**dict.fromkeys(("iptables", "nftables", "ipvs"), (KubeProxy,)), "none": ()}
 
 
 @lru_cache(maxsize=64)

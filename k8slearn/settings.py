@@ -3,7 +3,7 @@
 In life these are the arguments of an installer (kubeadm's ClusterConfiguration) and of whoever built the network
 underneath. Each check is one sentence, and it says what would be right.
 
-Left out (each is refused with a sentence): the proxy modes that are not built yet.
+Left out: nothing.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ WIRINGS = {
 }
 """Each wiring that is built, with the version that it gets when none is asked for."""
 EXAMPLE = '{"name": "mine", "plugins": [{"type": "bridge", "ipam": {...}}]}'
+FIRST_WITH_NFTABLES = 29
+"""1.29: alpha; 1.33: stable (KEP-3866)."""
 REPLACES_KUBE_PROXY = "cilium"
-PROXIES = ("iptables", "none")
-PLANNED_PROXIES = ("nftables", "ipvs")
+PROXIES = ("iptables", "nftables", "ipvs", "none")
 FOUR_ONLY = {
     "calico": "its IPv6 pool, BIRD6 and ip6tables rules are not built here; bridge, ptp, kubenet and flannel have them",
     "cilium": "its IPv6 maps are not built here; bridge, ptp, kubenet and flannel have both families",
@@ -81,7 +82,7 @@ def settings(
         node_cidr=networks.text("node_cidr"),
         pod_cidr=networks.text("pod_cidr"),
         service_cidr=networks.text("service_cidr"),
-        proxy=_proxy(proxy, network),
+        proxy=_proxy(proxy, network, version),
         kubernetes=version,
         seed=seed,
         topology=drawn.topology(given, subnets, placed, networks.four),
@@ -141,15 +142,15 @@ def _minor(version: str) -> int:
     return int(version.partition(".")[2])
 
 
-def _proxy(proxy: Any, network: str | None) -> str:
+def _proxy(proxy: Any, network: str | None, version: str) -> str:
     usual = "none" if network == REPLACES_KUBE_PROXY else "iptables"
     mode = usual if proxy is None else proxy
     if network == REPLACES_KUBE_PROXY and mode != usual:
         raise Refused(f"network={network!r} does kube-proxy's work itself: leave proxy= away, or give proxy='none'")
-    if mode in PLANNED_PROXIES:
-        raise Refused(f"proxy={mode!r} is not built yet: use one of {_choices(PROXIES)}")
     if mode not in PROXIES:
         raise Refused(f"there is no proxy {proxy!r}: use one of {_choices(PROXIES)}")
+    if mode == "nftables" and _minor(version) < FIRST_WITH_NFTABLES:
+        raise Refused(f"kube-proxy has its mode nftables since Kubernetes 1.{FIRST_WITH_NFTABLES}, not in {version}")
     return str(mode)
 
 

@@ -117,6 +117,8 @@ def _obstacles(world: World, scopes: Iterable[str]) -> Iterator[str]:
                 yield f"{scope}: nothing is at the other end of {link.name}"
             if link.kind == "vxlan" and link.home:
                 yield f"{scope}: {link.name} was made in {link.home}, which this script cannot do"
+        if world.table(scope, "ipvs"):
+            yield f"{scope} has virtual servers of IPVS (ipvsadm -Ln), which many kernels are built without"
         for key in world.table(scope, "chain"):
             if isinstance(key, tuple) and key[0] not in rules.READERS:
                 yield f"{scope} has {key[0]} rules, which this script cannot rebuild"

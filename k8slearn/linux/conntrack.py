@@ -145,7 +145,7 @@ def _next(net: Net, netns: str, row: Connection, state: str, flags: str, reply: 
     replied = row.replied or reply
     if (state, replied, assured, until, fin, last) == (before, row.replied, row.assured, row.until, row.fin, row.last):
         return row
-    return Connection(row.original, row.reply, state, replied, assured, row.mark, until, row.since, fin, last)
+    return Connection(row.original, row.reply, state, replied, assured, row.mark, until, row.since, fin, last, row.ipvs)
 
 
 def _kept(net: Net, netns: str, proto: str, state: str, replied: bool) -> float:

@@ -22,7 +22,7 @@ from k8slearn.trace import Attempt, Draw, Ending, Fate
 
 KERNELS = frozenset(netns.TABLES)
 """The tables of the kernel's own; what else a walk writes is a program's map, and remembers what was chosen."""
-KEEPS = ("conntrack", "recent")
+KEEPS = ("conntrack", "recent", "ipvs-client")
 """The tables that keep what was drawn: a connection that was confirmed, and a client that an affinity remembers."""
 Learned = frozenset[Key]
 Ends = dict[Ending, Fraction]

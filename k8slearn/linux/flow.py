@@ -14,7 +14,7 @@ Both ends do their work for each packet, conntrack is asked about each, and each
 for reasons. A way counts where every step on it had such a row, where nothing was learned since but connections, and
 where no rule, program or queue could have looked at more than the flow (`BY_FLOW`); any other packet is walked.
 
-Left out: ways for what is not TCP, through tunnels, past nftables, and while counters and captures are kept.
+Left out: ways for what is not TCP, through tunnels, past nftables and IPVS, and while counters and captures are kept.
 """
 
 from __future__ import annotations
@@ -119,7 +119,12 @@ def _room(net: Net, netns: str) -> int:
     found = net.rooms.get(netns)
     if found is None:
         rows = net.world.rows
-        if rows[netns, "qdisc"] or rows[netns, "upper"] or not rows[netns, "chain"].index(_by_flow):
+        if (
+            rows[netns, "qdisc"]
+            or rows[netns, "upper"]
+            or rows[netns, "ipvs"]
+            or not rows[netns, "chain"].index(_by_flow)
+        ):
             found = 0
         else:
             found = min(rows[netns, "link"].index(_narrowest), rows[netns, "route"].index(_narrowest))

@@ -239,12 +239,20 @@ def jhash2(words: list[int], start: int) -> int:
 def translate(net: Net, skb: Skb, hook: str) -> Step | None:
     """Rewrite the packet as its connection says: destination at PREROUTING and OUTPUT, source at POSTROUTING
     and INPUT. None: there is nothing to rewrite."""
-    tracked, before = skb.tracked, skb.packet
+    tracked = skb.tracked
     if tracked is None:
         return None
     row, source = tracked.row, hook in SOURCE_HOOKS
-    if not (is_snat(row) if source != tracked.reply else is_dnat(row)):
+    if not (is_snat(row) if source != tracked.reply else is_dnat(row) and not row.ipvs):
         return None
+    return rewrite(net, skb, hook, source)
+
+
+def rewrite(net: Net, skb: Skb, hook: str, source: bool) -> Step | None:
+    """Rewrite the packet's source, or its destination, as its connection says; None: it says so already."""
+    tracked, before = skb.tracked, skb.packet
+    assert tracked is not None
+    row = tracked.row
     target = inverse(row.original if tracked.reply else row.reply)
     if before.inner is not None and before.proto in PINGS:
         skb.packet = _translate_error(before, row, target, tracked.reply, source)

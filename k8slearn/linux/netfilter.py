@@ -8,15 +8,15 @@
                           └──── local process ────┘
 
     PREROUTING    raw, conntrack, mangle, nat
-    INPUT         mangle, filter, security, nat, confirm
-    FORWARD       mangle, filter, security
-    OUTPUT        raw, conntrack, mangle, nat, filter, security
+    INPUT         mangle, filter, security, ipvs, nat, confirm
+    FORWARD       mangle, filter, security, ipvs
+    OUTPUT        raw, conntrack, mangle, nat, ipvs, filter, security
     POSTROUTING   mangle, nat, confirm
 
 At each hook the tables run in the order of `HOOKS` (the kernel's priorities); ``conntrack`` finds a packet's
-connection, ``confirm`` remembers a new one. A rule whose matches all hold decides
-by its target (`matches.py`, `targets.py`). The syntax is in `iptables`, connections in `conntrack.py`. IPv4 and
-IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
+connection, ``confirm`` remembers a new one, ``ipvs`` is there where virtual servers are (`ipvs.py`). A rule whose
+matches all hold decides by its target (`matches.py`, `targets.py`). The syntax is in `iptables`, connections in
+`conntrack.py`. IPv4 and IPv6 packets have tables of their own (``iptables`` and ``ip6tables``).
 
 nftables' base chains (`nft/stages.py`) stand among these tables by their priorities.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from k8slearn.journal import Key, Table
-from k8slearn.linux import conntrack, nat, nft
+from k8slearn.linux import conntrack, ipvs, nat, nft
 from k8slearn.linux.ruleindex import Line, lines
 from k8slearn.linux.rules import Chain, Rule
 from k8slearn.linux.skb import Net, Skb
@@ -37,9 +37,9 @@ from k8slearn.trace import Because, Step, step
 
 HOOKS = {
     "PREROUTING": ("raw", "conntrack", "mangle", "nat"),
-    "INPUT": ("mangle", "filter", "security", "nat", "confirm"),
-    "FORWARD": ("mangle", "filter", "security"),
-    "OUTPUT": ("raw", "conntrack", "mangle", "nat", "filter", "security"),
+    "INPUT": ("mangle", "filter", "security", "ipvs", "nat", "confirm"),
+    "FORWARD": ("mangle", "filter", "security", "ipvs"),
+    "OUTPUT": ("raw", "conntrack", "mangle", "nat", "ipvs", "filter", "security"),
     "POSTROUTING": ("mangle", "nat", "confirm"),
 }
 
@@ -64,6 +64,9 @@ def run(net: Net, skb: Skb, hook: str) -> bool:
         elif stage == "confirm":
             if _is_new(skb) and not conntrack.confirm(net, skb, hook):
                 return False
+        elif stage == "ipvs":
+            if not ipvs.passes(net, skb, hook):
+                return False
         elif not _asked(net, skb, family, stage, hook):
             return False
     return True
@@ -73,7 +76,8 @@ def plan(net: Net, netns: str) -> Plan:
     """What a namespace's chains have to do at each hook. No packet changes a chain: a walk looks it up once."""
     found: Plan | None = net.plans.get(netns)
     if found is None:
-        found = net.plans[netns] = net.world.rows[netns, "chain"].index(_plan)
+        rows = net.world.rows
+        found = net.plans[netns] = rows[netns, "chain"].index(_balanced if rows[netns, "ipvs"] else _plan)
     return found
 
 
@@ -84,7 +88,12 @@ def sees_wholes(net: Net, skb: Skb) -> bool:
     return "conntrack" in plan(net, skb.netns)[skb.packet.family, "PREROUTING"]
 
 
-def _plan(chains: Table) -> Plan:
+def _balanced(chains: Table) -> Plan:
+    """The same where IPVS has virtual servers."""
+    return _plan(chains, True)
+
+
+def _plan(chains: Table, balanced: bool = False) -> Plan:
     """Which stages have anything to do: empty tables cost nothing, conntrack runs once somebody needs it."""
     found: dict[tuple[str, str], tuple[nft.Stage, ...]] = {}
     mixed = any(isinstance(key, tuple) and key[0] == "nft" for key in chains)
@@ -96,7 +105,8 @@ def _plan(chains: Table) -> Plan:
             or any(k[1] == "nat" for k in mine)
             or any(_needs_conntrack(rule) for chain in mine.values() for rule in chain.rules)
         )
-        always = {"conntrack", "confirm", "nat"} if tracking else set()
+        always = {"conntrack", "confirm", "nat"} if tracking or balanced else set()
+        always |= {"ipvs"} if balanced else set()
         own = {(family, h): tuple(s for s in st if s in always or (s, h) in busy) for h, st in HOOKS.items()}
         found |= nft.joined(chains, family, own) if mixed else own
     return found

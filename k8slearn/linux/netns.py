@@ -29,6 +29,8 @@ TABLES: tuple[str, ...] = (
         "qdisc_handle",
         "tcfilter",
         "bpf",
+        "ipvs",
+        "ipvs-client",
     ),
     *("counter", "nstat", "drops"),
 )

@@ -176,7 +176,7 @@ def ip_receive(net: Net, skb: Skb) -> None:
 def forward(net: Net, skb: Skb, found: Found) -> None:
     """For somebody else: one off the TTL, is it too long, FORWARD, and out (`ip_forward.c`)."""
     packet = skb.packet
-    says = f"{packet.dst} goes {_way(found)}"
+    says = f"{packet.dst} goes {way(found)}"
     net.say(step((skb.netns, "route", says, packet, packet, found.because, skb.iif, "", "")))
     if packet.ttl <= 1:
         net.ip_stat(skb, "InHdrErrors")
@@ -209,7 +209,8 @@ def _too_big(net: Net, skb: Skb) -> None:
     icmp.error(net, skb, "frag-needed", skb.mtu)
 
 
-def _way(found: Found) -> str:
+def way(found: Found) -> str:
+    """Where a route leads, in words."""
     return f"via {found.via} dev {found.dev}" if found.via else f"dev {found.dev}, on the link"
 
 
@@ -306,7 +307,7 @@ def reroute(net: Net, skb: Skb) -> str:
         return ""
     skb.oif, skb.via = ("lo" if found.kind == "local" else found.dev), found.via
     skb.mtu = pmtu.mtu(net.world, skb.netns, found, skb.packet.dst)
-    says = f"after the rewrite {skb.packet.dst} goes {_way(found) if found.kind == 'unicast' else 'to this machine'}"
+    says = f"after the rewrite {skb.packet.dst} goes {way(found) if found.kind == 'unicast' else 'to this machine'}"
     net.say(Step(skb.netns, "route", says, skb.packet, skb.packet, found.because, skb.oif, "OUTPUT"))
     output(net, skb)
     words, net.errno = net.errno, ""

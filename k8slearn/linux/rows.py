@@ -303,6 +303,8 @@ class Connection(NamedTuple):
     """TCP: has a side begun to close?"""
     last: str = ""
     """TCP: ``RST>`` after a reset, ``SYN>`` after a SYN that fitted nothing; ``<`` if it came from the other side."""
+    ipvs: bool = False
+    """Has IPVS chosen its destination? Then IPVS rewrites it, and nat does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ PROGRAMS: Mapping[str, str] = {
     **{f"ip6tables{nft}-restore": "iptables_restore:program6" for nft in ("", "-nft")},
     **{f"ip6tables{nft}-save": "iptables_save:program6" for nft in ("", "-nft")},
     "ipset": "ipset:program",
+    "ipvsadm": "ipvsadm:program",
     "journalctl": "power:journalctl",
     "kill": "processes:kill",
     "kubectl": "kubectl:program",

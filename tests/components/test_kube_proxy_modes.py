@@ -1,4 +1,4 @@
-"""kube-proxy's modes: the same Services, in two languages."""
+"""kube-proxy's modes: the same Services, in two languages, and in a load balancer of the kernel's own."""
 
 from __future__ import annotations
 
@@ -98,6 +98,27 @@ def test_a_service_does_the_same_in_each_mode(kind: str) -> None:
         traces = [cluster.trace(source, target, port) for source in sources for target, port in doors(kind)]
         seen.append([(t.outcome, t.source_seen, t.answered_by) for t in traces])
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_it_does_in_ipvs_mode_but_for_what_upstream_does_otherwise(kind: str) -> None:
+    """A policy of Local where no endpoint is: iptables drops what goes to a ClusterIP, ipvs has no real server for it.
+    An endpoint on the node itself: iptables masquerades the node's own connection, ipvs leaves it its address."""
+    otherwise = {("nobody here", "timeout", None): ("refused", None), ("local", "connected", "10.244.1.1"): None}
+    seen = {}
+    for mode in ("iptables", "ipvs"):
+        cluster = Cluster(nodes=2, proxy=mode)
+        cluster.apply(PODS + SERVICE + KINDS[kind])
+        for source in ("default/client", "default/web", "node:node-1", "node:node-2", "outside"):
+            for target, port in doors(kind):
+                trace = cluster.trace(source, target, port)
+                seen[mode, source, target] = trace.outcome, trace.source_seen, trace.answered_by
+    for (mode, source, target), (outcome, saw, by) in seen.items():
+        if mode == "iptables":
+            there = seen["ipvs", source, target]
+            expected = otherwise.get((kind, outcome, saw), (outcome, saw))
+            assert there[2] == by
+            assert expected in (None, there[:2]), (source, target, there)
 
 
 def doors(kind: str) -> list[tuple[str, int]]:

@@ -41,7 +41,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kubernetes": "1.99"}, "choose from 1.21 to 1.37"),
     ({"kubernetes": 1.3}, "as text"),
     ({"kubernetes": "v1.30"}, "as text"),
-    ({"proxy": "ipvs"}, "not built yet"),
+    ({"proxy": "nftables", "kubernetes": "1.28"}, "since Kubernetes 1.29"),
     ({"proxy": "envoy"}, "there is no proxy 'envoy'"),
     ({"pod_cidr": "10.244.0.0"}, "is an IPv4 network"),
     ({"pod_cidr": "10.244.0.1/16"}, "the network is 10.244.0.0/16"),

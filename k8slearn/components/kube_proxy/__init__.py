@@ -1,20 +1,22 @@
 """kube-proxy: on every node, it turns Services and EndpointSlices into netfilter rules.
 
 It is no proxy: no packet ever passes through it. It writes rules, and the kernel translates addresses by them. Its
-``mode`` says in which language: ``iptables``, or ``nftables`` with a table of its own. It writes in two ways. A
-*partial sync* follows a changed Service: what all Services share is written anew, and of the chains that belong to one
-Service only those of the changed one. A *full sync* writes everything, and puts back the jumps from the built-in
-chains. It runs at the start, after a change of configuration, when a canary chain has vanished (looked for every
-``syncPeriod``, 30 s: somebody has thrown the rules away), and else once an hour. So a single rule that you delete by
-hand stays deleted until then, or until its Service changes (proxier.go: ``proxyutil.FullSyncPeriod``). In nftables
-mode there is no canary: that its table is gone it learns from the next transaction, which fails, and writes everything.
+``mode`` says in which language: ``iptables``, ``nftables`` with a table of its own, or ``ipvs``, the kernel's load
+balancer (deprecated). It writes in two ways. A *partial sync* follows a changed Service: what all Services share is
+written anew, and of the chains that belong to one Service only those of the changed one. A *full sync* writes
+everything, and puts back the jumps from the built-in chains. It runs at the start, after a change of configuration,
+when a canary chain has vanished (looked for every ``syncPeriod``, 30 s: somebody has thrown the rules away), and else
+once an hour. So a single rule that you delete by hand stays deleted until then, or until its Service changes
+(proxier.go: ``proxyutil.FullSyncPeriod``). In nftables mode there is no canary: that its table is gone it learns from
+the next transaction, which fails, and writes everything.
 
 Read `rules.py` for the rules of iptables and `nftables.py` for those of nftables, `transaction.py` for how the latter
-are written, `topology.py` for who may be sent to, `service.py` for what both are made of, `cleanup.py` for what a
-change of mode takes away.
+are written, `ipvs.py` and `balancer.py` for the same in ipvs mode, `topology.py` for who may be sent to, `service.py`
+for what all are made of, `cleanup.py` for what a change of mode takes away.
 
 Left out: ``minSyncPeriod`` (syncs are not put off), that in a large cluster the chains of a Service that is gone may
-stay for one more ``syncPeriod``; the mode ipvs.
+stay for one more ``syncPeriod``; that ipvs mode writes everything anew every ``syncPeriod`` (here when something
+changes, and once an hour).
 """
 
 from __future__ import annotations
@@ -25,7 +27,18 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from k8slearn.components import runs
-from k8slearn.components.kube_proxy import cleanup, conntrack, health, nftables, rules, service, topology, transaction
+from k8slearn.components.kube_proxy import (
+    balancer,
+    cleanup,
+    conntrack,
+    health,
+    ipvs,
+    nftables,
+    rules,
+    service,
+    topology,
+    transaction,
+)
 from k8slearn.components.kube_proxy import config as configuration
 from k8slearn.components.kube_proxy.config import Config
 from k8slearn.components.kube_proxy.nftables import Part
@@ -145,6 +158,8 @@ def _wants_full_sync(world: World, node: str, synced: Synced | None, config: Con
         families = _families(world, node)
         return not all(transaction.is_there(world, f"node:{node}", family) for family in families)
     since = world.clock - synced.full_sync
+    if config.mode == "ipvs":
+        return since >= FULL_SYNC or ipvs.DEVICE not in world.table(f"node:{node}", "link")
     return since >= FULL_SYNC or (since > 0 and since % config.sync_period == 0 and _canary_is_gone(world, node))
 
 
@@ -165,14 +180,13 @@ def _full_sync(world: World, node: str, config: Config) -> Commands:
     """Everything, of each family: kernel settings, what leads to the rules, all rules; and away with another mode's."""
     scope, cause = f"node:{node}", ("api", "nodes", node)
     yield from LEFTOVERS[config.mode](world, scope, _families(world, node))
-    if config.mode == "iptables":
-        yield from _entrances(world, node, config)
+    yield from ENTRANCES[config.mode](world, node, config)
     yield from _sync(world, node, config)
     yield Put(_memory(node), Synced(config, world.clock, _place(world, node), _service_cidrs(world, config)), cause)
 
 
-LEFTOVERS = {"iptables": transaction.remove, "nftables": cleanup.iptables}
-"""A mode -> what takes away the other one's rules when kube-proxy starts in it (server_linux.go: platformCleanup)."""
+LEFTOVERS = {"iptables": transaction.remove, "nftables": cleanup.iptables, "ipvs": transaction.remove}
+"""A mode -> what takes away another one's rules when kube-proxy starts in it (server_linux.go: platformCleanup)."""
 
 
 def _entrances(world: World, node: str, config: Config) -> Commands:
@@ -183,9 +197,27 @@ def _entrances(world: World, node: str, config: Config) -> Commands:
     for family in _families(world, node):
         for table in rules.CANARY_TABLES:
             yield Put((scope, "chain", (family, table, rules.CANARY)), Chain(), cause)
-        for table, source, target, matches in rules.JUMPS:
-            key = (scope, "chain", (family, table, source))
-            yield from _ensure_jump(world, family, key, f"{matches}-j {target}", cause)
+        yield from _jumps(world, scope, family, rules.JUMPS, cause)
+
+
+def _entrances_of_ipvs(world: World, node: str, config: Config) -> Commands:
+    """Jumps from the built-in chains; there is no canary."""
+    for family in _families(world, node):
+        yield from _jumps(world, f"node:{node}", family, ipvs.JUMPS, ("api", "nodes", node))
+
+
+def _no_entrances(world: World, node: str, config: Config) -> Commands:
+    """nftables' base chains are its own, and come with the table."""
+    yield from ()
+
+
+ENTRANCES = {"iptables": _entrances, "nftables": _no_entrances, "ipvs": _entrances_of_ipvs}
+
+
+def _jumps(world: World, scope: str, family: str, rows: Iterable[tuple[str, str, str, str]], cause: Key) -> Commands:
+    for table, source, target, matches in rows:
+        key = (scope, "chain", (family, table, source))
+        yield from _ensure_jump(world, family, key, f"{matches}-j {target}", cause)
 
 
 def _ensure_jump(world: World, family: str, key: Key, text: str, cause: Key) -> Commands:
@@ -231,7 +263,23 @@ def _write_iptables(world: World, node: str, changed: str, cause: Key) -> Comman
             yield Remove((scope, "chain", key), cause)
 
 
-WRITE = {"iptables": _write_iptables, "nftables": _write_nftables}
+def _write_ipvs(world: World, node: str, changed: str, cause: Key) -> Commands:
+    """All of it, whatever has changed: what is right already is not written."""
+    scope = f"node:{node}"
+    for family in _families(world, node):
+        config = configuration.read(world, family)
+        parts = balanced(world, node, config)
+        yield from balancer.sync(world, scope, family, parts, cause)
+        lines = ipvs.rules(config, {name for _, part in parts for name, _ in part.members})
+        for table, chains in ipvs.CHAINS.items():
+            for chain in chains:
+                written = _chain(family, tuple(line for line in lines if (line.table, line.chain) == (table, chain)))
+                key = (scope, "chain", (family, table, chain))
+                if world.get(key) != written:
+                    yield Put(key, written, cause)
+
+
+WRITE = {"iptables": _write_iptables, "nftables": _write_nftables, "ipvs": _write_ipvs}
 
 
 class Written(NamedTuple):
@@ -266,6 +314,19 @@ def table_parts(world: World, node: str, config: Config) -> list[tuple[str, Part
     return [("", nftables.base(config, addresses, _service_cidrs(world, config))), *found]
 
 
+def balanced(world: World, node: str, config: Config) -> list[tuple[str, ipvs.Part]]:
+    """(Service, what it needs) of ipvs mode."""
+    behind = world.table("api", "endpointslices").index(service.ENDPOINTS[config.family])
+    addresses = _node_port_addresses(world, node, config)
+    own = balancer.own_addresses(world, f"node:{node}", config.family)
+    taking = tuple(a for a in own if addresses is None or a in addresses)
+    found = []
+    for name, port, usable, within in _ports(world, node, config):
+        here = tuple(e for e in behind.get((name, port.name, port.protocol), ()) if e.node == node)
+        found.append((name, ipvs.port_part(port, usable, ipvs.Here(taking, here, within))))
+    return found
+
+
 def _ports(world: World, node: str, config: Config) -> Iterator[tuple[str, service.Port, Usable, bool]]:
     """(Service, port, whom this node may send to, is the node within its source ranges?), in the order of names."""
     behind = world.table("api", "endpointslices").index(service.ENDPOINTS[config.family])
@@ -279,7 +340,7 @@ def _ports(world: World, node: str, config: Config) -> Iterator[tuple[str, servi
 
 def _service_cidrs(world: World, config: Config) -> tuple[str, ...]:
     """The ranges of this family from which Services get addresses; iptables mode does not ask."""
-    if config.mode == "iptables":
+    if config.mode != "nftables":
         return ()
     rows = (row for _, row in sorted(world.table("api", "servicecidrs").items(), key=str))
     found = (cidr for row in rows for cidr in row["spec"].get("cidrs") or ())

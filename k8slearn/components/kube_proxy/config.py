@@ -21,7 +21,7 @@ CANARY_PERIOD = 30.0
 """``syncPeriod``, seconds: how often kube-proxy looks whether somebody has thrown its rules away."""
 
 
-MODES = ("iptables", "nftables")
+MODES = ("iptables", "nftables", "ipvs")
 PRIMARY = "primary"
 """In ``nodePortAddresses``: the node's own address, as its Node object has it."""
 
@@ -73,7 +73,7 @@ def parse(text: str, family: str = "ip") -> Config:
             masquerade_all=bool(mine.get("masqueradeAll")),
             mark=_mark(mine.get("masqueradeBit")),
             localhost_node_ports=by_iptables and mine.get("localhostNodePorts") is not False and family == "ip",
-            node_port_addresses=node_ports if by_iptables or fields.get("nodePortAddresses") else (PRIMARY,),
+            node_port_addresses=node_ports if mode != "nftables" or fields.get("nodePortAddresses") else (PRIMARY,),
             conntrack_tcp_liberal=bool((fields.get("conntrack") or {}).get("tcpBeLiberal")),
             sync_period=_seconds(str(mine.get("syncPeriod") or "0s")) or CANARY_PERIOD,
             mode=mode,
@@ -86,10 +86,10 @@ def parse(text: str, family: str = "ip") -> Config:
     return known
 
 
-def config_map(cluster_cidr: str) -> Mapping[str, Any]:
+def config_map(cluster_cidr: str, mode: str = "iptables") -> Mapping[str, Any]:
     """The ConfigMap as kubeadm writes it (the fields that we read)."""
     head = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
-    conf = f"{head}clusterCIDR: {cluster_cidr}\nmode: iptables\n"
+    conf = f"{head}clusterCIDR: {cluster_cidr}\nmode: {mode}\n"
     metadata = {"name": "kube-proxy", "namespace": "kube-system", "labels": {"app": "kube-proxy"}}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"config.conf": conf}}
 

@@ -24,6 +24,7 @@ from k8slearn.linux.nft.values import Chain, SetMark
 Stage = str | tuple[str, str, str, str]
 """A table of iptables (or conntrack's own work), or the key of a base chain."""
 PRIORITY = {"raw": -300, "conntrack": -200, "mangle": -150, "filter": 0, "security": 50, "confirm": 1 << 31}
+IPVS = {"INPUT": 99, "FORWARD": 100, "OUTPUT": -98}
 SOURCE = ("INPUT", "POSTROUTING")
 
 
@@ -59,10 +60,10 @@ def joined(
     rows = list(base_chains(chains, family))
     for (_, hook), stages in plan.items():
         nat = 100 if hook in SOURCE else -100
+        priority = {**PRIORITY, "nat": nat, "ipvs": IPVS.get(hook, 0)}
         mine = [(at, key, c) for at, key, c in rows if c.hook == hook.lower()]
         others: list[tuple[int, int, Stage]] = [
-            (nat if stage == "nat" else PRIORITY[stage], -made.get((family, stage, hook), -1), stage)
-            for stage in stages
+            (priority[stage], -made.get((family, stage, hook), -1), stage) for stage in stages
         ]
         filters = [(c.priority, -at, key) for at, key, c in mine if c.type != "nat"]
         nats: list[tuple[int, int, Stage]] = [(c.priority, -at, key) for at, key, c in mine if c.type == "nat"]
