@@ -329,7 +329,10 @@ class Cluster:
     def compare(
         self, networks: Iterable[Any], source: Endpoint, destination: Endpoint, port: int = 80, protocol: str = "TCP"
     ) -> Comparison:
-        """The same objects and the same question under several wirings, side by side."""
+        """The same objects and the same question under several wirings, side by side.
+
+        Modes of kube-proxy are compared in the same way: ``["iptables", "nftables", "ipvs"]``.
+        """
         from k8slearn.compare import compare
 
         if isinstance(networks, str | bytes) or not isinstance(networks, Iterable):

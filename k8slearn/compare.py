@@ -11,15 +11,22 @@ asked. A table has a row for each thing that one may ask of a network plugin, an
 All of it is read off the first packet's way and the rows that decided about it. Sentences below say what differs, and
 whether the law that must hold in all of them does: nobody translates between pods.
 
+Modes of kube-proxy are compared in the same way (``["iptables", "nftables", "ipvs"]``), each under the cluster's own
+wiring. Then the table also says how many rules Linux compared the packets with, and below it stand the rows that
+kube-proxy wrote and the first packet met, in each mode's own language.
+
 Left out: what cannot be done under a wiring (a command about a bridge of another name) is said and passed over.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from k8slearn import api, manifests, settings
 from k8slearn.components import Settings
@@ -46,6 +53,9 @@ ASPECTS = {
     "law": "nobody translates between pods",
 }
 """Each row of the table, and what it says."""
+OF_MODES = {"compared": "how many netfilter rules Linux compared all packets with, one after the other"}
+"""Further rows, where modes of kube-proxy are compared."""
+MODES = tuple(mode for mode in settings.PROXIES if mode != "none")
 NO_NAT = "holds: the sender's own address is seen"
 
 
@@ -60,13 +70,20 @@ class Comparison:
     clusters: dict[str, Cluster] = field(repr=False)
     odd: tuple[str, ...] = ()
     table: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
+    rules: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Mode of kube-proxy -> the rules, elements and virtual servers of its that the first packet met, in order."""
+
+    @property
+    def aspects(self) -> dict[str, str]:
+        """The rows of the table, and what each says."""
+        return {**ASPECTS, **(OF_MODES if self.rules else {})}
 
     def __getitem__(self, network: str) -> Trace:
         return self.traces[network]
 
     def differs(self) -> dict[str, dict[str, str]]:
         """The aspects in which not all wirings are alike: aspect -> wiring -> text."""
-        rows = {aspect: {name: told[aspect] for name, told in self.table.items()} for aspect in ASPECTS}
+        rows = {aspect: {name: told[aspect] for name, told in self.table.items()} for aspect in self.aspects}
         return {aspect: row for aspect, row in rows.items() if len(set(row.values())) > 1}
 
     def sentences(self) -> list[str]:
@@ -74,7 +91,7 @@ class Comparison:
         names, different = list(self.table), self.differs()
         if len(names) < 2:
             return [*_law(self.table), *self.odd]
-        alike = [aspect for aspect in ASPECTS if aspect not in different]
+        alike = [aspect for aspect in self.aspects if aspect not in different]
         said = [f"They differ in {_listed(different)}." if different else "They do not differ in anything told here."]
         said += [f"They are alike in {_listed(alike)}."] if alike and different else []
         return [*said, *_law(self.table), *self.odd]
@@ -84,12 +101,17 @@ class Comparison:
         names = list(self.table)
         if not names:
             return "no wiring was asked for"
-        columns = [["", *ASPECTS], *([name, *self.table[name].values()] for name in names)]
+        columns = [["", *self.aspects], *([name, *self.table[name].values()] for name in names)]
         if sum(max(map(len, column)) + 2 for column in columns) > WIDEST:
-            return "\n".join([*_stacked(self.table), *self.sentences()])
+            return "\n".join([*_stacked(self.table, self.aspects), *self.sentences(), *self._written()])
         widths = [max(map(len, column)) for column in columns]
         lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)]
-        return "\n".join([*(line.rstrip() for line in lines), "", *self.sentences()])
+        return "\n".join([*(line.rstrip() for line in lines), "", *self.sentences(), *self._written()])
+
+    def _written(self) -> Iterator[str]:
+        """What kube-proxy wrote, mode by mode."""
+        for mode, rules in self.rules.items():
+            yield from ("", f"{mode}, what kube-proxy wrote and the first packet met:", *(f"  {r}" for r in rules))
 
     def __str__(self) -> str:
         return self.text()
@@ -97,14 +119,16 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: for each wiring what the table says and the whole trace; what differs; the sentences."""
         told = {name: {"told": self.table[name], "trace": trace.to_dict()} for name, trace in self.traces.items()}
-        return {"wirings": told, "differs": self.differs(), "sentences": self.sentences()}
+        return {"wirings": told, "differs": self.differs(), "sentences": self.sentences(), "rules": self.rules}
 
     def html(self) -> str:
         """The same as an HTML table; a row whose cells differ is marked in its heading, not by colour alone."""
         different = self.differs()
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.table)
-        rows = "".join(_html_row(aspect, self.table, aspect in different) for aspect in ASPECTS)
+        rows = "".join(_html_row(aspect, self.table, aspect in different) for aspect in self.aspects)
         said = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences())
+        if self.rules:
+            said += f"<pre>{escape(chr(10).join(self._written()).strip())}</pre>"
         caption = "<caption>The same question under each wiring (≠: they differ)</caption>"
         return f"<table>{caption}<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>{said}"
 
@@ -127,7 +151,12 @@ def compare(
         odd += left_out
     traces = {network: other.trace(source, destination, port, protocol) for network, other in clusters.items()}
     table = {network: told(trace, clusters[network].world) for network, trace in traces.items()}
-    return Comparison(traces, clusters, tuple(odd), table)
+    rules: dict[str, tuple[str, ...]] = {}
+    if any(name in MODES for name in traces):
+        rules = {name: tuple(_met(trace)) for name, trace in traces.items()}
+        for name, trace in traces.items():
+            table[name]["compared"] = f"{trace.compared} rules"
+    return Comparison(traces, clusters, tuple(odd), table, rules)
 
 
 def _name(network: Network) -> str:
@@ -137,14 +166,15 @@ def _name(network: Network) -> str:
 
 def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list[str]]:
     own, odd = cluster.settings, []
+    mode, network = (name, own.network) if name in MODES else (_proxy(own, network), network)
     other = type(cluster)(
         dict(own.nodes),
-        network,
+        json.loads(network) if isinstance(network, str) and network.startswith("{") else network,
         own.node_cidr,
         own.pod_cidr,
         own.service_cidr,
-        proxy=_proxy(own, network),
-        kubernetes=own.kubernetes if name == own.wiring else settings.WIRINGS.get(name),
+        proxy=mode,
+        kubernetes=own.kubernetes if name in (own.wiring, *MODES) else settings.WIRINGS.get(name),
         seed=own.seed,
         topology=own.topology,
         dns=own.dns,
@@ -157,7 +187,18 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
             other.engine.do(entry.kind, entry.arguments)
         except Refused as error:
             odd.append(f"{name}: an input ({entry.kind}) was passed over: {error}")
+    if name in MODES:
+        _switch(other, name)
     return other, odd
+
+
+def _switch(cluster: Cluster, mode: str) -> None:
+    """A person may have configured kube-proxy since: here its mode is the one that is compared."""
+    config = cluster.get("configmap", "kube-proxy", namespace="kube-system")
+    fields = yaml.safe_load(config["data"]["config.conf"])
+    if fields.get("mode") != mode:
+        text = yaml.safe_dump({**fields, "mode": mode}, sort_keys=False)
+        cluster.apply({**config, "data": {**config["data"], "config.conf": text}})
 
 
 def _installs(entry: Input) -> bool:
@@ -239,6 +280,14 @@ def _authors(trace: Trace) -> str:
     return ", ".join(sorted(found)) or "-"
 
 
+def _met(trace: Trace) -> Iterator[str]:
+    """kube-proxy's rows on the first packet's way."""
+    for step in _steps([leg for leg in trace.legs if leg.direction == "request"][:1]):
+        cause = trace.faces.cause(step.because.key, step.because.position) if step.because is not None else None
+        if step.because is not None and cause is not None and cause.author == "kube-proxy":
+            yield f"{trace.faces.place(step.where)} {step.hook or 'route'}: {step.because.text}"
+
+
 def _judged(trace: Trace, legs: list[Leg], world: World) -> str:
     """Of two pods: is the sender's own address seen, and the receiver's own reached?"""
     sent = next((step.before for step in _steps(legs) if step.what == "send"), None)
@@ -273,10 +322,10 @@ def _listed(aspects: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _stacked(table: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+def _stacked(table: Mapping[str, Mapping[str, str]], aspects: Iterable[str]) -> Iterator[str]:
     """Each aspect, and below it a line for each wiring (one line where all say the same)."""
     width = max(map(len, table))
-    for aspect in ASPECTS:
+    for aspect in aspects:
         row = {name: row[aspect] for name, row in table.items()}
         if len(set(row.values())) == 1:
             yield f"{aspect}: {next(iter(row.values()))}"
@@ -289,4 +338,4 @@ def _stacked(table: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 def _html_row(aspect: str, table: Mapping[str, Mapping[str, str]], differs: bool) -> str:
     mark = " ≠" if differs else ""
     cells = "".join(f"<td>{escape(row[aspect])}</td>" for row in table.values())
-    return f'<tr><th scope="row" title="{escape(ASPECTS[aspect])}">{aspect}{mark}</th>{cells}</tr>'
+    return f'<tr><th scope="row" title="{escape({**ASPECTS, **OF_MODES}[aspect])}">{aspect}{mark}</th>{cells}</tr>'
