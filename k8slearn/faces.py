@@ -142,7 +142,7 @@ def _fates(world: World, asked: Asked) -> list[Fate]:
     for endpoint in (question.source, question.destination):
         for command in verbs.outside_host(fork, endpoint):
             fork.apply(command)
-    return socket.fates(fork, question.netns, question.address, question.port, question.proto)
+    return socket.fates(fork, question.netns, question.address, question.port, question.proto, **question.asking)
 
 
 def _capture(then: _Then, asked: Asked, where: str, dev: str) -> Captured:

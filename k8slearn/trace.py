@@ -217,7 +217,7 @@ class Attempt(NamedTuple):
     seconds: float = 0.0
     """From its beginning until the client had its answer; 0 where it never had one, or nothing took time."""
     arrived: int = 0
-    """Bytes of the answer that came in time."""
+    """Bytes of the answer that the client could read in time: what comes ahead of its turn waits."""
     expected: int = 0
     """Bytes that the answer has."""
     handshake: float | None = None

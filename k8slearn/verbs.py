@@ -43,10 +43,17 @@ class Question:
     protocol: str
     netns: str
     address: str | None
+    request: str = ""
+    """What is asked for over the connection, as an HTTP client writes it; empty: ``GET /``, and no more."""
 
     @property
     def proto(self) -> str:
         return PROTOCOLS[self.protocol]
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """What `socket.connect` is told of the request: its text, and how long the client waits for the answer."""
+        return {"request": self.request, "patience": web.ANSWER} if self.request else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,7 @@ def request(world: World, arguments: Arguments) -> Generator[Command, None, Aske
             return Asked(asked, Attempt((), Ending("unresolved", error=found.error), ()), world.revision, found)
         asked = replace(asked, address=found.addresses[0])
     words = web.Words(arguments.get("method", "GET"), tuple((arguments.get("headers") or {}).items()))
+    asked = replace(asked, request=words.request(url).text)
     forced = arguments.get("forced")
     attempt = yield from socket.connect(
         world,
@@ -178,8 +186,7 @@ def request(world: World, arguments: Arguments) -> Generator[Command, None, Aske
         port=port,
         forced=forced,
         attempts=len(socket.SYN_TIMES) if forced is None else 1,
-        patience=web.ANSWER,
-        request=words.request(url).text,
+        **asked.asking,
     )
     return Asked(asked, attempt, world.revision, found)
 

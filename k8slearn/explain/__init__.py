@@ -29,6 +29,8 @@ OUTCOMES = {
     "unresolved": "the name has no address here",
 }
 """Each outcome in the words of the client."""
+CUT_OFF = "the connection stood, and the answer did not arrive"
+"""A timeout of a client that had a connection."""
 ASKED = "Which change would make it connect? That is what this exercise asks you."
 MOST = 6
 """So many fates are named one by one."""
@@ -114,7 +116,8 @@ def _percent(share: float) -> str:
 def _headline(trace: Trace) -> str:
     what = f"{trace.source} -> {trace.destination}" + (f":{trace.port}" if trace.port else "")
     who = f", answered by {trace.answered_by}" if trace.answered_by else ""
-    return f"{what} ({trace.protocol}): {trace.outcome}{who}: {OUTCOMES[trace.outcome]}."
+    stood = trace.outcome == "timeout" and trace.attempt.handshake is not None
+    return f"{what} ({trace.protocol}): {trace.outcome}{who}: {CUT_OFF if stood else OUTCOMES[trace.outcome]}."
 
 
 def _first(trace: Trace) -> Leg:
@@ -207,8 +210,8 @@ def _without(world: World, question: Question, key: Key) -> Attempt:
     fork = world.fork()
     fork.apply(Remove(key))
     assert question.address is not None
-    walk = socket.connect(fork, question.netns, question.address, question.port, question.proto)
-    return drive(walk, fork.apply)
+    to = (question.netns, question.address, question.port, question.proto)
+    return drive(socket.connect(fork, *to, **question.asking), fork.apply)
 
 
 def _flip(edit: Edit | None) -> list[str]:

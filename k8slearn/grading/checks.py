@@ -154,13 +154,16 @@ class Work:
             raise Failed(f"From {source} to {destination} nothing could be sent: {missing}") from missing
 
     def evidence(self, question: str) -> tuple[Trace, Step]:
-        """The trace and the step that the learner points at, asked again at the revision that they name."""
+        """The trace and the step that the learner points at, asked again at the revision that they name.
+
+        Evidence is ``{source, destination, port, protocol, revision, step}``; with a ``url`` in place of a destination
+        it is a step of that request's own connection.
+        """
         given = self.answer(question).value
         try:
             revision, number = int(given["revision"]), int(given["step"])
-            asks = (given["source"], given["destination"], int(given.get("port", 80)), given.get("protocol", "TCP"))
             past = self.at(revision)
-            steps = (trace := past.trace(*asks)).steps
+            steps = (trace := _asked(past, given)).steps
             if not 1 <= number <= len(steps):
                 raise Failed(f"That trace has {len(steps)} steps; you point at step {number}.")
             return trace, steps[number - 1]
@@ -178,6 +181,13 @@ class Work:
         if revision not in self._pasts:
             self._pasts[revision] = self.cluster.at(revision)
         return self._pasts[revision]
+
+
+def _asked(past: Cluster, given: Mapping[str, Any]) -> Trace:
+    """The question that a learner's evidence names, asked again."""
+    if "url" in given:
+        return past.request(given["source"], given["url"]).first
+    return past.trace(given["source"], given["destination"], int(given.get("port", 80)), given.get("protocol", "TCP"))
 
 
 def same(given: Any, right: Any) -> bool:

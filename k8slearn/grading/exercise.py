@@ -171,7 +171,12 @@ def _accepted(question: Question, value: Any) -> Any:
 
 
 MOST_ANSWER = 20_000
-_EVIDENCE = {"source", "destination", "port", "protocol", "revision", "step"}
+_EVIDENCE = (
+    ({"source", "destination", "revision"}, {"source", "destination", "port", "protocol", "revision", "step"}),
+    ({"source", "url", "revision"}, {"source", "url", "revision", "step"}),
+)
+"""What evidence must have and what it may: a step of a trace, or of a request's own connection."""
+_EVIDENCE_SAYS = "a dict of source, destination, port, protocol, revision and step (or of source, url, revision, step)"
 
 
 def _no_choice(question: Question, value: Any) -> str:
@@ -189,10 +194,8 @@ def _no_text(question: Question, value: Any) -> str:
 
 
 def _no_evidence(question: Question, value: Any) -> str:
-    fits = (
-        isinstance(value, Mapping) and set(value) <= _EVIDENCE and {"source", "destination", "revision"} <= set(value)
-    )
-    return "" if fits else "takes evidence: a dict of source, destination, port, protocol, revision and step"
+    fits = isinstance(value, Mapping) and any(must <= set(value) <= may for must, may in _EVIDENCE)
+    return "" if fits else f"takes evidence: {_EVIDENCE_SAYS}"
 
 
 _KINDS = {"choice": _no_choice, "number": _no_number, "text": _no_text, "evidence": _no_evidence}

@@ -47,7 +47,7 @@ def _base(folder: Path, variant_text: str) -> Cluster:
 
 def _do_fault(cluster: Cluster, fault: Mapping[str, str]) -> None:
     """A fault is a command that somebody ran: it stands in the journal, and `explain` can name it. `on` says where:
-    ``kubectl``, ``node:NAME``, ``router``, ``NAMESPACE/POD``; on ``clock`` the seconds in `run` pass."""
+    ``kubectl``, ``node:NAME``, ``router``, ``switch``, ``NAMESPACE/POD``; on ``clock`` the seconds in `run` pass."""
     on, command = fault["on"], fault["run"]
     if on == "clock":
         cluster.advance(seconds=float(command))
@@ -61,8 +61,8 @@ def _do_fault(cluster: Cluster, fault: Mapping[str, str]) -> None:
 
 
 def _place(cluster: Cluster, on: str) -> Place:
-    if on == "router":
-        return cluster.router()
+    if on in ("router", "switch"):
+        return cluster.router() if on == "router" else cluster.switch()
     return cluster.node(on.removeprefix("node:")) if on.startswith("node:") else cluster.pod(*reversed(on.split("/")))
 
 

@@ -125,7 +125,7 @@ def _told(net: Net, client: Client, legs: list[Leg]) -> Attempt:
         net.compared,
         tuple(net.frames),
         round(client.last - began, 9) if client.last else 0.0,
-        client.arrived,
+        client.arrived - client.ahead,
         len(net.answer),
         round(client.stood - began, 9) if client.stood else 0.0 if client.established else None,
         round(client.heard - began, 9) if client.heard else 0.0,

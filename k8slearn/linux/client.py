@@ -73,6 +73,8 @@ class Client:
     """It only knocks (``traceroute -T``): the kernel knows of no socket, and answers a SYN-ACK with RST."""
     arrived: int = 0
     """Bytes of the answer that are here."""
+    ahead: int = 0
+    """Of these the last piece, where it came before others: a program reads in order, and waits for them."""
     stood: float = 0.0
     """When the connection stood, on the logical clock."""
     heard: float = 0.0
@@ -154,6 +156,7 @@ class Client:
         """A piece of the answer; the conversation has its end when all of it is here."""
         assert net.answered is not None
         self.arrived, self.last = self.arrived + len(packet.payload), max(self.last, net.time)
+        self.ahead = len(packet.payload) if packet.flags == "PSH-ACK" and self.arrived < len(net.answer) else 0
         if self.arrived >= len(net.answer) and self.ending is None:
             who, saw, reached = net.answered
             self.ending = Ending("connected", who or None, saw, reached, payload=net.answer)

@@ -10,10 +10,10 @@ Left out: the time that lost tries take (an end is counted as if patience suffic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from k8slearn.journal import Command, Key, World, drive
 from k8slearn.linux import netns, qdisc
@@ -45,6 +45,7 @@ class _Explorer:
     """Runs an attempt once for each way chance can fall (a depth-first walk over the draws)."""
 
     question: tuple[str, str, int, str]
+    asking: Mapping[str, Any]
     leaves: dict[Learned, list[_Leaf]] = field(default_factory=dict)
     known: dict[tuple[Learned, int], Ends] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class _Explorer:
     def run(self, start: _Leaf, forced: tuple[bool, ...]) -> tuple[Attempt, _Leaf]:
         scope, dst, port, proto = self.question
         fork = start.world.fork()
-        walk = connect(fork, scope, dst, port, proto, sport=start.sport, forced=forced, attempts=1)
+        walk = connect(fork, scope, dst, port, proto, sport=start.sport, forced=forced, attempts=1, **self.asking)
         written = set[Key]()
 
         def write(command: Command) -> None:
@@ -108,14 +109,16 @@ def _product(draws: tuple[Draw, ...]) -> Fraction:
     return out
 
 
-def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp") -> list[Fate]:
+def fates(world: World, netns: str, dst: str, port: int = 80, proto: str = "tcp", **asking: Any) -> list[Fate]:
     """Every possible end of an attempt with its exact probability, the likeliest first.
+
+    `asking` is for `connect`: a request of one's own, and how long its answer is waited for.
 
     A SYN that is lost before the machine that drew has confirmed its connection leaves chance there as it was: the
     next SYN draws afresh. What a machine confirmed, an affinity or a program remembers, or told the socket, stays.
     """
     start = _Leaf(Fraction(1), Ending("timeout"), True, world, frozenset(), None)
-    total = _Explorer((netns, dst, port, proto)).ends(start, len(syn_times(world, netns, proto)))
+    total = _Explorer((netns, dst, port, proto), asking).ends(start, len(syn_times(world, netns, proto)))
     found = [Fate(p, e.outcome, e.answered_by, e.source_seen, e.destination_seen) for e, p in total.items()]
     return sorted(found, key=lambda f: (-f.probability, f.outcome, f.answered_by or ""))
 

@@ -148,7 +148,7 @@ def asked(engine: Engine, question: Question, done: tuple[Candidate, ...] = ()) 
     attempt = _attempt(world, question)
     if not attempt.draws:
         return Case(engine, question, attempt, Fraction(attempt.ending.outcome == "connected"), done)
-    fates = socket.fates(world, netns, address, question.port, question.proto)
+    fates = socket.fates(world, netns, address, question.port, question.proto, **question.asking)
     connects = sum((f.probability for f in fates if f.outcome == "connected"), Fraction(0))
     if attempt.ending.outcome == "connected" and connects < 1:
         attempt = next(_other(world, question, attempt), attempt)
@@ -158,8 +158,8 @@ def asked(engine: Engine, question: Question, done: tuple[Candidate, ...] = ()) 
 def _attempt(world: World, question: Question, forced: tuple[bool, ...] | None = None) -> Attempt:
     assert question.address is not None
     fork = world.fork()
-    walk = socket.connect(fork, question.netns, question.address, question.port, question.proto, forced=forced)
-    return drive(walk, fork.apply)
+    to = (question.netns, question.address, question.port, question.proto)
+    return drive(socket.connect(fork, *to, forced=forced, **question.asking), fork.apply)
 
 
 def _other(world: World, question: Question, attempt: Attempt) -> Iterator[Attempt]:

@@ -206,7 +206,7 @@ def _complaint(asked: Asked, fetched: Fetched) -> tuple[int, str]:
         return (60, UNTRUSTED) if _sealed(asked, fetched) else (0, "")
     if outcome == "unresolved":
         return 6, f"Could not resolve host: {url.host}"
-    if outcome == "timeout" and fetched.handshake is not None and asked.has("max-time"):
+    if outcome == "timeout" and fetched.handshake is not None:
         much = f"{fetched.arrived} out of {fetched.expected}" if fetched.arrived else "0"
         return 28, f"Operation timed out after {ms} milliseconds with {much} bytes received"
     if outcome == "timeout" and asked.number("max-time") <= min(asked.number("connect-timeout"), socket.PATIENCE):

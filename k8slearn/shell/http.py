@@ -100,7 +100,7 @@ class Fetched:
     seconds: float
     """How long it took: 0 unless something had to be waited for."""
     arrived: int = 0
-    """Bytes of the answer that came in time."""
+    """Bytes of the answer that could be read in time."""
     expected: int = 0
     handshake: float | None = None
     """Seconds until the connection stood; None: it never did."""
@@ -137,8 +137,7 @@ def fetch(
     process: Process, url: Url, patience: float = socket.PATIENCE, whole: float = 0.0, words: Words | None = None
 ) -> Generator[Command, None, Fetched]:
     """Ask for a URL, waiting `patience` seconds at most for the connection and `whole` (0: any) for all of it."""
-    words, limit = words or Words(), whole or ANSWER
-    whole = max(whole, patience)
+    words, whole = words or Words(), max(whole or ANSWER, patience)
     host, port = words.places.get((url.host, url.port), (url.host, url.port))
     address, error, frames = yield from resolve(process, host)
     if address is None:
@@ -152,7 +151,7 @@ def fetch(
         request=words.request(url).text,
         attempts=attempts,
         recording=True,
-        patience=max(whole, limit),
+        patience=whole,
     )
     if frames:
         yield Put(socket.CAPTURED, (*frames, *attempt.frames))

@@ -112,3 +112,19 @@ def test_fates_add_up_to_one() -> None:
     cluster.apply(WEB.replace("app: far}}", "app: near}}"))
     for source in ("default/client", "default/near", "node:node-2"):
         assert sum(f.probability for f in cluster.trace(source, "svc:default/near").fates()) == 1
+
+
+def test_an_answer_that_is_too_long_for_the_way_is_explained_as_such_and_mended() -> None:
+    """The connection stands, small answers arrive, and nobody says why long ones do not."""
+    cluster = Cluster(nodes=2)
+    cluster.apply(WEB)
+    cluster.switch().run("ip link set node-1 mtu 1400")
+    address = cluster.get("pod", "far")["status"]["podIP"]
+    assert cluster.trace("default/client", "default/far").outcome == "connected"
+    said = cluster.request("default/client", f"http://{address}/bytes/4000").explain()
+    assert "timeout: the connection stood, and the answer did not arrive" in said
+    assert "(tried on a copy): on switch: `ip link set node-1 mtu 1500`." in said
+    curl = cluster.pod("client").run(f"curl -sS http://{address}/bytes/4000")
+    assert curl.stderr == "curl: (28) Operation timed out after 60000 milliseconds with 0 bytes received\n"
+    cluster.switch().run("ip link set node-1 mtu 1500")
+    assert cluster.request("default/client", f"http://{address}/bytes/4000").status == 200
