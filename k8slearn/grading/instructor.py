@@ -31,6 +31,7 @@ def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None])
         return 0
     if not given.out:
         raise Refused("give --out REPORT, the folder for the reports, or --explain LEARNER EXERCISE")
+    find_tasks(submissions, course)  # nothing is written where there is nothing to grade
     with ExitStack() as held:
         url = given.gradebook or _beside(Path(given.out))
         book = held.enter_context(Gradebook(url)) if url else None

@@ -26,6 +26,8 @@ table                 name                                        value
 ``xt``                a rule's place (``-m limit``)               `limits.py`
 ``nfttable``, …       nftables' own                               `nft/values.py`
 ``conntrack``         the original direction's `rows.Tuple`       `rows.Connection`
+``ipvs``              ``("tcp", "10.96.0.10", 53)``               `ipvs.Virtual`
+``ipvs-client``       a client that stays with its server         `ipvs.Client`
 ``socket``            ``("tcp", "0.0.0.0", 80)``                  `rows.Socket`
 ``frontend``          80 (a reverse proxy's port)                 `frontend.Frontend`
 ``dns``               53 (a name server's port)                  `nameserver.NameServer`
@@ -48,6 +50,6 @@ about: `fib` and `trie` (routes), `arp` and `ndp` (neighbours), `netfilter`, `ru
 `qdisc` (what waits), `attempt`, `client` and `listen` (the ends), `wire` (the bytes), `faults` (what breaks), `reasons`
 (the kernel's names for every drop).
 
-Left out: sit, gre and IPv6 tunnels, IPsec, bonds, VRFs, several next hops, multicast beyond one link, IPVS.
+Left out: sit, gre and IPv6 tunnels, IPsec, bonds, VRFs, several next hops, multicast beyond one link.
 What a module leaves out, its own opening says.
 """
