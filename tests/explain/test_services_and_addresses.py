@@ -109,11 +109,11 @@ def test_pods_that_are_not_ready_are_named() -> None:
 def test_a_kube_proxy_that_cannot_read_its_configuration_is_named() -> None:
     cluster = Cluster(nodes=2)
     config = cluster.get("configmap", "kube-proxy", namespace="kube-system")
-    cluster.apply({**config, "data": {"config.conf": "mode: ipvs\n"}})
+    cluster.apply({**config, "data": {"config.conf": "mode: kernelspace\n"}})
     cluster.apply(PODS + SERVICE + "{selector: {app: api}, ports: [{port: 80, targetPort: http}]}")
     said = cluster.trace("default/client", "svc:default/web").explain()
     assert "kube-proxy of node-1 has stopped writing rules" in said
-    assert "'ipvs' is not modelled" in said
+    assert "'kernelspace'" in said
 
 
 @pytest.mark.parametrize(
