@@ -1,0 +1,9 @@
+# expect: closed
+"""A port where nobody listens does not answer."""
+
+
+def solve(exercise):
+    exercise.answer("empty", "refused")
+    exercise.answer("dropped", "timeout")
+    exercise.answer("lost", "unreachable")
+    exercise.answer("closed", "timeout")
