@@ -44,6 +44,8 @@ class Check:
     asks: str
     points: float
     judge: Callable[[Work], None]
+    hidden: bool = False
+    """Is it the instructor's own? Then learners read whether it holds, and nothing else."""
 
 
 def check(name: str, *, asks: str, points: float = 1) -> Callable[[Callable[[Work], None]], Check]:

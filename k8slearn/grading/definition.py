@@ -101,7 +101,9 @@ class Definition:
     def with_hidden(self, folder: Path | None) -> Definition:
         """This exercise with the private checks that stand in ``FOLDER/EXERCISE/checks.py``, if there are any."""
         path = folder / self.id / "checks.py" if folder else None
-        return replace(self, checks=self.checks + load_checks(path)) if path and path.is_file() else self
+        if not path or not path.is_file():
+            return self
+        return replace(self, checks=self.checks + tuple(replace(c, hidden=True) for c in load_checks(path)))
 
     def question(self, name: str, variant: Variant) -> Question:
         """A question with the variant filled in; raises `Refused` if there is none of this name."""

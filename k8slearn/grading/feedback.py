@@ -62,6 +62,8 @@ def section(title: str, status: str, items: Iterable[str], level: int = 3) -> st
 
 def _item(verdict: Verdict) -> str:
     worth = f"{number(verdict.points)} of {number(verdict.max_points)} points"
+    if verdict.hidden:
+        verdict = Verdict(verdict.check, "A further check of your instructor's.", verdict.max_points, verdict.holds)
     says = f'<pre style="white-space:pre-wrap;margin:0.2em 1.4em">{as_html(verdict.says)}</pre>' if verdict.says else ""
     hint = f'<p style="margin:0.2em 1.4em">Hint: {as_html(verdict.hint)}</p>' if verdict.hint else ""
     mark = f'<span aria-hidden="true">{MARKS[verdict.holds]}</span>'

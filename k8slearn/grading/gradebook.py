@@ -120,5 +120,5 @@ def _row(found: Any) -> Row:
     if not found["judgement"]:
         return Row(**plain)
     held = json.loads(found["judgement"])
-    judgement = Judgement(tuple(Verdict(**v) for v in held["verdicts"]), tuple(held["odd"]))
-    return Row(**plain, judgement=judgement)
+    held |= {"verdicts": tuple(Verdict(**v) for v in held["verdicts"]), "odd": tuple(held["odd"])}
+    return Row(**plain, judgement=Judgement(**held))

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from k8slearn.errors import Refused
+from k8slearn.grading.classreport import Mistake, misconceptions
 from k8slearn.grading.feedback import as_text
 from k8slearn.grading.gradebook import Gradebook
 from k8slearn.grading.inert import one_line, plain
@@ -74,8 +75,11 @@ def explained(submissions: Path, course: Course, learner: str, exercise: str) ->
     row = grade(found[0])
     if row.judgement is None:
         return f"{one_line(learner)}, {one_line(exercise)}: {row.status}: {one_line(row.message)}"
+    known = {} if row.judgement.done else misconceptions(exercise)
+    missed = [Mistake(exercise, v.check, v.kind) for v in row.judgement.verdicts if not v.holds]
+    beliefs = [f"Misconception: {known[m]} (check {m.check})" for m in missed if m in known]
     odd = [f"Odd: {one_line(told)}" for told in row.judgement.odd]
-    return plain("\n".join([as_text(f"{learner}, {exercise}", row.judgement), *odd]), 100_000)
+    return plain("\n".join([as_text(f"{learner}, {exercise}", row.judgement), *beliefs, *odd]), 100_000)
 
 
 def release_course(given: argparse.Namespace) -> int:

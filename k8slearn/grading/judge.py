@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from k8slearn import __version__
 from k8slearn.errors import Refused
@@ -18,7 +17,11 @@ from k8slearn.grading.checks import Check, Failed, Work
 from k8slearn.grading.definition import Definition
 from k8slearn.grading.record import Record, canonical
 from k8slearn.grading.start import answers_in, done_in, replay, work_in
-from k8slearn.grading.variant import Variant
+from k8slearn.grading.variant import Variant, nameless
+from k8slearn.journal import digest
+
+MOST_KIND = 400
+"""How many letters of what a check says are compared between learners."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Verdict:
     holds: bool
     says: str = ""
     hint: str = ""
+    kind: str = ""
+    """`says` without the names of this variant: the same for learners who went wrong in the same way."""
+    hidden: bool = False
 
     @property
     def points(self) -> float:
@@ -43,6 +49,10 @@ class Judgement:
 
     verdicts: tuple[Verdict, ...]
     odd: tuple[str, ...] = ()
+    entries: int = 0
+    """How many inputs and answers the record holds."""
+    work: str = ""
+    """A digest of them without the names of this variant: the same for learners who did the same."""
 
     @property
     def points(self) -> float:
@@ -70,7 +80,9 @@ def judge(definition: Definition, record: Record, learner: str, token: str = "")
     work = Work(
         cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.floor, _explanations(definition, variant)
     )
-    return Judgement(tuple(_ask(check, work, odd) for check in definition.checks), tuple(odd[:20]))
+    verdicts = tuple(_ask(check, work, odd) for check in definition.checks)
+    done = nameless(canonical([(i.kind, i.arguments) for i in inputs]), variant)
+    return Judgement(verdicts, tuple(odd[:20]), len(inputs), digest("work", done, length=32))
 
 
 def _belongs(record: Record, exercise: str, learner: str, variant: Variant) -> None:
@@ -96,7 +108,11 @@ def _explanations(definition: Definition, variant: Variant) -> Mapping[str, Mapp
 
 def _ask(check: Check, work: Work, odd: list[str]) -> Verdict:
     """One check's verdict. A check that breaks is the author's fault: it gives no points and is reported."""
-    missed = partial(Verdict, check.id, check.asks, check.points, False)
+
+    def missed(says: str, hint: str = "") -> Verdict:
+        kind = nameless(says[:MOST_KIND], work.variant)
+        return Verdict(check.id, check.asks, check.points, False, says, hint, kind, check.hidden)
+
     try:
         check.judge(work)
     except Failed as failed:
@@ -108,4 +124,4 @@ def _ask(check: Check, work: Work, odd: list[str]) -> Verdict:
     except Exception as broken:
         odd.append(f"the check {check.id} broke: {type(broken).__name__}: {broken}")
         return missed(f"This check could not be asked of your cluster ({type(broken).__name__}): tell your instructor.")
-    return Verdict(check.id, check.asks, check.points, True)
+    return Verdict(check.id, check.asks, check.points, True, hidden=check.hidden)

@@ -33,35 +33,35 @@ def broken_laws(exercise: str) -> list[str]:
 
 def untouched_fails(definition: Definition) -> Iterator[str]:
     for learner in LEARNERS:
-        if _judged(definition, learner, lambda exercise: None).done:
+        if judged(definition, learner, lambda exercise: None).done:
             yield f"the untouched start passes for {learner}"
 
 
 def references_pass(definition: Definition) -> Iterator[str]:
-    solutions = _solutions(definition.folder / "reference.py")
-    if not solutions:
+    found = solutions(definition.folder / "reference.py")
+    if not found:
         yield "reference.py has no function solve"
-    for name, solve in solutions.items():
+    for name, solve in found.items():
         for learner in LEARNERS:
-            for verdict in _judged(definition, learner, solve).verdicts:
+            for verdict in judged(definition, learner, solve).verdicts:
                 if not verdict.holds:
                     yield f"reference.py: {name} fails the check {verdict.check} for {learner}: {verdict.says}"
 
 
 def wrongs_fail(definition: Definition) -> Iterator[str]:
-    for path in _wrong_files(definition):
-        expected, solutions = _expected(path), _solutions(path)
-        if not expected or "solve" not in solutions:
+    for path in wrong_files(definition):
+        check, found = expected(path), solutions(path)
+        if not check or "solve" not in found:
             yield f"wrong/{path.name} needs '# expect: CHECK' as its first line, and a function solve"
             continue
         for learner in LEARNERS:
-            missed = {v.check for v in _judged(definition, learner, solutions["solve"]).verdicts if not v.holds}
-            if missed != {expected}:
-                yield f"wrong/{path.name} fails {_names(missed)} for {learner}, not {expected}"
+            missed = {v.check for v in judged(definition, learner, found["solve"]).verdicts if not v.holds}
+            if missed != {check}:
+                yield f"wrong/{path.name} fails {_names(missed)} for {learner}, not {check}"
 
 
 def checks_are_caught(definition: Definition) -> Iterator[str]:
-    caught = {_expected(path) for path in _wrong_files(definition)}
+    caught = {expected(path) for path in wrong_files(definition)}
     for check in definition.checks:
         if check.id not in caught:
             yield f"no wrong answer fails the check {check.id}"
@@ -92,7 +92,7 @@ LAWS: tuple[Callable[[Definition], Iterator[str]], ...] = (
 )
 
 
-def _judged(definition: Definition, learner: str, solve: Callable[[Exercise], Any]) -> Judgement:
+def judged(definition: Definition, learner: str, solve: Callable[[Exercise], Any]) -> Judgement:
     """The judgement of a solution; one that the engine refuses half-way is judged by what it did until then."""
     exercise = Exercise(definition, learner)
     try:
@@ -102,17 +102,17 @@ def _judged(definition: Definition, learner: str, solve: Callable[[Exercise], An
     return judge(definition, read_record(exercise.record()), learner)
 
 
-def _solutions(path: Path) -> dict[str, Callable[[Exercise], Any]]:
+def solutions(path: Path) -> dict[str, Callable[[Exercise], Any]]:
     if not path.exists():
         return {}
     return {name: f for name, f in run_file(path).items() if name == "solve" or name.startswith("solve_")}
 
 
-def _wrong_files(definition: Definition) -> list[Path]:
+def wrong_files(definition: Definition) -> list[Path]:
     return sorted((definition.folder / "wrong").glob("*.py"))
 
 
-def _expected(path: Path) -> str:
+def expected(path: Path) -> str:
     first = path.read_text(encoding="utf-8").split("\n", 1)[0]
     return first.removeprefix("# expect:").strip() if first.startswith("# expect:") else ""
 

@@ -1,9 +1,9 @@
-"""The grade run's reports: CSV, JSON, JUnit, Markdown, and a page of feedback per learner.
+"""The grade run's reports: CSV, JSON, JUnit, Markdown, a page of feedback per learner, and one about the class.
 
 Each is made of the same rows, in the same order, without a time or a path: the same submissions give the same bytes.
 Whatever a learner wrote passes through `inert`. A file is written beside its place and moved there when it is whole.
 
-Left out: plots, annotations, and learning platforms other than Canvas and Moodle.
+Left out: learning platforms other than Canvas and Moodle.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 
 from k8slearn import __version__
 from k8slearn.errors import Refused
+from k8slearn.grading.classreport import class_page
 from k8slearn.grading.feedback import as_page_part, number, section
 from k8slearn.grading.inert import as_csv, as_filename, as_html, as_markdown, one_line, plain
 from k8slearn.grading.run import Row
@@ -193,6 +194,7 @@ def feedback_page(learner: str, rows: Iterable[Row]) -> str:
 
 REPORTS: dict[str, Callable[[Sequence[Row]], str]] = {
     "canvas.csv": canvas_csv,
+    "class.html": class_page,
     "grades.csv": grades_csv,
     "grades.json": grades_json,
     "junit.xml": junit_xml,

@@ -28,6 +28,10 @@ from k8slearn.journal import digest
 Variant = dict[str, Any]
 """Parameter -> text or number, ready for JSON; a row's fields stand as ``place.near``."""
 
+_DRAWN = re.compile(
+    r"\b\d+\.\d+\.\d+\.\d+(?:/\d+)?\b|\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b|\b(?:veth|cali|lxc|eni)[0-9a-f]+\b"
+)
+"""Addresses and made-up names."""
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}")
 
 
@@ -69,6 +73,16 @@ def _value(name: str, variant: Mapping[str, Any]) -> Any:
     if name not in variant:
         raise Refused(f"the template asks for {{{{{name}}}}}; the variant has: {', '.join(variant) or '(nothing)'}")
     return variant[name]
+
+
+def nameless(text: str, variant: Mapping[str, Any]) -> str:
+    """The text with ``{{name}}`` where a value of the variant stands, and ``…`` for what an engine draws."""
+    values = sorted(((str(v), name) for name, v in variant.items() if name != "token"), key=lambda v: (-len(v[0]), v))
+    names = dict(reversed(values))
+    if names:
+        one_of = "|".join(re.escape(value) for value, _ in values)
+        text = re.sub(rf"(?<![\w.])(?:{one_of})(?![\w])", lambda found: f"{{{{{names[found[0]]}}}}}", text)
+    return _DRAWN.sub("…", text)
 
 
 def learner_name(name: str) -> str:

@@ -125,7 +125,16 @@ def test_a_class_is_graded(capsys, shelf: Path, hand_in: Callable[..., Path], tm
     assert (status, err) == (0, "")
     assert "2 graded, 1 done" in printed
     assert (out / "grades.csv").read_text().splitlines()[1] == "alice,01-tiny,4,4,done,"
-    made = {"canvas.csv", "grades.csv", "grades.json", "junit.xml", "moodle.csv", "summary.md", "gradebook.sqlite"}
+    made = {
+        "canvas.csv",
+        "class.html",
+        "grades.csv",
+        "grades.json",
+        "junit.xml",
+        "moodle.csv",
+        "summary.md",
+        "gradebook.sqlite",
+    }
     assert {p.name for p in out.iterdir()} == {*made, "feedback"}
 
 

@@ -204,6 +204,7 @@ def test_a_disputed_grade_is_explained(hand_in: HandIn, tmp_path: Path, capsys: 
     assert main(["grade", class_, "--explain", "bob", "01-tiny"]) == 0
     assert "not done: 3 of 4 points" in (told := capsys.readouterr().out)
     assert "You answered timeout." in told
+    assert "Misconception: timeout (check predicted)" in told
     assert main(["grade", class_, "--explain", "eve", "01-tiny"]) == 0
     assert "refused: the notebook is not JSON" in capsys.readouterr().out
     assert main(["grade", class_, "--explain", "zoe", "01-tiny"]) == 2
