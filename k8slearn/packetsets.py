@@ -12,7 +12,7 @@ packets are walked one by one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from k8slearn.journal import Table, World
@@ -22,10 +22,6 @@ from k8slearn.linux.iptables.names import PROTOCOLS
 from k8slearn.linux.rules import Chain, Match, Rule
 
 SIDES = {"-s": "src", "-d": "dst"}
-
-
-Sorted = tuple[tuple[Match, ...], tuple[Match, ...], Rule]
-"""A rule's conditions that depend on no mark, those that do, and the rule."""
 
 
 class Unanswered(Exception):
@@ -59,7 +55,7 @@ class Answer(NamedTuple):
 
     dropped: int | None
     chains: tuple[tuple[Hashable, Chain], ...]
-    sets: tuple[tuple[str, Elements | None], ...]
+    sets: tuple[tuple[str, Elements], ...]
 
 
 @dataclass(slots=True)
@@ -68,9 +64,21 @@ class _Asking:
 
     scope: str
     asked: Asked
-    lost: list[int]
-    chains: dict[Hashable, Chain]
-    sets: dict[str, Elements | None]
+    lost: list[int] = field(default_factory=list)
+    chains: dict[Hashable, Chain] = field(default_factory=dict)
+    sets: dict[str, Elements] = field(default_factory=dict)
+    near: bool = False
+    """Was anything about the near end?"""
+
+
+class Call(NamedTuple):
+    """What a chain does with all packets: a policy's chain, which many pods' chains call, on every node."""
+
+    rules: tuple[Rule, ...]
+    sets: tuple[tuple[str, Elements], ...]
+    back: int
+    lost: int
+    marks: dict[int, int]
 
 
 class Packets:
@@ -89,8 +97,8 @@ class Packets:
         self._networks: dict[str, int] = {}
         self._answers: dict[tuple[str, Hashable, Asked], Answer] = {}
         self._known: dict[tuple[str, str], tuple[object, Elements]] = {}
-        self._same: dict[frozenset[tuple[tuple[str, ...], Member]], Elements] = {}
-        self._plain: dict[int, tuple[tuple[Rule, ...], list[Sorted]]] = {}
+        self._same: dict[tuple[str, frozenset[tuple[tuple[str, ...], Member]]], Elements] = {}
+        self._calls: dict[Hashable, list[Call]] = {}
 
     def within(self, world: World) -> Packets:
         """Ask in this world from now on."""
@@ -111,7 +119,7 @@ class Packets:
         return all(self._elements(scope, name) is found for name, found in known.sets)
 
     def _answer(self, scope: str, name: Hashable, asked: Asked) -> Answer:
-        asking = _Asking(scope, asked, [], {}, {})
+        asking = _Asking(scope, asked)
         found: int | None
         try:
             self._walk(asking, name, self.every, {})
@@ -127,42 +135,77 @@ class Packets:
             raise Unanswered(name)
         asking.chains[name] = chain
         back = 0
-        for static, marked, rule in self._rules(chain):
+        for rule in chain.rules:
             if not active:
                 break
             here = active
-            for match in static:
-                here &= self._kept(match, asking)
+            for match in rule.matches:
+                if match.module == "mark":
+                    here &= _with_mark(match, marks, self.every)
+                elif match.module != "comment":
+                    here &= self._kept(match, asking)
                 if not here:
                     break
-            for match in marked if here else ():
-                here &= _with_mark(match, marks, self.every)
-            if not here:
-                continue
-            if rule.target == "RETURN":
-                back, active = back | here, active & ~here
-            elif rule.target == "DROP":
-                asking.lost.append(here)
-                active &= ~here
-            elif rule.target == "MARK":
-                _mark(rule, marks, here)
-            elif rule.target:
-                assert isinstance(name, tuple)
-                came = self._walk(asking, (*name[:2], rule.target), here, marks)
-                active = (active & ~here) | (0 if rule.goto else came)
-                back |= came if rule.goto else 0
+            else:
+                active, back = self._done(asking, name, rule, here, active, back, marks)
         return back | active
 
-    def _rules(self, chain: Chain) -> list[Sorted]:
-        found = self._plain.get(id(chain.rules))
-        if found is None or found[0] is not chain.rules:
-            found = self._plain[id(chain.rules)] = (chain.rules, [(*_sorted(rule), rule) for rule in chain.rules])
-        return found[1]
+    def _done(
+        self,
+        asking: _Asking,
+        name: Hashable,
+        rule: Rule,
+        here: int,
+        active: int,
+        back: int,
+        marks: dict[int, int],
+    ) -> tuple[int, int]:
+        """What the target does with the packets that a rule is for: those that go on, and those that went back."""
+        if rule.target == "RETURN":
+            return active & ~here, back | here
+        if rule.target == "DROP":
+            asking.lost.append(here)
+            return active & ~here, back
+        if rule.target == "MARK":
+            _mark(rule, marks, here)
+        elif rule.target:
+            assert isinstance(name, tuple)
+            came = self._call(asking, (*name[:2], rule.target), here, marks)
+            return (active & ~here) | (0 if rule.goto else came), back | (came if rule.goto else 0)
+        return active, back
+
+    def _call(self, asking: _Asking, name: Hashable, here: int, marks: dict[int, int]) -> int:
+        """A chain that another one sends packets to. What it does with one of them depends on no other one: so it is
+        asked about all of them once, where all come with the same marks."""
+        chain: Chain | None = self.world.rows[asking.scope, "chain"].get(name)
+        carried = tuple(sorted(bit for bit, having in marks.items() if having & here == here))
+        if chain is None or any(having & here not in (0, here) for having in marks.values()):
+            return self._walk(asking, name, here, marks)
+        key = (id(chain.rules), asking.asked.far, *asking.asked[2:], carried)
+        for call in self._calls.get(key, ()):
+            if call.rules is chain.rules and all(self._elements(asking.scope, n) is found for n, found in call.sets):
+                break
+        else:
+            inner = _Asking(asking.scope, asking.asked)
+            after = dict.fromkeys(carried, self.every)
+            back = self._walk(inner, name, self.every, after)
+            call = Call(chain.rules, tuple(inner.sets.items()), back, sum(inner.lost), after)
+            asking.near |= inner.near
+            asking.chains |= inner.chains
+            if not inner.near and len(inner.chains) == 1:
+                self._calls.setdefault(key, []).append(call)
+        asking.chains[name] = chain
+        asking.sets |= dict(call.sets)
+        asking.lost.append(call.lost & here)
+        for bit in {*marks, *call.marks}:
+            marks[bit] = (marks.get(bit, 0) & ~here) | (call.marks.get(bit, 0) & here)
+        return call.back & here
 
     def _kept(self, match: Match, asking: _Asking) -> int:
         """The packets for which a match holds."""
         module, option, value, negated = match
         if option in SIDES:
+            asking.near |= SIDES[option] != asking.asked.far
             kept = self._address(SIDES[option], value, asking.asked)
         elif option == "--match-set":
             kept = self._in_set(value, asking)
@@ -196,9 +239,11 @@ class Packets:
         if row.kind == "hash:ip,port":
             if side != "dst,dst":
                 raise Unanswered(value)
+            asking.near |= asking.asked.far != "dst"
             return self._in_pairs(found, asking.asked)
         if side == asking.asked.far:
             return self._far_set(found)
+        asking.near = True
         return self.every if any(_within(asking.asked.near, parts[0]) for parts in found.parts) else 0
 
     def _far_set(self, elements: Elements) -> int:
@@ -221,7 +266,8 @@ class Packets:
         members = self.world.table(scope, "ipset-member").index(_by_set).get(name, ())
         known = self._known.get((scope, name))
         if known is None or known[0] is not members:
-            content = frozenset(members)
+            row = self.world.get((scope, "ipset", name))
+            content = (row.kind if row is not None else "", frozenset(members))
             found = self._same.get(content)
             if found is None:
                 plain = not any(member.nomatch or member.until for _, member in members)
@@ -236,13 +282,6 @@ def _by_set(rows: Table) -> dict[str, list[tuple[tuple[str, ...], Member]]]:
         assert isinstance(name, tuple)
         found.setdefault(name[0], []).append((name[1], member))
     return found
-
-
-def _sorted(rule: Rule) -> tuple[tuple[Match, ...], tuple[Match, ...]]:
-    """A rule's conditions without comments: those that depend on no mark, and those that do."""
-    said = [match for match in rule.matches if match.module != "comment"]
-    marked = tuple(match for match in said if match.module == "mark")
-    return tuple(match for match in said if match.module != "mark"), marked
 
 
 def _within(address: str, network: str) -> bool:

@@ -23,14 +23,13 @@ from typing import Any
 
 from k8slearn.alike import rules
 from k8slearn.alike.lines import (
-    NETWORK,
-    TOKEN,
     Places,
     Tables,
     Words,
     items_of,
     masked,
     networks_in,
+    parts_of,
     socket_word,
     tables_of,
     text_of,
@@ -135,7 +134,7 @@ class _Finder:
     def _of_others(self, pod: str, scope: str) -> None:
         """What a pod's own tables say of other pods, as their neighbours' MACs."""
         for table in self.tables.get(scope, ()):
-            for text, candidates in self.world.rows[scope, table].index(items_of(table)):
+            for text, candidates, _ in self.world.rows[scope, table].index(items_of(table)):
                 for other in self.words.meant(candidates) - {pod}:
                     self.said[other].setdefault("", []).append(f"{pod}: {masked(text, self.words.of[other])}")
 
@@ -147,12 +146,13 @@ class _Finder:
             rows = self.world.rows[machine, table]
             for network, texts in rows.index(networks_in(table)).items():
                 self.networks.setdefault(network, {}).setdefault(machine, []).extend(texts)
-            for text, candidates in rows.index(items_of(table)):
+            for text, candidates, _ in rows.index(items_of(table)):
                 if table == "socket" and self.socket not in text:
                     continue
                 pods = self.words.meant(candidates)
                 for pod in pods:
-                    self.said[pod].setdefault(machine, []).append(masked(text, self.words.of[pod]))
+                    own = tuple(word for word in candidates if self.words.pods.get(word) == pod)
+                    self.said[pod].setdefault(machine, []).append(masked(text, own))
                 if not pods:
                     self.lines[machine].append(text)
 
@@ -189,10 +189,8 @@ class _Finder:
         self.found.like = merged(classes, self.lines, self.words.machines)
 
 
-@lru_cache(maxsize=512)
-def _scanned(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """The words and the networks in a text that many pods share."""
-    return frozenset(TOKEN.findall(text)), frozenset(NETWORK.findall(text))
+_scanned = lru_cache(maxsize=512)(parts_of)
+"""The words and the networks in a text that many pods share."""
 
 
 def _roles(network: str, said: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:

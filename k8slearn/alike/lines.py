@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from k8slearn.journal import Table, World
 from k8slearn.linux import ip
+from k8slearn.linux.rows import Address, Link, Route
 
 ASIDE = {
     "call",
@@ -40,12 +41,13 @@ TOKEN = re.compile(r"\d+\.\d+\.\d+\.\d+(?:(?=/32)|(?![\d./]))|[A-Za-z0-9_:/-]+")
 """A word that could be a pod's. The first address of a network is no pod's there."""
 NETWORK = re.compile(r"\d+\.\d+\.\d+\.\d+/\d+|[0-9a-f]*:[0-9a-f:]*:[0-9a-f:]*/\d+")
 EITHER = re.compile(f"{NETWORK.pattern}|{TOKEN.pattern}")
+PARTS = re.compile(f"({NETWORK.pattern})|({TOKEN.pattern})")
 EDGE = re.compile(r"[A-Za-z0-9_:/.-]\0|\0[A-Za-z0-9_:.-]|\0/(?!32)")
 """A word that was only a part of one."""
 Places = Mapping[str, tuple[str, str]]
 Tables = Mapping[str, list[str]]
-Item = tuple[str, tuple[str, ...]]
-"""A row as text, and the words in it that could be somebody's."""
+Item = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A row as text, the words in it that could be somebody's, and its networks."""
 SELF, HERE, THERE = "SELF", "HERE", "THERE"
 
 
@@ -66,10 +68,30 @@ def items_of(table: str) -> Callable[[Table], list[Item]]:
     """An index of a table: its rows as text, each with its words."""
 
     def items(rows: Table) -> list[Item]:
-        texts = (_text(table, name, row) for name, row in rows.items())
-        return [(text, tuple(set(TOKEN.findall(text)))) for text in texts]
+        return [_item(*_text(table, name, row)) for name, row in rows.items()]
 
     return items
+
+
+def _item(own: str, shared: str) -> Item:
+    (words, networks), (more, others) = parts_of(own), _parts_of_many(shared)
+    return own + shared, words + more, networks + others
+
+
+def parts_of(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words in a text, and its networks. A network of one address is that address, too."""
+    words, networks = set(), set()
+    for network, word in PARTS.findall(text):
+        if word:
+            words.add(word)
+            continue
+        networks.add(network)
+        if network.endswith(("/32", "/128")):
+            words.add(network.partition("/")[0])
+    return tuple(words), tuple(networks)
+
+
+_parts_of_many = lru_cache(maxsize=4096)(parts_of)
 
 
 @lru_cache(maxsize=256)
@@ -77,23 +99,34 @@ def text_of(table: str, about: str = "") -> Callable[[Table], str]:
     """An index of a table: all its rows as one text; of sockets those that `about` is in."""
 
     def text(rows: Table) -> str:
-        return "".join(sorted(one for one in (_text(table, name, row) for name, row in rows.items()) if about in one))
+        return "".join(sorted(one for one in (_whole(table, name, row) for name, row in rows.items()) if about in one))
 
     return text
 
 
-def _text(table: str, name: object, row: Any) -> str:
-    """A row, without the numbers and names that say nothing of a packet's way."""
+def _whole(table: str, name: object, row: Any) -> str:
+    own, shared = _text(table, name, row)
+    return own + shared
+
+
+def _text(table: str, name: object, row: Any) -> tuple[str, str]:
+    """A row, without the numbers and names that say nothing of a packet's way: what is its own, what many have."""
+    if table == "link":
+        shared = (*_values(Link)(row), row.port._replace(number=0), row.spec)
+        return f"link {row.name!r} {row.mac!r} {row.peer!r} ", _shown(shared)
+    if table == "route":
+        return f"route {row.dst!r} {row.via!r} {row.dev!r} {row.src!r} ", _shown(_values(row.__class__)(row))
     if table == "addr":
         usual = row.prefix < 31 and row.broadcast == _broadcast(row.address, row.prefix)
-        name, row = row.dev, (*_values(row.__class__)(row), "usual" if usual else row.broadcast)
-    elif table == "link":
-        row = (*_values(row.__class__)(row), _shown(row.port._replace(number=0)), _shown(row.spec))
-    elif table == "socket":
-        return f"socket {socket_word(row.proto, row.port)} {row.address} {row.v6only}\n"
-    elif table == "netns":
+        broadcast = "usual" if usual else row.broadcast
+        return f"addr {row.dev!r} {row.address!r} {broadcast!r} ", _shown(_values(Address)(row))
+    if table == "socket":
+        return f"socket {socket_word(row.proto, row.port)} {row.address} {row.v6only}\n", ""
+    if table == "netns":
         row = row.ipv6
-    return f"{table} {name!r} {row!r}\n"
+    elif is_dataclass(row):
+        row = _values(row.__class__)(row)
+    return f"{table} {name!r} {row!r}\n", ""
 
 
 def socket_word(proto: str, port: int) -> str:
@@ -101,15 +134,24 @@ def socket_word(proto: str, port: int) -> str:
     return f"({proto}, {port})"
 
 
-@lru_cache(maxsize=64)
+OTHERWISE = {
+    Link: ("name", "mac", "peer", "index", "port", "spec"),
+    Route: ("dst", "via", "dev", "src"),
+    Address: ("dev", "address", "broadcast"),
+}
+"""Fields that `_text` shows by themselves."""
+
+
+@lru_cache(maxsize=256)
 def _values(kind: type) -> Callable[[Any], tuple[Any, ...]]:
-    without = ("index", "port", "spec", "broadcast")
-    return attrgetter(*(field.name for field in fields(kind) if field.name not in without))
+    """The fields of a row: quicker than its ``repr``."""
+    without = OTHERWISE.get(kind, ())
+    return attrgetter(*(field.name for field in fields(kind) if field.name not in without), "__class__.__name__")
 
 
 @lru_cache(maxsize=4096)
 def _shown(value: object) -> str:
-    return repr(value)
+    return f"{value!r}\n"
 
 
 @lru_cache(maxsize=4096)
@@ -124,8 +166,8 @@ def networks_in(table: str) -> Callable[[Table], dict[str, list[str]]]:
 
     def networks(rows: Table) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for text, _ in rows.index(items_of(table)):
-            for network in set(NETWORK.findall(text)):
+        for text, _, some in rows.index(items_of(table)):
+            for network in some:
                 found.setdefault(network, []).append(text)
         return found
 
