@@ -5,6 +5,8 @@ evaluated once for all of them, with **sets** of packets where a walk has one: a
 of those that carry it, a verdict takes some away. A set is a number whose bits are the far addresses
 (one that stands twice has two bits).
 
+Under Cilium it is a pod's rows of ``cilium_policy_v2`` that are asked, for the identities of the far addresses.
+
 Left out: every match and target but those of policy agents; a chain with another one is not answered (None), and the
 packets are walked one by one.
 """
@@ -15,7 +17,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from k8slearn.journal import Table, World
+from k8slearn.cni.cilium import identity, maps, policy
+from k8slearn.journal import Key, Table, World
 from k8slearn.linux import ip
 from k8slearn.linux.ipset import Member
 from k8slearn.linux.iptables.names import PROTOCOLS
@@ -99,18 +102,47 @@ class Packets:
         self._known: dict[tuple[str, str], tuple[object, Elements]] = {}
         self._same: dict[tuple[str, frozenset[tuple[tuple[str, ...], Member]]], Elements] = {}
         self._calls: dict[Hashable, list[Call]] = {}
+        self._whose: dict[str, tuple[object, dict[int, int]]] = {}
 
     def within(self, world: World) -> Packets:
         """Ask in this world from now on."""
         self.world = world
         return self
 
-    def dropped(self, scope: str, name: Hashable, asked: Asked) -> int | None:
-        """The packets that the chain drops, as bits; None where it has a rule that is not understood."""
+    def dropped(self, scope: str, own: Key, asked: Asked) -> int | None:
+        """The packets that a pod's own chain, or rows, drop, as bits; None where a rule is not understood."""
+        if own[1] == maps.POLICY:
+            return self._unlisted(scope, own[2], asked)
+        name = own[2]
         known = self._answers.get((scope, name, asked))
         if known is None or not self._holds(scope, known):
             known = self._answers[scope, name, asked] = self._answer(scope, name, asked)
         return known.dropped
+
+    def _unlisted(self, scope: str, endpoint: Hashable, asked: Asked) -> int:
+        """Under Cilium: the packets for whose other end's identity the endpoint has no row."""
+        direction = policy.EGRESS if asked.far == "dst" else policy.INGRESS
+        rows = policy.rows_of(self.world, scope, endpoint, direction)
+        if rows is None:
+            return 0
+        allowed, of = 0, self._identities(scope)
+        for key, _ in rows:
+            if key.fits(asked.proto, asked.port):
+                allowed |= of.get(key.identity, 0) if key.identity != policy.ANYBODY else self.every
+        return self.every & ~allowed
+
+    def _identities(self, scope: str) -> dict[int, int]:
+        """Identity -> the far addresses that have it, as this machine knows them."""
+        cache = self.world.rows[scope, maps.IPCACHE]
+        known = self._whose.get(scope)
+        if known is None or known[0] is not cache.index(_stamp):
+            found: dict[int, int] = {}
+            for address, bits in self.bit.items():
+                who = maps.remote(self.world, scope, address) if ":" not in address else None
+                number = who[1].identity if who is not None else identity.WORLD
+                found[number] = found.get(number, 0) | bits
+            known = self._whose[scope] = (cache.index(_stamp), found)
+        return known[1]
 
     def _holds(self, scope: str, known: Answer) -> bool:
         chains = self.world.rows[scope, "chain"]
@@ -274,6 +306,10 @@ class Packets:
                 found = self._same[content] = Elements(frozenset(parts for parts, _ in members), plain)
             known = self._known[scope, name] = (members, found)
         return known[1]
+
+
+def _stamp(rows: Table) -> object:
+    return object()
 
 
 def _by_set(rows: Table) -> dict[str, list[tuple[tuple[str, ...], Member]]]:

@@ -193,7 +193,7 @@ class Classes:
         scope, key = self.wiring.own.get(pod, {}).get(side, ("", None))
         if key is None:
             return 0
-        found = self.packets.dropped(scope, key[2], packetsets.Asked(side, self.places[pod][1], self.proto, self.port))
+        found = self.packets.dropped(scope, key, packetsets.Asked(side, self.places[pod][1], self.proto, self.port))
         if found is None:
             raise Puzzled("a pod's own chain is not understood")
         return found

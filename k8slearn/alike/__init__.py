@@ -8,8 +8,9 @@ time, and never a wrong answer.
 
 Pods of two machines are in two classes. Whether the classes may stand for each other, since their machines are alike,
 is the second question (`machines`). The chain that only one pod's packets enter, by its cable, is no part of all that
-(`rules`): `packetsets` asks it. So a new policy, or a pod's new label, leaves the classes as they are, and what was
-found is remembered until a row changes that is about them (`remembered`).
+(`rules`), nor are the rows that Cilium's programs ask for one pod: `packetsets` asks them. So a new policy, or a pod's
+new label, leaves the classes as they are, and what was found is remembered until a row changes that is about them
+(`remembered`).
 
 Left out: sockets at other ports than the one that is asked about.
 """
@@ -36,12 +37,13 @@ from k8slearn.alike.lines import (
 )
 from k8slearn.alike.machines import Class, merged
 from k8slearn.alike.rules import Own, Puzzled, Read
-from k8slearn.journal import Table, World
-from k8slearn.linux import ip
+from k8slearn.cni.cilium import maps
+from k8slearn.journal import Key, Table, World
+from k8slearn.linux import device, ip
 
 __all__ = ["Places", "Puzzled", "Wiring", "remembered", "wiring"]
-BY_CONTENT = {"chain", "ipset", "ipset-member"}
-"""Tables of which only a part is read: that part is looked at again (`Read.holds`)."""
+BY_CONTENT = {"chain", "ipset", "ipset-member", maps.POLICY}
+"""Tables of which only a part is read, which is looked at again (`Read.holds`), or nothing (`packetsets` does)."""
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class _Finder:
         for machine in self.machines:
             self._rows(machine)
             self._rules(machine)
+            self._endpoints(machine)
         texts = {pod: self._own(pod) for pod in places}
         self.words.add_networks(self.networks, places)
         self._sort(texts)
@@ -164,8 +167,20 @@ class _Finder:
             self.networks.setdefault(network, {}).setdefault(machine, []).append(line)
         self.lines[machine] += read.machine
         for pod, side, chain in read.own:
-            if self.found.own.setdefault(pod, {}).setdefault(side, (machine, chain))[1] != chain:
-                raise Puzzled("a cable with two chains")
+            self._owned(machine, pod, side, chain)
+
+    def _endpoints(self, machine: str) -> None:
+        """Under Cilium a pod's own rows stand in a map; its program asks them for what it sends."""
+        programs, devices = self.world.rows[machine, "bpf"], device.by_index(self.world, machine)
+        for address, row in self.world.rows[machine, maps.LXC].items():
+            pod, link = self.words.pods.get(str(address)), devices.get(row.ifindex)
+            if pod is not None and link is not None and (link.name, "ingress") in programs:
+                for side in ("dst", "src"):
+                    self._owned(machine, pod, side, (machine, maps.POLICY, row.id))
+
+    def _owned(self, machine: str, pod: str, side: str, key: Key) -> None:
+        if self.found.own.setdefault(pod, {}).setdefault(side, (machine, key))[1] != key:
+            raise Puzzled("a cable with two chains")
 
     # --- who is alike ---
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+from k8slearn.cni.cilium import identity, maps
 from k8slearn.journal import Table, World
 from k8slearn.linux import ip
 from k8slearn.linux.rows import Address, Link, Route
@@ -122,6 +123,10 @@ def _text(table: str, name: object, row: Any) -> tuple[str, str]:
         return f"addr {row.dev!r} {row.address!r} {broadcast!r} ", _shown(_values(Address)(row))
     if table == "socket":
         return f"socket {socket_word(row.proto, row.port)} {row.address} {row.v6only}\n", ""
+    if table == maps.LXC:
+        return f"{table} {name!r} {row.mac!r} {row.node_mac!r} {row.host}\n", ""
+    if table == maps.IPCACHE and identity.LEAST <= row.identity < identity.LOCAL:
+        return f"{table} {name!r} a pod {row.tunnel!r} {row.key}\n", ""
     if table == "netns":
         row = row.ipv6
     elif is_dataclass(row):

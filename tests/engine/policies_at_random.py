@@ -108,8 +108,8 @@ def cluster_policies(draw: st.DrawFn, most: int = 3) -> list[Obj]:
 
 
 @st.composite
-def pods(draw: st.DrawFn, least: int = 3, most: int = 5) -> list[Obj]:
-    """Pods on two nodes in three namespaces, with the ports that policies ask for."""
+def pods(draw: st.DrawFn, least: int = 3, most: int = 5, nodes: int = 2) -> list[Obj]:
+    """Pods on some nodes in three namespaces, with the ports that policies ask for; some ask for an address."""
     found = []
     for number in range(draw(st.integers(least, most))):
         namespace = draw(st.sampled_from(sorted(NAMESPACES)))
@@ -117,10 +117,14 @@ def pods(draw: st.DrawFn, least: int = 3, most: int = 5) -> list[Obj]:
         datagrams = draw(st.sampled_from(({}, {"name": "dns" if name == "web" else "web"})))
         ports = [{"containerPort": 80, "name": name}, {"containerPort": 81}]
         ports.append({"containerPort": 80, "protocol": "UDP", **datagrams})
-        address = f'["10.244.{1 + number % 2}.{number + 2}"]'
+        address = f'["10.244.{1 + number % nodes}.{number + 2}"]'
         metadata = {"name": f"pod{number}", "namespace": namespace, "labels": draw(LABELS)}
-        metadata["annotations"] = {"cni.projectcalico.org/ipAddrs": address}
-        spec = {"nodeName": f"node-{1 + number % 2}", "containers": [{"name": "c", "image": "agnhost", "ports": ports}]}
+        asks = nodes == 2 or draw(st.booleans())
+        metadata["annotations"] = {"cni.projectcalico.org/ipAddrs": address} if asks else {}
+        spec = {
+            "nodeName": f"node-{1 + number % nodes}",
+            "containers": [{"name": "c", "image": "agnhost", "ports": ports}],
+        }
         found.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     return found
 

@@ -140,7 +140,7 @@ FAULTS = (
 
 def broken(network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]) -> Cluster:
     """Asked for its matrix at every stage: what is remembered of the stage before must not be believed too long."""
-    cluster = Cluster(nodes=3, network=network)
+    cluster = Cluster(nodes=4, network=network)
     cluster.apply([*namespaces(), *some])
     cluster.reachability(80)
     cluster.apply(policies)
@@ -165,13 +165,13 @@ def misjudged(cluster: Cluster, port: int) -> list[Any]:
 
 
 WRONG = st.lists(
-    st.tuples(st.sampled_from(FAULTS), st.sampled_from((1, 2, 3)), st.integers(0, 9), st.integers(0, 9)), max_size=2
+    st.tuples(st.sampled_from(FAULTS), st.sampled_from((1, 2, 3, 4)), st.integers(0, 9), st.integers(0, 9)), max_size=2
 )
 WIRINGS = st.sampled_from(("calico", "calico", "bridge", "flannel", "ptp", "cilium"))
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
-@given(WIRINGS, pods(4, 6), network_policies(2), WRONG)
+@given(WIRINGS, pods(4, 6, 3), network_policies(2), WRONG)
 def test_the_matrix_says_what_the_walk_of_each_pair_says(
     network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]
 ) -> None:
@@ -180,7 +180,7 @@ def test_the_matrix_says_what_the_walk_of_each_pair_says(
 
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
-@given(WIRINGS, pods(6, 10), network_policies(), WRONG)
+@given(WIRINGS, pods(7, 12, 4), network_policies(), WRONG)
 def test_the_matrix_says_what_the_walk_of_each_pair_says_in_many_clusters(
     network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]
 ) -> None:

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from k8slearn.cni.cilium import identity as identities
 from k8slearn.cni.cilium import maps
 from k8slearn.cni.cilium.maps import Flow
-from k8slearn.journal import Put, Table
+from k8slearn.journal import Put, Table, World
 from k8slearn.linux import bpf
 from k8slearn.linux.skb import Net, Skb
 from k8slearn.packet import Packet
@@ -65,6 +65,10 @@ class PolicyKey(NamedTuple):
         number = "ANY" if not self.bits else str(self.port) if self.bits == EXACT else f"{self.port}-{last}"
         return f"{number}/{self.protocol.upper()}"
 
+    def fits(self, protocol: str, port: int) -> bool:
+        """Is the row about packets of this protocol to this port?"""
+        return self.protocol in ("", protocol) and port >> EXACT - self.bits == self.port >> EXACT - self.bits
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyEntry:
@@ -93,11 +97,10 @@ class Connection(NamedTuple):
 
 def admits(net: Net, skb: Skb, endpoint: maps.Endpoint, direction: str, identity: int) -> bool:
     """May this packet leave (or enter) the endpoint, towards (or from) somebody with this identity?"""
-    rows = net.world.rows[skb.netns, maps.POLICY].index(_by_endpoint).get(endpoint.id)
-    packet = skb.packet
+    rows, packet = rows_of(net.world, skb.netns, endpoint.id, direction), skb.packet
     if rows is None or packet.proto == "arp" or _answers(net, skb, direction):
         return True
-    found = next(_fitting(rows[direction], identity, packet), None)
+    found = next(_fitting(rows, identity, packet), None)
     asked = PolicyKey(endpoint.id, direction, identity, packet.proto, packet.dport, EXACT)
     if found is None:
         return _denied(net, skb, asked)
@@ -135,9 +138,15 @@ def text(key: PolicyKey, entry: PolicyEntry) -> str:
 Rows = list[tuple[PolicyKey, PolicyEntry]]
 
 
-def _by_endpoint(rows: Table) -> dict[int, dict[str, Rows]]:
+def rows_of(world: World, node: str, endpoint: object, direction: str) -> Rows | None:
+    """The rows of an endpoint for one direction; None: nothing has been written for it yet."""
+    found = world.rows[node, maps.POLICY].index(_by_endpoint).get(endpoint)
+    return found[direction] if found is not None else None
+
+
+def _by_endpoint(rows: Table) -> dict[object, dict[str, Rows]]:
     """The rows of each endpoint by direction, those with an identity and most bits first."""
-    found: dict[int, dict[str, Rows]] = {}
+    found: dict[object, dict[str, Rows]] = {}
     for key, row in rows.items():
         assert isinstance(key, PolicyKey)
         found.setdefault(key.endpoint, {EGRESS: [], INGRESS: []})[key.direction].append((key, row))
@@ -148,9 +157,7 @@ def _by_endpoint(rows: Table) -> dict[int, dict[str, Rows]]:
 
 def _fitting(rows: Rows, identity: int, packet: Packet) -> Iterator[tuple[PolicyKey, PolicyEntry]]:
     for key, row in rows:
-        if key.identity not in (ANYBODY, identity) or key.protocol not in ("", packet.proto):
-            continue
-        if packet.dport >> EXACT - key.bits == key.port >> EXACT - key.bits:
+        if key.identity in (ANYBODY, identity) and key.fits(packet.proto, packet.dport):
             yield key, row
 
 
