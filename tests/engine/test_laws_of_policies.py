@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from k8slearn import Cluster, endpoints
+from k8slearn import Cluster, alike, endpoints
 from k8slearn.linux import socket
 
 from .policies_at_random import cluster_policies, namespaces, network_policies, pods
@@ -185,3 +185,42 @@ def test_the_matrix_says_what_the_walk_of_each_pair_says_in_many_clusters(
     network: str, some: list[Obj], policies: list[Obj], faults: list[tuple[str, int, int, int]]
 ) -> None:
     assert misjudged(broken(network, some, policies, faults), 80) == []
+
+
+def alike_cluster(network: str) -> Cluster:
+    container = {"name": "c", "image": "nginx", "ports": [{"containerPort": 80}]}
+    some = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"pod{n}"},
+            "spec": {"nodeName": f"node-{1 + n % 4}", "containers": [container]},
+        }
+        for n in range(8)
+    ]
+    cluster = Cluster(nodes=4, network=network)
+    cluster.apply(some)
+    return cluster
+
+
+@pytest.mark.parametrize("network", ["bridge", "ptp", "flannel", "calico", "cilium"])
+def test_a_few_walks_stand_for_all_pods_of_machines_that_are_alike(network: str) -> None:
+    cluster = alike_cluster(network)
+    places = endpoints.pods(cluster.world)
+    found = alike.wiring(cluster.world, places, 80, "tcp")
+    pods = [name for name in places if name.startswith("default/")]
+    assert len({found.classes[pod] for pod in pods}) == 4
+    assert len({found.like[found.classes[pod]] for pod in pods}) == 2
+
+
+@pytest.mark.parametrize("network", ["bridge", "calico", "cilium"])
+def test_a_fault_on_one_of_these_machines_is_that_machines_alone(network: str) -> None:
+    cluster = alike_cluster(network)
+    assert cluster.reachability().outcome("default/pod1", "default/pod2") == "connected"
+    address = cluster.get("pod", "pod2")["status"]["podIP"]
+    command = f"ip route add prohibit {address}/32" if network != "cilium" else "ip link set cilium_vxlan down"
+    cluster.node("node-2").run(command)
+    after = cluster.reachability()
+    assert after.outcome("default/pod1", "default/pod2") != "connected"
+    assert after.outcome("default/pod3", "default/pod2") == "connected"
+    assert misjudged(cluster, 80) == []
