@@ -11,7 +11,7 @@ templates that the learner's variant fills (see `variant`)::
 
     [start]                             # the arguments of Cluster
     nodes = 2
-    network = "bridge"
+    network = "bridge"                  # or "none": no plugin yet (TOML has no null)
 
     [[fault]]                           # done to the cluster at the start, after start.yaml
     on = "node:{{place.near}}"          # node:NAME, NAMESPACE/POD, or kubectl

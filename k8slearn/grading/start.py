@@ -36,7 +36,8 @@ def start(definition: Definition, variant: Variant) -> Cluster:
 @lru_cache(maxsize=48)
 def _base(folder: Path, variant_text: str) -> Cluster:
     definition, variant = read_folder(folder), json.loads(variant_text)
-    cluster = Cluster(**fill(definition.start, variant))
+    given = dict(fill(definition.start, variant))
+    cluster = Cluster(**{**given, **({"network": None} if given.get("network") == "none" else {})})
     manifest = fill(definition.manifest, variant)
     if manifest.strip():
         cluster.apply(manifest)
