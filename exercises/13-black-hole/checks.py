@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 @check("machine", asks="You know on which way long packets vanish.")
@@ -33,3 +33,14 @@ def mended(work: Work) -> None:
     port = work.cluster.world.get(("switch", "link", work.variant["place.bad"]))
     if port is None or port.mtu < 1500:
         raise Failed("The Pods have learned to send less, and the cable is as narrow as before: others use it too.")
+
+
+@hint
+def now(work: Work) -> str:
+    """Whose long pages arrive, as things stand."""
+    hang = []
+    for source, by in permutations(work.pods("default"), 2):
+        address = work.cluster.get("pod", by.partition("/")[2])["status"]["podIP"]
+        if work.cluster.request(source, f"http://{address}:{work.variant['port']}/bytes/8000").status != 200:
+            hang.append(f"{by} to {source}")
+    return f"Pages of 8000 bytes that hang as things stand: {', '.join(hang) or 'none'}. What do these have in common?"

@@ -1,7 +1,7 @@
 """Two addresses, of which the first is the old one, and both are reached from everywhere."""
 
 from k8slearn.errors import Refused
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def addresses(work: Work, of_start: bool = False) -> list[str]:
@@ -42,3 +42,14 @@ def both(work: Work) -> None:
 @check("node", asks="You know on which node IPv6 did not work.")
 def node(work: Work) -> None:
     work.chose("node", work.variant["place.near"], "Trace from a Pod of each node to the IPv6 address.")
+
+
+@hint
+def now(work: Work) -> str:
+    """What each Pod sees at each address, as things stand."""
+    seen = [
+        f"{pod.partition('/')[2]} to {address}: {work.trace(pod, address, work.variant['port']).outcome}"
+        for address in addresses(work)
+        for pod in work.pods("default")
+    ]
+    return f"As things stand: {', '.join(seen)}."

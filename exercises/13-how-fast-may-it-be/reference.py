@@ -14,11 +14,11 @@ def solve(exercise):
     names = exercise.variant
     queue = f"root tbf rate {names['rate']}mbit burst 32kb latency 400ms"
     exercise.cluster.node(names["place.here"]).run(f"tc qdisc add dev {host_end(exercise)} {queue}")
-    exercise.answer("seconds", 4 // names["rate"])
+    exercise.answer("seconds", 2 // names["rate"])
 
 
 def solve_in_kilobits(exercise):
     names = exercise.variant
     queue = f"root tbf rate {1000 * names['rate']}kbit burst 32kb latency 400ms"
     exercise.cluster.node(names["place.here"]).run(f"tc qdisc add dev {host_end(exercise)} {queue}")
-    exercise.answer("seconds", 4 // names["rate"])
+    exercise.answer("seconds", 2 // names["rate"])

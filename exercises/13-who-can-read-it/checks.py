@@ -1,6 +1,6 @@
 """Each answer is held against the packets of the learner's own cluster, as they found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def said(work: Work, source: str, destination: str) -> str:
@@ -43,3 +43,12 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def behind(work: Work) -> str:
+    """Which addresses are behind the other node, as the kernel has them now."""
+    node = work.variant["place.here"]
+    shown = work.cluster.at(work.cluster.journal.revision).node(node).run("wg show").stdout.splitlines()
+    allowed = next((line.strip() for line in shown if "allowed ips" in line), "no peer")
+    return f"On {node}, `wg show` says of the other node: {allowed}. Whose addresses are these?"

@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from k8slearn.explain import ENDS
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 TOMORROW = "a-pod-of-tomorrow"
 
@@ -42,3 +42,11 @@ def witness(work: Work) -> None:
         raise Failed("The witness is a trace of the connection that was to be broken, and of no other.")
     if trace.outcome == "connected" or step.what not in ENDS:
         raise Failed(f"That step is not where it ended; it says: {step.says}", "Which step drops or refuses?")
+
+
+@hint
+def now(work: Work) -> str:
+    """Which pairs do not connect, as things stand."""
+    pairs = permutations([pod(work, w) for w in ("client", "near", "server", "third")], 2)
+    silent = [f"{a} to {b}" for a, b in pairs if work.trace(a, b, work.variant["port"]).outcome != "connected"]
+    return f"As things stand these do not connect on port {work.variant['port']}: {', '.join(silent) or 'none'}."

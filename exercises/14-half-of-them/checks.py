@@ -1,6 +1,6 @@
 """What was measured is held against every fate of an attempt at the start."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def fates(work: Work):
@@ -34,3 +34,18 @@ def pod(work: Work) -> None:
 def node(work: Work) -> None:
     hint = "Who reaches this Pod, and who does not? What do those have in common who do not?"
     work.chose("node", work.variant["place.far"], hint)
+
+
+@hint
+def one_by_one(work: Work) -> str:
+    """What the client and the other one see of each Pod, as things stand."""
+    service = work.variant["service"]
+    behind = [p for p in work.cluster.get("endpointslices") if p["metadata"]["name"].startswith(f"{service}-")]
+    addresses = [a for piece in behind for end in piece["endpoints"] for a in end["addresses"]]
+    told = []
+    for which in ("client", "other"):
+        seen = [
+            f"{a} {work.trace(f'default/{work.variant[which]}', a, work.variant['port']).outcome}" for a in addresses
+        ]
+        told.append(f"{work.variant[which]} sees {', '.join(seen)}")
+    return f"One by one, without the Service: {'; '.join(told)}."

@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 @check("where", points=2, asks="Your evidence shows it: the step at which an answer ended.")
@@ -28,3 +28,13 @@ def mended(work: Work) -> None:
         raise Failed("A Pod is gone: mend the network, and leave the Pods.")
     for source, destination in permutations(sorted(pods), 2):
         work.connects(source, destination, work.variant["port"])
+
+
+@hint
+def how_far(work: Work) -> str:
+    """Where the first answer was, of the attempt as it goes now."""
+    ends = [f"default/{work.variant[which]}" for which in ("client", "server")]
+    trace = work.trace(*ends, work.variant["port"])
+    places = [s["place"] for s in trace.to_dict()["steps"] if s["leg"] == "SYN-ACK" and s["what"] != "arp"]
+    passed = " > ".join(dict.fromkeys(places)) or "nowhere: the question did not arrive"
+    return f"As things stand the attempt is {trace.outcome}, and the SYN-ACK was here: {passed}."

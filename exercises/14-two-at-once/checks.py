@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from k8slearn.errors import Refused
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def pod(work: Work, which: str) -> str:
@@ -64,3 +64,15 @@ def same(work: Work, before, name: str) -> None:
         raise Failed(f"{name} is gone.") from None
     if was["uid"] != now["uid"] or was.get("labels") != now.get("labels"):
         raise Failed(f"{name} is another Pod than before, or has other labels.", "Which of the two was wrong?")
+
+
+@hint
+def now(work: Work) -> str:
+    """The Service and its Pod, each for itself, as things stand."""
+    port, client, name = work.variant["port"], pod(work, "client"), pod(work, "service")
+    pieces = [
+        p for p in work.cluster.get("endpointslices") if p["metadata"]["name"].startswith(work.variant["service"])
+    ]
+    count = sum(len(piece["endpoints"] or ()) for piece in pieces)
+    seen = [f"{to}: {work.trace(client, to, port).outcome}" for to in (f"svc:{name}", f"{name}-1")]
+    return f"As things stand the Service has {count} endpoints, and {client} sees: {', '.join(seen)}."

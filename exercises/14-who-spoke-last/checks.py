@@ -1,6 +1,6 @@
 """Each prediction is held against the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def seen(work: Work, destination: str, port: int) -> str:
@@ -41,3 +41,12 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def rows(work: Work) -> str:
+    """The rows that the four questions will meet on the client's own node."""
+    node = work.cluster.at(work.cluster.journal.revision).node(work.variant["place.near"])
+    rule = node.run("iptables -S FORWARD").stdout.splitlines()[1]
+    way = node.run(f"ip route get {work.variant['place.there']}.77").stdout.splitlines()[0].strip()
+    return f"On {work.variant['place.near']} the first rule of FORWARD is `{rule}`, and `ip route get` says: {way}."

@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def pod(work: Work, which: str) -> str:
@@ -44,3 +44,16 @@ def wire(work: Work) -> None:
 @check("why", asks="You know which requirement flannel cannot meet.")
 def why(work: Work) -> None:
     work.chose("why", "policy", "Of flannel's ways (VXLAN, host-gw) and of its parts, which one would do it?")
+
+
+@hint
+def now(work: Work) -> str:
+    """Which Pods have an address, and who reaches whom, as things stand."""
+    waiting = [p["metadata"]["name"] for p in work.cluster.get("pods") if not p["status"].get("podIP")]
+    if waiting:
+        return (
+            f"As things stand these Pods have no address: {', '.join(waiting)}. No node has a network plugin for them."
+        )
+    pairs = permutations([pod(work, which) for which in ("shop", "guest", "db")], 2)
+    seen = [f"{a} to {b} {work.trace(a, b, work.variant['port']).outcome}" for a, b in pairs]
+    return f"As things stand: {', '.join(seen)}."

@@ -3,7 +3,7 @@
 from itertools import permutations
 
 from k8slearn.explain import ENDS
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def pod(work: Work, which: str) -> str:
@@ -82,3 +82,14 @@ def mended(work: Work) -> None:
     for source in pods:
         for service in ("api", "db"):
             work.connects(source, work.variant[service], work.variant["port"], hint="The name, the Service, the Pod.")
+
+
+@hint
+def now(work: Work) -> str:
+    """What each Pod sees of the name, the Service and the Pod, as things stand."""
+    told = []
+    for source in (pod(work, "front"), pod(work, "db")):
+        wanted = (work.variant["api"], f"svc:{pod(work, 'api')}", f"{pod(work, 'api')}-1")
+        seen = [f"{to}: {work.trace(source, to, work.variant['port']).outcome}" for to in wanted]
+        told.append(f"{source} sees {', '.join(seen)}")
+    return f"As things stand {'; '.join(told)}. Two who see different things have different troubles."

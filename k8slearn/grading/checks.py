@@ -8,6 +8,8 @@ when it does not. Ask for every possible fate, never for one draw, and probe as 
         for pod in work.pods("default"):
             work.connects(pod, "svc:default/web", 80)
 
+A hint may look, too, at the cluster as it is now: a function of a `Work` that returns a sentence is `@hint`.
+
 Left out: partial points within one check; write two checks.
 """
 
@@ -51,6 +53,23 @@ class Check:
 def check(name: str, *, asks: str, points: float = 1) -> Callable[[Callable[[Work], None]], Check]:
     """Make a check of a function; `asks` is the sentence that the learner reads."""
     return lambda judge: Check(name, asks, points, judge)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A hint that looks at the learner's own cluster before it speaks."""
+
+    tells: Callable[[Work], str]
+
+
+def hint(tells: Callable[[Work], str]) -> Hint:
+    """Make a hint of a function; it stands behind the first one of exercise.toml, and before the plainer ones."""
+    return Hint(tells)
+
+
+def load_hints(path: Path) -> tuple[Hint, ...]:
+    """The hints of a checks.py, in the order in which they stand there."""
+    return tuple(value for value in run_file(path).values() if isinstance(value, Hint))
 
 
 def load_checks(path: Path) -> tuple[Check, ...]:

@@ -43,7 +43,7 @@ from typing import Any
 
 from k8slearn.errors import Refused
 from k8slearn.grading import shelf
-from k8slearn.grading.checks import Check, load_checks
+from k8slearn.grading.checks import Check, Hint, load_checks, load_hints
 from k8slearn.grading.variant import Variant, draw, fill
 
 KINDS = {
@@ -86,6 +86,8 @@ class Definition:
     parameters: Mapping[str, Any]
     questions: tuple[Question, ...]
     hints: tuple[str, ...]
+    looks: tuple[Hint, ...]
+    """Hints that look at the learner's own cluster."""
     task: str
     manifest: str
     checks: tuple[Check, ...]
@@ -147,6 +149,7 @@ def _definition(folder: Path, card: Mapping[str, Any]) -> Definition:
         card.get("variant", {}),
         tuple(_question(folder, q) for q in card.get("question", ())),
         tuple(card.get("hints", ())),
+        load_hints(folder / "checks.py"),
         (folder / "task.md").read_text(encoding="utf-8"),
         start.read_text(encoding="utf-8") if start.exists() else "",
         load_checks(folder / "checks.py"),

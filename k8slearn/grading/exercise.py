@@ -23,11 +23,11 @@ from k8slearn import __version__
 from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 from k8slearn.grading.card import card_html, card_text
-from k8slearn.grading.checks import Answer, Failed
+from k8slearn.grading.checks import Answer, Failed, Hint
 from k8slearn.grading.definition import Definition, Question, load
 from k8slearn.grading.feedback import STATES, Feedback, Said
 from k8slearn.grading.inert import as_filename
-from k8slearn.grading.judge import judge
+from k8slearn.grading.judge import judge, work_of
 from k8slearn.grading.record import Record, canonical, read_record
 from k8slearn.grading.saved import followed
 from k8slearn.grading.start import answers_in, done_in, start, work_in
@@ -122,12 +122,22 @@ class Exercise:
 
     def hint(self) -> Said:
         """The next hint, from gentle to plain. Asking costs nothing."""
-        hints = self._definition.hints
+        written, looks = self._definition.hints, self._definition.looks
+        hints: tuple[str | Hint, ...] = (*written[:1], *looks, *written[1:])
         if not hints:
             return Said("There are no hints for this exercise; exercise.check() says what does not hold yet.")
         number = min(self._hints_given, len(hints) - 1)
         self._hints_given += 1
-        return Said(f"Hint {number + 1} of {len(hints)}: {fill(hints[number], self.variant)}")
+        return Said(f"Hint {number + 1} of {len(hints)}: {self._told(hints[number])}")
+
+    def _told(self, hint: str | Hint) -> str:
+        """A hint's sentence; one that looks sees the cluster as it is now."""
+        if isinstance(hint, str):
+            return str(fill(hint, self.variant))
+        try:
+            return hint.tells(work_of(self._definition, self.variant, self.cluster))
+        except (Failed, Refused) as told:
+            return str(told)
 
     def reset(self) -> None:
         """Begin again: `exercise.cluster` is a new cluster at the start. What was saved is kept as ``NAME~``."""

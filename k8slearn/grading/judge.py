@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from k8slearn import __version__
+from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 from k8slearn.grading.checks import Check, Failed, Work
 from k8slearn.grading.definition import Definition
@@ -76,13 +77,18 @@ def judge(definition: Definition, record: Record, learner: str, token: str = "")
     cluster, odd = replay(definition, variant, record)
     if record.engine != __version__:
         odd.append(f"made by engine {record.engine[:20]}, graded by {__version__}")
-    inputs = done_in(cluster)
-    work = Work(
-        cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.floor, _explanations(definition, variant)
-    )
+    work = work_of(definition, variant, cluster)
     verdicts = tuple(_ask(check, work, odd) for check in definition.checks)
+    inputs = done_in(cluster)
     done = nameless(canonical([(i.kind, i.arguments) for i in inputs]), variant)
     return Judgement(verdicts, tuple(odd[:20]), len(inputs), digest("work", done, length=32))
+
+
+def work_of(definition: Definition, variant: Variant, cluster: Cluster) -> Work:
+    """What has been done in this cluster and answered, for checks and hints to look at."""
+    inputs = done_in(cluster)
+    told = _explanations(definition, variant)
+    return Work(cluster, answers_in(inputs), variant, work_in(inputs), cluster.engine.floor, told)
 
 
 def _belongs(record: Record, exercise: str, learner: str, variant: Variant) -> None:

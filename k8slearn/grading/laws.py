@@ -76,11 +76,20 @@ def nothing_is_stray(definition: Definition) -> Iterator[str]:
             yield f"wrong/{path.name} is a stray file"
     if not definition.hints or not all(hint.strip() for hint in definition.hints):
         yield "a hint is empty, or there is none"
+    yield from _hints_that_see_nothing(definition)
     for question in definition.questions:
         if not all(choice.explains.strip() for choice in question.choices):
             yield f"a choice of the question {question.id} explains nothing"
     if not definition.checks:
         yield "checks.py has no check"
+
+
+def _hints_that_see_nothing(definition: Definition) -> Iterator[str]:
+    for learner in LEARNERS if definition.looks else ():
+        exercise = Exercise(definition, learner)
+        told = [str(exercise.hint()) for _ in range(len(definition.hints) + len(definition.looks))]
+        if not all(hint.partition(": ")[2].strip() for hint in told):
+            yield f"a hint has nothing to say at {learner}'s start"
 
 
 LAWS: tuple[Callable[[Definition], Iterator[str]], ...] = (

@@ -80,3 +80,11 @@ def test_an_exercise_that_asks_for_a_mend_does_not_tell_it() -> None:
     assert "ip route del" not in said
     assert "ip route replace" not in said
     assert said.splitlines()[-1] == "Which change would make it connect? That is what this exercise asks you."
+
+
+def test_a_hint_may_look_at_the_cluster_as_it_is_and_leaves_it_so() -> None:
+    exercise = open_exercise("14-break-one", learner="alice")
+    before = exercise.cluster.journal.revision
+    exercise.hint()
+    assert str(exercise.hint()).startswith("Hint 2 of 4: As things stand these do not connect on port")
+    assert exercise.cluster.journal.revision == before

@@ -16,4 +16,4 @@ def solve(exercise):
     node = exercise.cluster.node(names["place.here"])
     queue = f"root tbf rate {names['rate']}mbit burst 32kb latency 400ms"
     node.run(f"tc qdisc add dev {host_end(exercise, names['slow'])} {queue}")
-    exercise.answer("seconds", round(0.5 / names["rate"], 3))
+    exercise.answer("seconds", round(0.25 / names["rate"], 3))

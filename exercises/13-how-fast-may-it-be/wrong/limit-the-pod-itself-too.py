@@ -17,4 +17,4 @@ def solve(exercise):
     queue = f"root tbf rate {names['rate']}mbit burst 32kb latency 400ms"
     node.run(f"tc qdisc add dev {host_end(exercise, names['slow'])} {queue}")
     exercise.cluster.pod(names["slow"]).run(f"tc qdisc add dev eth0 {queue}")
-    exercise.answer("seconds", 4 // names["rate"])
+    exercise.answer("seconds", 2 // names["rate"])

@@ -16,4 +16,4 @@ def solve(exercise):
     node = exercise.cluster.node(names["place.here"])
     queue = f"root tbf rate {names['rate']}mbps burst 32kb latency 400ms"
     node.run(f"tc qdisc add dev {host_end(exercise, names['slow'])} {queue}")
-    exercise.answer("seconds", 4 // names["rate"])
+    exercise.answer("seconds", 2 // names["rate"])
