@@ -18,3 +18,11 @@ def solve_with_no_more_headers_than_needed(exercise):
     exercise.cluster.advance(seconds=60)
     exercise.answer("wire", "ipip")
     exercise.answer("why", "policy")
+
+
+def solve_with_cilium(exercise):
+    """Another agent that enforces policies, and a tunnel between the nodes."""
+    exercise.cluster.apply(manifests.text("cilium"))
+    exercise.cluster.advance(seconds=60)
+    exercise.answer("wire", "vxlan")
+    exercise.answer("why", "policy")
