@@ -4,9 +4,9 @@ In a classroom a teacher opens each notebook, runs it, and looks; most graders d
 every one of them can be fooled by what the notebook runs. Here the **record** is what is handed in: the entries that
 the learner typed into a cluster, and the answers. A grader replays it in an engine of its own and asks the checks.
 
-Reading order: definition (what a folder holds) -> variant -> checks (what an author writes) -> start (replay) -> judge
--> exercise (what a learner holds) -> run (a class). Everything that a learner controls is bounded in `record` and
-`inputs`, read in `notebook`, and made harmless in `inert`.
+Reading order: definition (what a folder holds) -> variant -> checks, facts (what an author writes) -> start (replay)
+-> judge -> exercise (what a learner holds) -> run (a class). Everything that a learner controls is bounded in `record`
+and `inputs`, read in `notebook`, and made harmless in `inert`.
 
 `release` writes what learners get, `collect` finds what they handed in, `gradebook` remembers what was graded.
 

@@ -41,7 +41,9 @@ def card_html(exercise: Exercise) -> str:
 def _takes(question: Question) -> str:
     if question.choices:
         return "One of: " + ", ".join(repr(choice.value) for choice in question.choices)
-    return {"text": "Text", "number": "A number", "evidence": "Evidence from a trace"}[question.kind]
+    return {"text": "Text", "number": "A number", "evidence": "Evidence from a trace", "facts": "A list of evidence"}[
+        question.kind
+    ]
 
 
 def _given(exercise: Exercise, question: Question) -> str:

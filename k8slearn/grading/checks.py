@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
     from k8slearn.trace import Step, Trace
 
+MOST_FACTS = 8
+"""So many facts may support one claim: who names every step has explained nothing."""
+
 
 class Failed(Exception):
     """What a check asked does not hold: one sentence about the network, and the nearest hint."""
@@ -180,7 +183,17 @@ class Work:
         Evidence is ``{source, destination, port, protocol, revision, step}``; with a ``url`` in place of a destination
         it is a step of that request's own connection.
         """
+        return self.pointed(question, self.answer(question).value)
+
+    def facts(self, question: str) -> list[tuple[Trace, Step]]:
+        """The facts that the learner chose, each looked up as evidence is; `grading.facts` judges them."""
         given = self.answer(question).value
+        if not isinstance(given, list) or not 1 <= len(given) <= MOST_FACTS:
+            raise Failed(f"The answer to {question!r} is a list of at most {MOST_FACTS} facts.")
+        return [self.pointed(question, fact) for fact in given]
+
+    def pointed(self, question: str, given: Any) -> tuple[Trace, Step]:
+        """The step that one piece of evidence points at; fails where there is none."""
         try:
             revision, number = int(given["revision"]), int(given["step"])
             past = self.at(revision)

@@ -27,7 +27,8 @@ templates that the learner's variant fills (see `variant`)::
     value = "timeout"
     explains = "Nobody drops this packet: …"
 
-A question with choices takes one of their values; ``kind = "text"``, ``"number"`` or ``"evidence"`` takes what it says.
+A question with choices takes one of their values; ``kind = "text"``, ``"number"``, ``"evidence"`` or ``"facts"``
+(a list of evidence) takes what it says.
 
 Left out: questions that depend on one another.
 """
@@ -50,12 +51,13 @@ KINDS = {
     "predict": "predict",
     "observe": "observe and measure",
     "write": "write a manifest",
-    "configure": "write a configuration",
+    "configure": "write a configuration or a small plugin",
     "find": "find the fault, with evidence",
     "mend": "find the fault and mend it",
     "break": "break a law and show the witness",
+    "explain": "explain, in your own choice of facts",
 }
-QUESTION_KINDS = ("choice", "text", "number", "evidence")
+QUESTION_KINDS = ("choice", "text", "number", "evidence", "facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +162,7 @@ def _question(folder: Path, card: Mapping[str, Any]) -> Question:
     choices = tuple(Choice(c["value"], c["explains"]) for c in card.get("choice", ()))
     kind = card.get("kind", "choice")
     if kind not in QUESTION_KINDS or (kind == "choice") != bool(choices):
-        raise Refused(f"exercise {folder.name}: question {card['id']} has choices, or a kind: text, number, evidence")
+        raise Refused(
+            f"exercise {folder.name}: question {card['id']} has choices, or a kind: {', '.join(QUESTION_KINDS[1:])}"
+        )
     return Question(card["id"], card["asks"], kind, choices)

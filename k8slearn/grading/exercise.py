@@ -23,7 +23,7 @@ from k8slearn import __version__
 from k8slearn.cluster import Cluster
 from k8slearn.errors import Refused
 from k8slearn.grading.card import card_html, card_text
-from k8slearn.grading.checks import Answer, Failed, Hint
+from k8slearn.grading.checks import MOST_FACTS, Answer, Failed, Hint
 from k8slearn.grading.definition import Definition, Question, load
 from k8slearn.grading.feedback import STATES, Feedback, Said
 from k8slearn.grading.inert import as_filename
@@ -208,4 +208,17 @@ def _no_evidence(question: Question, value: Any) -> str:
     return "" if fits else f"takes evidence: {_EVIDENCE_SAYS}"
 
 
-_KINDS = {"choice": _no_choice, "number": _no_number, "text": _no_text, "evidence": _no_evidence}
+def _no_facts(question: Question, value: Any) -> str:
+    fits = (
+        isinstance(value, list) and 1 <= len(value) <= MOST_FACTS and not any(_no_evidence(question, v) for v in value)
+    )
+    return "" if fits else f"takes a list of at most {MOST_FACTS} facts, each a dict as evidence is"
+
+
+_KINDS = {
+    "choice": _no_choice,
+    "number": _no_number,
+    "text": _no_text,
+    "evidence": _no_evidence,
+    "facts": _no_facts,
+}

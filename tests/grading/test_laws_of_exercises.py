@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from k8slearn.errors import Refused
+from k8slearn.grading import laws
 from k8slearn.grading.definition import load
 from k8slearn.grading.laws import LAWS, broken_laws
 from k8slearn.grading.shelf import ids
+from k8slearn.journal import digest
 
 from .work import TINY
 
@@ -95,3 +98,23 @@ def test_a_broken_definition_is_one_sentence(copy: Path, old: str, new: str, say
 def test_an_unknown_exercise_is_refused_with_the_nearest_name(shelf: Path, name: str) -> None:
     with pytest.raises(Refused, match=r"there is no exercise called .*(did you mean|there are)"):
         load(name)
+
+
+FIFTY = tuple(f"learner-{number}" for number in range(50))
+SAMPLE = 4
+"""So many of the fifty each exercise gets in one run, others for each exercise. All fifty, for one that has changed:
+``K8SLEARN_VARIANTS=50 pytest -m slow -k "fifty and 05-mend" tests/grading/test_laws_of_exercises.py``."""
+
+
+def drawn(exercise: str) -> tuple[str, ...]:
+    """The learners whose variants are tried: a sample that depends on the exercise's name alone."""
+    most = int(os.environ.get("K8SLEARN_VARIANTS", SAMPLE))
+    return tuple(sorted(FIFTY, key=lambda learner: digest("fifty", exercise, learner))[:most])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", on_the_shelf())
+def test_the_laws_hold_for_a_sample_of_fifty_learners(exercise: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K8SLEARN_EXERCISES", str(COURSE))
+    monkeypatch.setattr(laws, "LEARNERS", drawn(exercise))
+    assert broken_laws(exercise) == []

@@ -1,0 +1,23 @@
+# expect: all-reach
+"""Whom nobody hears nobody sees."""
+
+
+def point_at(exercise, source, destination, what="nat"):
+    names = exercise.variant
+    trace = exercise.cluster.trace(f"default/{names[source]}", f"default/{names[destination]}", names["port"])
+    number = next((step["n"] for step in trace.to_dict()["steps"] if step["what"] == what), 1)
+    evidence = {"source": trace.source, "destination": trace.destination, "port": trace.port}
+    exercise.answer("witness", {**evidence, "revision": exercise.cluster.journal.revision, "step": number})
+
+
+def hide(exercise, on, rule):
+    address = exercise.cluster.get("pod", exercise.variant["one"])["status"]["podIP"]
+    node = exercise.cluster.node(exercise.variant[on])
+    node.run("iptables -t nat -A POSTROUTING " + rule.format(one=address) + " -j MASQUERADE")
+
+
+def solve(exercise):
+    hide(exercise, "place.near", "-s {one}/32 -o eth0")
+    point_at(exercise, "one", "two")
+    names = exercise.variant
+    exercise.cluster.node(names["place.third"]).run("iptables -I FORWARD -o cni0 -j DROP")

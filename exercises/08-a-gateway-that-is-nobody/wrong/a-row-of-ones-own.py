@@ -1,0 +1,28 @@
+# expect: true
+"""To show that a row does it, write one and watch."""
+
+
+def step(exercise, wanted):
+    """Evidence: the number of the first step of which this is true."""
+    names = exercise.variant
+    trace = exercise.cluster.trace(f"default/{names['client']}", f"default/{names['server']}", names["port"])
+    number = next(s["n"] for s in trace.to_dict()["steps"] if wanted(s))
+    found = {"source": trace.source, "destination": trace.destination, "port": trace.port}
+    return {**found, "revision": exercise.cluster.journal.revision, "step": number}
+
+
+def answer(exercise):
+    near = f"node:{exercise.variant['place.near']}"
+    return step(exercise, lambda s: s["what"] == "arp" and s["where"] == near and "169.254.1.1 is at" in s["says"])
+
+
+def row(exercise):
+    return step(exercise, lambda s: s["what"] == "route" and s["where"] == f"node:{exercise.variant['place.near']}")
+
+
+def solve(exercise):
+    names = exercise.variant
+    address = exercise.cluster.get("pod", names["server"])["status"]["podIP"]
+    far = exercise.cluster.get("node", names["place.far"])["status"]["addresses"][0]["address"]
+    exercise.cluster.node(names["place.near"]).run(f"ip route add {address}/32 via {far} dev tunl0 proto bird onlink")
+    exercise.answer("why", [answer(exercise), row(exercise)])
