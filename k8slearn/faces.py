@@ -50,6 +50,7 @@ def faces(engine: Engine, asked: Asked) -> Faces:
         text=_lazily("text_trace", then),
         mimebundle=_lazily("mimebundle_trace", then),
         capture=lambda trace, where, dev: _capture(then, asked, where, dev),
+        story=lambda trace, idea, leg: _story(then.world(), trace, idea, leg),
         named=lambda trace: {"lookup": named.to_dict(trace.lookup)},
     )
 
@@ -201,6 +202,12 @@ def _repairs(then: _Then, asked: Asked) -> list[Any]:
     from k8slearn.repair import edits
 
     return list(edits(then.standing(), asked.question)) if then.engine.remedies else []
+
+
+def _story(world: World, trace: Trace, idea: str, leg: str) -> Any:
+    from k8slearn.widgets.stories import rules, tables
+
+    return {"rules": rules.walked, "tables": tables.asked}[idea](trace, world, leg)
 
 
 def _lazily(name: str, then: _Then) -> Callable[[Trace], Any]:

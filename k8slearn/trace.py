@@ -273,6 +273,8 @@ class Faces:
     text: Callable[[Trace], str]
     mimebundle: Callable[[Trace], dict[str, Any]]
     capture: Callable[[Trace, str, str], Any]
+    story: Callable[[Trace, str, str], Any]
+    """Lines of one kind (``rules``, ``tables``) for one packet of the conversation: a `widgets.story.Story`."""
     named: Callable[[Trace], dict[str, Any]] = lambda trace: {}
     """How the destination's name was resolved, JSON-ready."""
 
@@ -350,6 +352,17 @@ class Trace:
     def text(self) -> str:
         """The picture's text twin: every hop in words."""
         return self.faces.text(self)
+
+    def rules(self, leg: str = "") -> Any:
+        """The chains that a packet met, rule by rule, with the one that decided; ``.walk()`` steps through them.
+
+        `leg` names the packet (``"SYN-ACK"``); else it is the one that came to a bad end, or the first.
+        """
+        return self.faces.story(self, "rules", leg)
+
+    def tables(self, leg: str = "") -> Any:
+        """The routing, forwarding and neighbour tables that a packet asked, with the rows that answered."""
+        return self.faces.story(self, "tables", leg)
 
     def capture(self, where: Any, dev: str = "any") -> Any:
         """What ``tcpdump -ni DEV`` at an endpoint (``"node:node-1"``, ``"default/web"``) sees of this conversation.

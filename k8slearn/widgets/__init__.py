@@ -4,9 +4,10 @@ People draw a network as boxes and wires. So do we, from the rows of the world: 
 gives them places, and every face (SVG, text, a networkx graph, a matplotlib figure, two widgets) says that scene's
 facts.
 
-Reading order: scene -> layout -> picture -> journey (a packet's way over it) -> trace_view -> topology, player.
+Reading order: scene -> layout -> picture -> journey (a packet's way over it) -> trace_view -> topology, player;
+and for whatever is a list of lines (rules, tables, calls, queries): story -> story_widget, with `stories` to fill it.
 
-Left out: rule walker, CNI call viewer, address map, policy matrix and timeline; more than 40 nodes (counted).
+Left out: more than 40 nodes (counted).
 """
 
 from __future__ import annotations
