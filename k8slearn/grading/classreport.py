@@ -17,6 +17,7 @@ from typing import NamedTuple
 from k8slearn.errors import Refused
 from k8slearn.grading import laws, shelf
 from k8slearn.grading.definition import load
+from k8slearn.grading.feedback import page
 from k8slearn.grading.inert import as_html
 from k8slearn.grading.row import STATUSES, Row
 
@@ -26,6 +27,12 @@ MOST = 200
 """How many lines a table shows; the rest is counted."""
 SHADES = {"done": "●", "not done": "◐", "missing": "○", "refused": "✕", "limit": "!"}
 """A mark for each status, because a colour is never the only carrier of meaning."""
+
+
+STYLE = (
+    "table{border-collapse:collapse}td,th{padding:.2rem .7rem;text-align:left;vertical-align:top;"
+    "border-bottom:1px solid #8888}td.n{text-align:right}svg{vertical-align:middle}"
+)
 
 
 class Mistake(NamedTuple):
@@ -45,15 +52,7 @@ def class_page(rows: Sequence[Row]) -> str:
         _part("Who did the same", _alike(rows)),
         _part("What was odd", _odd(rows)),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        "<title>The class</title>\n<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;"
-        "padding:0 1rem}table{border-collapse:collapse}td,th{padding:.2rem .7rem;text-align:left;vertical-align:top;"
-        "border-bottom:1px solid #8888}td.n{text-align:right}svg{vertical-align:middle}</style>\n"
-        f"</head>\n<body>\n<main>\n<h1>The class</h1>\n{''.join(parts)}</main>\n</body>\n</html>\n"
-    )
+    return page("The class", "".join(parts), "70rem", STYLE)
 
 
 def _part(title: str, lines: Iterable[Sequence[str]]) -> str:

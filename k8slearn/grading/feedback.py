@@ -50,6 +50,19 @@ def as_page_part(title: str, judgement: Judgement, level: int = 3) -> str:
     return section(title, headline(judgement), map(_item, judgement.verdicts), level)
 
 
+def page(title: str, body: str, width: str, style: str = "") -> str:
+    """A page that stands alone: no script, nothing from outside, a policy that forbids both. Texts are HTML already."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n"
+        f"<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:{width};margin:2rem auto;padding:0 1rem}}"
+        f"{style}</style>\n"
+        f"</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
+    )
+
+
 def section(title: str, status: str, items: Iterable[str], level: int = 3) -> str:
     """A titled list with a status line; `items` are HTML already."""
     listed = "".join(items)

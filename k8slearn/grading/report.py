@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 from k8slearn import __version__
 from k8slearn.errors import Refused
 from k8slearn.grading.classreport import class_page
-from k8slearn.grading.feedback import as_page_part, number, section
+from k8slearn.grading.feedback import as_page_part, number, page, section
 from k8slearn.grading.inert import as_csv, as_filename, as_html, as_markdown, one_line, plain
 from k8slearn.grading.run import Row
 
@@ -174,22 +174,14 @@ def _under_a_mebibyte(lines: Sequence[str]) -> str:
 
 
 def feedback_page(learner: str, rows: Iterable[Row]) -> str:
-    """A page that stands alone: no script, nothing from outside, and a policy that forbids both."""
+    """What a learner reads: every exercise, and each check of it."""
     parts = [
         as_page_part(r.exercise, r.judgement, 2)
         if r.judgement
         else section(r.exercise, f"{r.status}: 0 of {number(r.max_points)} points. {r.message}", (), 2)
         for r in rows
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>Feedback for {as_html(learner)}</title>\n"
-        "<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}</style>\n"
-        f"</head>\n<body>\n<main>\n<h1>Feedback for {as_html(learner)}</h1>\n{chr(10).join(parts)}\n"
-        "</main>\n</body>\n</html>\n"
-    )
+    return page(f"Feedback for {as_html(learner)}", "\n".join(parts) + "\n", "50rem")
 
 
 REPORTS: dict[str, Callable[[Sequence[Row]], str]] = {

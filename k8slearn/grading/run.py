@@ -59,9 +59,10 @@ def grade_run(
     decided = _decided(tasks) if book else {}
     known = book.known() if book else {}
     rows |= {t: replace(known[d], learner=t.learner, exercise=t.exercise) for t, d in decided.items() if d in known}
-    left = sorted((task for task in tasks if task.path and decided.get(task) not in known), key=_variant)
+    starts = {task: _variant(task) for task in tasks if task.path and decided.get(task) not in known}
+    left = sorted(starts, key=lambda task: starts[task])
     pool: Pool[Task, Row] = Pool(grade, jobs or os.cpu_count() or 1, allowance or Allowance())
-    for count, (number, result) in enumerate(pool.run(left, [_variant(task) for task in left]), 1):
+    for count, (number, result) in enumerate(pool.run(left, [starts[task] for task in left]), 1):
         task = left[number]
         rows[task] = _zero(task, "limit", result.says) if isinstance(result, Broken) else result
         if book:
