@@ -20,6 +20,7 @@ from k8slearn.journal import World
 from k8slearn.linux import ip
 from k8slearn.linux.listen import place as place_of
 from k8slearn.linux.rows import Socket
+from k8slearn.packet import Packet
 from k8slearn.trace import Step
 
 Obj = dict[str, Any]
@@ -302,6 +303,8 @@ def _nobody_listens(world: World, asked: Asked, service: Obj, place: int, port: 
         return _untranslated(world, asked, _name(service))
     if step is None or step.what != "refuse":
         return Finding()
+    if "ACK" in step.before.flags:
+        return _strange_answer(asked, step.before)
     rows: list[Socket] = list(world.table(step.where, "socket").values())
     mine = sorted({r.port for r in rows if r.proto == asked.protocol.lower() and r.answers_as.count("/") == 1})
     target = port.get("targetPort", port["port"])
@@ -310,6 +313,13 @@ def _nobody_listens(world: World, asked: Asked, service: Obj, place: int, port: 
         return Finding((f"{said}, and this pod listens nowhere.",))
     listening = ", ".join(map(str, mine))
     return Finding((f"{said}; this pod listens on {listening}.",), _retarget(service, place, port, mine[0]))
+
+
+def _strange_answer(asked: Asked, answer: Packet) -> Finding:
+    """The packet arrived, and its answer went past the machine that had translated it."""
+    came = f"The answer comes from {answer.src}:{answer.sport}, and the client asked {asked.address}:{asked.port}"
+    why = "whoever translated the destination was passed by on the way back, because nobody masqueraded the source"
+    return Finding((f"{came}: it knows no such conversation. {why[0].upper()}{why[1:]}.",))
 
 
 def _untranslated(world: World, asked: Asked, name: str) -> Finding:

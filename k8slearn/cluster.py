@@ -20,7 +20,7 @@ from k8slearn import api, endpoints, saving
 from k8slearn.components import Settings, Topology
 from k8slearn.engine import Engine
 from k8slearn.errors import CommandError, Refused
-from k8slearn.journal import Journal, World
+from k8slearn.journal import Input, Journal, World
 from k8slearn.linux.faults import Injected, active
 from k8slearn.linux.program import Result
 from k8slearn.trace import Trace
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from k8slearn.shell.kubectl.attached import Steps
     from k8slearn.shell.learned import Plugin
     from k8slearn.timeline import Timeline
+    from k8slearn.widgets.story import Story
 
 
 @dataclass(frozen=True)
@@ -301,13 +302,18 @@ class Cluster:
         return active(self.engine.world)
 
     def reachability(self, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:
-        """Every pod to every pod: ``m.allowed("x/a", "y/b")``; with `family` 6 at their IPv6 addresses."""
+        """Every pod to every pod: ``m.allowed("x/a", "y/b")``; with `family` 6 at their IPv6 addresses.
+
+        Prints as a table; a notebook draws it.
+        """
         from k8slearn.reach import matrix
         from k8slearn.verbs import port_number, protocol_name
+        from k8slearn.widgets.matrix_face import matrix_html
 
         if family not in (4, 6):
             raise Refused(f"family is 4 or 6, not {family!r:.80}")
-        return matrix(self.world, port_number(port), protocol_name(protocol), family)
+        found = matrix(self.world, port_number(port), protocol_name(protocol), family)
+        return replace(found, picture=matrix_html)
 
     def laws(self) -> list[Law]:
         """The network model's rules as checks: each holds, or is broken by a named witness packet."""
@@ -352,6 +358,30 @@ class Cluster:
         if not found.steps:
             raise Refused(f"there never was a pod {pod}: kubectl get pods -A lists those that are there")
         return found
+
+    # -- stories ---------------------------------------------------------------------------------------------------
+
+    def calls(self, pod: str) -> Story:
+        """Who called whom in a pod's life (kubelet, container runtime, CNI), and what came of it.
+
+        Prints as text; ``.walk()`` steps through it. Raises Refused for a pod that never was.
+        """
+        from k8slearn.widgets.stories import calls
+
+        _must_be_text(pod=pod)
+        return calls.of(self.journal, pod if "/" in pod else f"default/{pod}")
+
+    def addresses(self) -> Story:
+        """The three networks, and who has which address in them."""
+        from k8slearn.widgets.stories import addresses
+
+        return addresses.mapped(self.world)
+
+    def board(self) -> Story:
+        """The incident board: what the cluster's own signs (status, endpoints, warnings) say is wrong."""
+        from k8slearn.widgets.stories import board
+
+        return board.board(self.world)
 
     # -- pictures --------------------------------------------------------------------------------------------------
 
@@ -406,6 +436,16 @@ class Cluster:
     def redo(self) -> None:
         """Do again what was undone last."""
         self.engine.redo()
+
+    def moments(self) -> list[tuple[int, str]]:
+        """What was done so far, each with the revision (for `at`) at which all that followed from it was done."""
+        from k8slearn.faces import typed
+
+        floor = max(self.engine.floor, 1)
+        entries = self.journal.entries
+        begun = [e for e in entries[floor:] if isinstance(e, Input)]
+        ends = [*(e.revision - 1 for e in begun), self.journal.revision]
+        return list(zip(ends, ["the start", *map(typed, begun)], strict=True))
 
     def at(self, revision: int) -> Cluster:
         """A cluster of its own that stands where this one stood after that entry of the journal."""

@@ -39,6 +39,7 @@ from k8slearn.trace import Leg, Step, Trace
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
+    from k8slearn.widgets.story import Story
 
 Network = str | Mapping[str, Any] | None
 ASPECTS = {
@@ -120,6 +121,12 @@ class Comparison:
         """JSON-ready: for each wiring what the table says and the whole trace; what differs; the sentences."""
         told = {name: {"told": self.table[name], "trace": trace.to_dict()} for name, trace in self.traces.items()}
         return {"wirings": told, "differs": self.differs(), "sentences": self.sentences(), "rules": self.rules}
+
+    def story(self) -> Story:
+        """The same aspect by aspect; ``.walk()`` stops where they differ."""
+        from k8slearn.widgets.stories import wirings
+
+        return wirings.compared(self)
 
     def html(self) -> str:
         """The same as an HTML table; a row whose cells differ is marked in its heading, not by colour alone."""

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from k8slearn import ground, roster
-from k8slearn.components import Component, Settings
+from k8slearn.components import Component, Settings, Together
 from k8slearn.errors import Refused
 from k8slearn.journal import ANSWERS, CLOCK, Change, Command, Commands, Input, Journal, Put, World, drive
 
@@ -266,11 +266,21 @@ class Engine:
         while any(self._waiting):
             for component, keys in zip(self.components, self._waiting, strict=True):
                 while keys:
-                    key = next(iter(keys))
-                    del keys[key]
+                    key = self._next(component, keys)
                     turns[id(component), key] += 1
                     assert turns[id(component), key] <= TURNS, f"{component.name} cannot come to rest over {key}"
                     self._reconcile(component, key)
+
+    def _next(self, component: Component, keys: dict[str, None]) -> str:
+        """The key that is next, and no longer waits."""
+        together: Together | None = getattr(component, "together", None)
+        if together is None:
+            del keys[key := next(iter(keys))]
+            return key
+        done, key = together(keys)
+        for each in done:
+            del keys[each]
+        return key
 
     def _reconcile(self, component: Component, key: str) -> None:
         for command in component.reconcile(self.world, key):

@@ -62,14 +62,18 @@ def drive(commands: Generator[Command, None, T], write: Callable[[Command], obje
         write(command)
 
 
+Belongs = Callable[[Any], Iterable[Hashable]]
+
+
 class Table(dict[Hashable, Any]):
     """The rows of one table of one scope, with the indexes that were derived from them."""
 
-    __slots__ = ("derived",)
+    __slots__ = ("derived", "groups")
 
     def __init__(self, rows: Mapping[Hashable, Any] = {}) -> None:
         super().__init__(rows)
         self.derived: dict[Hashable, Any] = {}
+        self.groups: dict[Belongs, dict[Hashable, dict[Hashable, Any]]] = {}
 
     def index(self, build: Callable[[Table], T]) -> T:
         """`build(self)`, computed once and remembered until a row changes."""
@@ -79,6 +83,25 @@ class Table(dict[Hashable, Any]):
         except KeyError:
             found = self.derived[build] = build(self)
         return found
+
+    def by(self, belongs: Belongs) -> Mapping[Hashable, Mapping[Hashable, Any]]:
+        """Group -> its rows by name, in no order. `belongs` says which groups a row is in, from the row alone; where
+        `index` begins anew when a row changes, this moves the one row."""
+        found = self.groups.get(belongs)
+        if found is None:
+            found = self.groups[belongs] = {}
+            for name, value in self.items():
+                for group in belongs(value):
+                    found.setdefault(group, {})[name] = value
+        return found
+
+    def moved(self, name: Hashable, before: Any, value: Any) -> None:
+        """Keep the groups right: this row was `before`, and is `value` now (None: there is none)."""
+        for belongs, found in self.groups.items():
+            for group in () if before is None else belongs(before):
+                found[group].pop(name, None)
+            for group in () if value is None else belongs(value):
+                found.setdefault(group, {})[name] = value
 
 
 _NOTHING = Table()
@@ -174,8 +197,11 @@ class World:
         if isinstance(command, Put):
             before = rows.get(name)
             rows[name] = command.value
-            return before
-        return rows.pop(name, None)
+        else:
+            before = rows.pop(name, None)
+        if rows.groups:
+            rows.moved(name, before, command.value if isinstance(command, Put) else None)
+        return before
 
 
 @dataclass(frozen=True, slots=True)

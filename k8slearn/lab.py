@@ -1,4 +1,4 @@
-"""``k8slearn lab``: the course in a folder of the learner's own, open in JupyterLab at lesson 1.
+"""``k8slearn lab``: the course in a folder of the learner's own, open in JupyterLab at the introduction.
 
 A learner's folder lives longer than one version of the course, and it holds their work. So a copy remembers what it
 copied (``.k8slearn/copied.json``: file -> SHA-256). A file that still is what was copied may be replaced by the
@@ -21,7 +21,7 @@ from pathlib import Path
 import k8slearn
 from k8slearn.errors import Refused
 
-FIRST = "01-the-network-model.ipynb"
+FIRST = "00-introduction.ipynb"
 """The notebook that opens first."""
 
 _AUTHORS_ONLY = {"text", ".ipynb_checkpoints"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from k8slearn import named
 from k8slearn.engine import Engine
@@ -16,6 +16,9 @@ from k8slearn.linux.resolver import PORT, Lookup, Sent
 from k8slearn.linux.resolver import said as came_back
 from k8slearn.trace import Trace
 from k8slearn.verbs import Asked, Question
+
+if TYPE_CHECKING:
+    from k8slearn.widgets.story import Story
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class Looked:
         lines = [f"{self.source} looks up {self.name}: {named.counted(self.lookup)}.", *named.told(self.lookup)]
         silent = next((q for q in reversed(self.queries) if q.rcode is None), None)
         return "\n".join([*lines, *([f"The last query: {silent.trace.explain()}"] if silent is not None else [])])
+
+    def ladder(self) -> Story:
+        """The queries as rungs, name by name; ``.walk()`` climbs them."""
+        from k8slearn.widgets.stories import queries
+
+        return queries.ladder(self)
 
     def __str__(self) -> str:
         lines = [

@@ -17,7 +17,7 @@ Left out: pods that have no address of the family (yet): they have no row and no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
@@ -59,6 +59,8 @@ class Matrix:
     cells: Mapping[tuple[str, str], tuple[str, ...]] = field(repr=False)
     family: int = 4
     """Of which addresses: IPv4's, or 6 for IPv6's."""
+    picture: Callable[[Matrix], str] | None = field(default=None, repr=False, compare=False)
+    """The same as HTML with a drawing; whoever stands above this floor hands it in."""
 
     def allowed(self, source: str, destination: str) -> bool:
         """Does every possible fate of this connection connect? Pods are ``namespace/name``."""
@@ -93,6 +95,10 @@ class Matrix:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        drawn = {"text/html": self.picture(self)} if self.picture is not None else {}
+        return {"text/plain": self.text(), **drawn}
 
     def _cell(self, source: str, destination: str) -> tuple[str, ...]:
         found = self.cells.get((source, destination))

@@ -25,7 +25,7 @@ from k8slearn.components.envoy_gateway import EnvoyGateway
 from k8slearn.components.flannel import Flannel
 from k8slearn.components.ingress_nginx import IngressNginx
 from k8slearn.components.kube_proxy import KubeProxy
-from k8slearn.components.kubelet import Kubelet, RuntimeStatus
+from k8slearn.components.kubelet import FirstProbes, Kubelet, RuntimeStatus
 from k8slearn.components.metallb import MetalLbController
 from k8slearn.components.metallb.speaker import MetalLbSpeakers
 from k8slearn.components.node_ipam import NodeIpam
@@ -74,7 +74,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     ranges: tuple[Make, ...] = () if settings.network == "vpc" else (NodeIpam,)
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
-    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXIES)
+    agents: tuple[Make, ...] = (Kubelet, *DAEMONS, FirstProbes, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXIES)
     agents = (*agents, *PROXY[settings.proxy], CoreDns)
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)

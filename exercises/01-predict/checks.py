@@ -1,6 +1,6 @@
 """Each prediction is held against a trace in the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def found(work: Work, source: str, destination: str, port: str = "port"):
@@ -38,3 +38,14 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def rows(work: Work) -> str:
+    """Which row of its node's table fits each of the questions, as things stand."""
+    names, told = work.variant, []
+    for node, which in (("place.broken", "server"), ("place.far", "client"), ("place.whole", "server")):
+        address = work.cluster.get("pod", names[which])["status"]["podIP"]
+        said = work.cluster.node(names[node]).run(f"ip route get {address}").stdout.split(" uid")[0]
+        told.append(f"{names[node]} sends a packet for {names[which]} so: {' '.join(said.split())}")
+    return f"As things stand {'; '.join(told)}. Does each of these addresses belong to a machine?"

@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
-from k8slearn.grading.checks import Work, check
+from k8slearn.grading.checks import Work, check, hint
 
 
 @check("nodes", asks="You know how many nodes the Pod range is enough for.")
@@ -25,3 +25,10 @@ def whose(work: Work) -> None:
     address = ip_address(work.variant["address.ip"])
     inside = (name for name, cidr in ranges.items() if address in ip_network(work.variant[cidr]))
     work.chose("whose", next(inside, "none of the three"), "From which address to which does each range go?")
+
+
+@hint
+def slices(work: Work) -> str:
+    """What the nodes have been given of the range so far."""
+    given = [f"{n['metadata']['name']} {n['spec']['podCIDR']}" for n in work.cluster.get("nodes")]
+    return f"Out of {work.variant['pods.cidr']} the nodes have been given so far: {', '.join(given)}."

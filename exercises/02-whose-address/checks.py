@@ -1,6 +1,6 @@
 """Each answer is held against a trace in the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Work, check
+from k8slearn.grading.checks import Work, check, hint
 
 
 def owner(work: Work, address: str | None) -> str:
@@ -28,3 +28,13 @@ def way_in(work: Work) -> None:
     names = work.variant
     found = work.at(work.started).trace(f"outside:{names['database']}", f"default/{names['server']}", names["port"])
     work.chose("way-in", found.outcome, "Which row does the database have, and which the router?")
+
+
+@hint
+def addresses(work: Work) -> str:
+    """The addresses that a log could name, as things stand."""
+    pods = [
+        f"{work.variant[w]} {work.cluster.get('pod', work.variant[w])['status']['podIP']}" for w in ("client", "server")
+    ]
+    nodes = [f"{n['metadata']['name']} {n['status']['addresses'][0]['address']}" for n in work.cluster.get("nodes")]
+    return f"Whose address is whose: {', '.join(pods + nodes)}. In which network's range are the Pods' addresses?"

@@ -1,6 +1,6 @@
 """What died shows in restart counts and events of the cluster as it was found."""
 
-from k8slearn.grading.checks import Work, check
+from k8slearn.grading.checks import Work, check, hint
 
 
 def died(work: Work, name: str) -> str:
@@ -33,3 +33,14 @@ def sleeper(work: Work) -> None:
 @check("address", asks="You know which death costs a Pod its address.")
 def address(work: Work) -> None:
     work.chose("address", work.variant["who.shared"], "The address belongs to the network namespace. Who holds that?")
+
+
+@hint
+def record(work: Work) -> str:
+    """Restarts and addresses of the three Pods, as things stand."""
+    told = []
+    for pod in work.cluster.get("pods"):
+        status = pod["status"]
+        count = status["containerStatuses"][0]["restartCount"]
+        told.append(f"{pod['metadata']['name']} {status.get('podIP')}, started again {count} times")
+    return f"As things stand: {'; '.join(told)}. Which of these addresses are out of order?"

@@ -1,7 +1,7 @@
 """Mended is who is reached from near and from far, by its old address."""
 
 from k8slearn.errors import Refused
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def address(work: Work) -> str:
@@ -44,3 +44,13 @@ def kept(work: Work) -> None:
 def reached(work: Work) -> str:
     """The Pod, if there is one now."""
     return f"default/{work.variant['deaf']}"
+
+
+@hint
+def now(work: Work) -> str:
+    """What the Pod's own namespace looks like, and who reaches it, as things stand."""
+    inside = work.cluster.pod(work.variant["deaf"])
+    rows = [" ".join(row.split()) for row in inside.run("ip route").stdout.splitlines() if row.strip()]
+    link = " ".join(inside.run("ip -br addr show eth0").stdout.split()) or "no eth0"
+    told = f"Inside {work.variant['deaf']}: {link}; routes: {'; '.join(rows) or 'none'}."
+    return f"{work.meetings(work.variant['port'])} {told}"

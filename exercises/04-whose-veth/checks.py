@@ -1,6 +1,6 @@
 """The answers are read off the links of the cluster as it was found."""
 
-from k8slearn.grading.checks import Work, check
+from k8slearn.grading.checks import Work, check, hint
 
 
 def veth(work: Work, pod: str) -> str:
@@ -31,3 +31,12 @@ def behind(work: Work) -> None:
 @check("far", asks="You know what a bridge does not learn.")
 def far(work: Work) -> None:
     work.chose("far", "no", "Send, and look: `bridge fdb show br cni0 dynamic`.")
+
+
+@hint
+def numbers(work: Work) -> str:
+    """The number behind the Pod's @if, as things stand."""
+    shown = work.cluster.pod(work.variant["two"]).run("ip -o link show eth0").stdout
+    known = len(work.cluster.node("node-1").run("bridge fdb show br cni0 dynamic").stdout.splitlines())
+    number = shown.split("@if")[1].split(":")[0]
+    return f"{work.variant['two']} says @if{number}. And node-1's bridge has learned {known} addresses so far."

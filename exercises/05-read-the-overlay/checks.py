@@ -1,6 +1,6 @@
 """Each prediction is held against a trace in the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def asked(work: Work):
@@ -38,3 +38,15 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def tables(work: Work) -> str:
+    """The three tables of the client's node, each asked for what the one before it said."""
+    names, node = work.variant, work.cluster.node(work.variant["place.near"])
+    address = work.cluster.get("pod", names["server"])["status"]["podIP"]
+    route = " ".join(node.run(f"ip route get {address}").stdout.split(" uid")[0].split())
+    neighbours = [
+        " ".join(row.split()[:3]) for row in node.run("ip neigh show dev flannel.1").stdout.splitlines() if row
+    ]
+    return f"On {names['place.near']}: {route}. Its neighbours on flannel.1: {'; '.join(neighbours)}."

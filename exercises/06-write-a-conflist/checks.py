@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address, ip_network
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def pod_ip(work: Work) -> str:
@@ -43,3 +43,15 @@ def node(work: Work) -> None:
 def outside(work: Work) -> None:
     pod_ip(work)
     work.connects(f"default/{work.variant['app']}", "outside", 80, hint="Who knows a way back to the Pod's address?")
+
+
+@hint
+def now(work: Work) -> str:
+    """What the runtime finds, and what became of the Pod, as things stand."""
+    files = work.cluster.node("node-1").run("ls /etc/cni/net.d").stdout.split()
+    status = work.cluster.get("pod", work.variant["app"])["status"]
+    told = [e["message"] for e in work.cluster.get("events") if e["involvedObject"]["name"] == work.variant["app"]]
+    address = status.get("podIP") or "no address"
+    last = told[-1] if told else "(none)"
+    found = ", ".join(files) or "nothing"
+    return f"In /etc/cni/net.d: {found}. {work.variant['app']} has {address}; its last event: {last}"

@@ -1,6 +1,6 @@
 """Each prediction is held against the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 @check("ttl", asks="You know how many routers stand between two nodes' Pods.")
@@ -39,3 +39,14 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def tables(work: Work) -> str:
+    """The rows and the rule that decide, as things stand."""
+    near, router = work.cluster.node(work.variant["place.near"]), work.cluster.router()
+    rules = near.run("iptables -t nat -S POSTROUTING").stdout.splitlines()
+    spared = next((rule.split("! -d ")[1].split()[0] for rule in rules if "kubenet" in rule), "nothing")
+    counts = [len(one.run("ip route").stdout.strip().splitlines()) for one in (near, router)]
+    rows = f"{work.variant['place.near']} has {counts[0]} rows, the router {counts[1]}"
+    return f"As things stand {rows}; kubenet's rule spares {spared}, and the nodes are in {work.variant['nodes.cidr']}."

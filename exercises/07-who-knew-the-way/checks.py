@@ -1,7 +1,7 @@
 """The claim has parts; for each of them a step that shows it will do."""
 
 from k8slearn.grading import facts
-from k8slearn.grading.checks import Work, check
+from k8slearn.grading.checks import Work, check, hint
 
 
 def asked(work: Work, trace) -> bool:
@@ -49,3 +49,9 @@ def relevant(work: Work) -> None:
 @check("sufficient", points=2, asks="No part of the claim is left without a fact.")
 def sufficient(work: Work) -> None:
     facts.sufficient(work, "why", PARTS)
+
+
+@hint
+def so_far(work: Work) -> str:
+    """Which parts of the claim the facts show so far."""
+    return facts.still_open(work, "why", PARTS)

@@ -3,7 +3,7 @@
 from ipaddress import ip_address, ip_network
 from itertools import permutations
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 @check("every-pod", points=2, asks="Every Pod reaches every Pod.")
@@ -35,3 +35,9 @@ def tomorrow(work: Work) -> None:
     if not address or ip_address(address) not in ip_network(slice_of_node):
         said = f"A new Pod on {node} gets {address or 'no address'}, and the node's slice is {slice_of_node}."
         raise Failed(said, "Which configuration does the runtime take?")
+
+
+@hint
+def now(work: Work) -> str:
+    """Who reaches whom, and seen as whom, as things stand."""
+    return work.meetings(work.variant["port"])

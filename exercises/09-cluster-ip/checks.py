@@ -1,6 +1,6 @@
 """The Service is asked what it does: who answers, who shares, who is left out."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def behind(work: Work) -> set[str]:
@@ -55,3 +55,15 @@ def inside(work: Work) -> None:
 @check("source", asks="You know whose address the Pods behind the Service see.")
 def source(work: Work) -> None:
     work.chose("source", "the client Pod's", "Ask a trace: source_seen.")
+
+
+@hint
+def now(work: Work) -> str:
+    """Who stands behind the Service, and what the client sees of it, as things stand."""
+    names = work.variant
+    port = service(work)["spec"]["ports"][0]
+    pods = {p["status"].get("podIP"): p["metadata"]["name"] for p in work.cluster.get("pods")}
+    told = ", ".join(sorted(pods.get(a, a) for a in behind(work))) or "nobody"
+    seen = work.trace(f"default/{names['client']}", f"svc:default/{names['service']}", names["port"]).outcome
+    sends = f"It sends port {port['port']} to {port.get('targetPort', port['port'])}"
+    return f"As things stand {names['service']} has behind it: {told}. {sends}, and {names['client']} sees: {seen}."

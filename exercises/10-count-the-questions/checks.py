@@ -1,6 +1,6 @@
 """Each number is held against a look-up in the cluster as the learner found it."""
 
-from k8slearn.grading.checks import Failed, Work, check
+from k8slearn.grading.checks import Failed, Work, check, hint
 
 
 def questions(work: Work, name: str) -> int:
@@ -40,3 +40,15 @@ def foretold(work: Work) -> None:
         raise Failed(
             f"{', '.join(late) or 'No answer'} came before the cluster was touched: reset, predict, then send."
         )
+
+
+@hint
+def search(work: Work) -> str:
+    """What the Pod is told, and how many dots the names have."""
+    names = work.variant
+    said = work.cluster.pod(names["client"], names["own"]).run("cat /etc/resolv.conf").stdout.splitlines()
+    dots = [
+        f"{name} has {name.count('.')}"
+        for name in (names["service"], f"{names['service']}.{names['own']}", names["world"])
+    ]
+    return f"{names['client']} is told: {'; '.join(line for line in said if line)}. Dots: {', '.join(dots)}."

@@ -11,17 +11,19 @@ Left out: API versions other than the stored one (``apps/v1beta1`` is refused as
 server-side apply's field managers, and admission webhooks.
 """
 
-from k8slearn.api.admit import EPOCH, key, seconds, timestamp
+from k8slearn.api.admit import EPOCH, annotated, key, seconds, timestamp
 from k8slearn.api.admit import admit as admitted
 from k8slearn.api.deletion import delete, deletion, finish_namespace, get, known
 from k8slearn.api.load import load, read
 from k8slearn.api.requests import apply, create, replace
 from k8slearn.api.status import ApiError
+from k8slearn.api.warnings import warnings
 
 __all__ = [
     "EPOCH",
     "ApiError",
     "admitted",
+    "annotated",
     "apply",
     "create",
     "delete",
@@ -35,4 +37,5 @@ __all__ = [
     "replace",
     "seconds",
     "timestamp",
+    "warnings",
 ]

@@ -51,6 +51,15 @@ def admit(world: World, obj: Obj, namespace: str = "default") -> Obj:
     return _updated(world, kind, merged, live)
 
 
+def annotated(world: World, obj: Obj, namespace: str = "default") -> Obj:
+    """The object with itself in the annotation that the next ``kubectl apply`` compares with (``--save-config``)."""
+    metadata = obj.get("metadata") or {}
+    annotations = dict(metadata.get("annotations") or {})
+    settled = {"namespace": metadata.get("namespace") or namespace} if kinds.of(world, obj).namespaced else {}
+    text = _as_applied(obj, settled, annotations)
+    return {**obj, "metadata": {**metadata, "annotations": {**annotations, merge.LAST_APPLIED: text}}}
+
+
 def _as_applied(obj: Obj, settled: Obj, annotations: Obj) -> str:
     """The object as the person wrote it: what the next apply compares with."""
     metadata = {**(obj.get("metadata") or {}), "annotations": annotations}

@@ -13,7 +13,7 @@ Left out: nothing.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -94,11 +94,19 @@ def _seed(world: World) -> int:
     return int(getattr(world.get(("cluster", "settings", "")), "seed", 0) or 0)
 
 
-def _taken(services: dict[Any, Any]) -> dict[str, str]:
-    """Address -> the Service that has it."""
-    return {
-        ip: name for name, s in services.items() for ip in s["spec"].get("clusterIPs") or () if ip not in ("", "None")
-    }
+def _addresses_of(service: Obj) -> list[str]:
+    return [ip for ip in service["spec"].get("clusterIPs") or () if ip not in ("", "None")]
+
+
+class Held:
+    """The addresses or ports that some Service has; `mine` are the asker's own."""
+
+    def __init__(self, groups: Mapping[Hashable, Mapping[Hashable, Any]], mine: Collection[Any] = ()) -> None:
+        self.groups = groups
+        self.mine = mine
+
+    def __contains__(self, thing: object) -> bool:
+        return thing not in self.mine and bool(self.groups.get(thing))
 
 
 def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
@@ -118,7 +126,7 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
     if causes or asked == ["None"]:
         return causes
     asked = asked[: len(spec["ipFamilies"])]
-    taken = world.table("api", "services").index(_taken)
+    taken = Held(world.table("api", "services").by(_addresses_of))
     given: list[str] = []
     for position, family in enumerate(spec["ipFamilies"]):
         cidrs = _ranges_of(world, family)
@@ -134,7 +142,7 @@ def _addresses(world: World, new: Obj, old: Obj | None) -> list[str]:
 _FULL = "failed to allocate a serviceIP: range is full"
 
 
-def _may_have(asked: list[str], ip: str, cidrs: list[str], taken: dict[str, str], mine: set[str]) -> list[str]:
+def _may_have(asked: list[str], ip: str, cidrs: list[str], taken: Held, mine: set[str]) -> list[str]:
     if ip in mine:
         return []
     why = ""
@@ -147,7 +155,7 @@ def _may_have(asked: list[str], ip: str, cidrs: list[str], taken: dict[str, str]
     return [status.bad("spec.clusterIPs", asked, f"failed to allocate IP {ip}: {why}")] if why else []
 
 
-def _draw(world: World, new: Obj, cidr: str, taken: dict[str, str]) -> str:
+def _draw(world: World, new: Obj, cidr: str, taken: Held) -> str:
     first, size, static = band(cidr)
     metadata = new["metadata"]
     number = int(digest("clusterIP", _seed(world), metadata.get("namespace"), metadata["name"], length=12), 16)
@@ -166,13 +174,10 @@ def _order(size: int, static: int, number: int) -> Iterator[int]:
     yield from range(static)
 
 
-def _ports_taken(services: dict[Any, Any]) -> dict[int, str]:
-    """NodePort -> the Service that has it."""
-    found: dict[int, str] = {}
-    for name, s in services.items():
-        numbers = [p.get("nodePort") for p in s["spec"].get("ports") or ()]
-        found.update({n: name for n in [*numbers, s["spec"].get("healthCheckNodePort")] if n})
-    return found
+def _ports_of(service: Obj) -> set[int]:
+    """The node ports of a Service."""
+    spec = service["spec"]
+    return {n for n in (*(p.get("nodePort") for p in spec.get("ports") or ()), spec.get("healthCheckNodePort")) if n}
 
 
 def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
@@ -184,7 +189,7 @@ def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
     )
     if spec["type"] not in EXTERNAL:
         return []
-    taken = {n: who for n, who in world.table("api", "services").index(_ports_taken).items() if n not in mine}
+    taken = Held(world.table("api", "services").by(_ports_of), mine)
     causes: list[str] = []
     here: dict[int, set[str]] = {}
     for i, port in enumerate(spec.get("ports") or ()):
@@ -198,7 +203,7 @@ def _node_ports(world: World, new: Obj, old: Obj | None) -> list[str]:
     return causes
 
 
-def _port_free(path: str, number: int, protocol: str, taken: dict[int, str], here: dict[int, set[str]]) -> list[str]:
+def _port_free(path: str, number: int, protocol: str, taken: Held, here: dict[int, set[str]]) -> list[str]:
     if number not in NODE_PORTS:
         why = f"provided port is not in the valid range. The range of valid ports is {NODE_PORTS[0]}-{NODE_PORTS[-1]}"
         return [status.bad(path, number, why)]
@@ -207,7 +212,7 @@ def _port_free(path: str, number: int, protocol: str, taken: dict[int, str], her
     return []
 
 
-def _draw_port(world: World, new: Obj, i: int, taken: dict[int, str], here: dict[int, set[str]]) -> int:
+def _draw_port(world: World, new: Obj, i: int, taken: Held, here: dict[int, set[str]]) -> int:
     metadata = new["metadata"]
     number = int(digest("nodePort", _seed(world), metadata.get("namespace"), metadata["name"], i, length=12), 16)
     for offset in _order(len(NODE_PORTS), _STATIC_PORTS, number):

@@ -4,7 +4,7 @@ Each command is a row of `commands.COMMANDS` and a function that imports what it
 is instant. Exit status: 0 done; 1 the thing asked about failed; 2 wrong use or bad input, one sentence on standard
 error. What is odd about the input and hinders nobody is a note there.
 
-Left out (so far): ``serve`` and other machines (``--scheduler``).
+Left out (so far): ``serve``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The commands, as a table: what each does and which arguments it takes.
 
-Left out (so far): ``serve`` and other machines (``--scheduler``).
+Left out (so far): ``serve``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,13 +39,37 @@ def release(given: argparse.Namespace) -> int:
     return release_course(given)
 
 
+def progress(given: argparse.Namespace) -> int:
+    import json
+
+    from k8slearn.grading import progress as room
+
+    if given.unpack:
+        print("\n".join(room.unpack(given.unpack, given.directory)))
+    found = room.progress(given.directory, given.learner)
+    if given.pack:
+        Path(given.pack).write_bytes(found.packed())
+    print(json.dumps(found.to_dict(), indent=2) if given.output == "json" else found.text())
+    return DONE
+
+
+def site(given: argparse.Namespace) -> int:
+    from k8slearn.site import build
+
+    print("\n".join(build(Path(given.out))))
+    return DONE
+
+
 def check(given: argparse.Namespace) -> int:
+    from k8slearn.cli.watching import watch
     from k8slearn.grading.laws import broken_laws
     from k8slearn.grading.shelf import find, ids
 
     exercises = given.exercises or ids()
     for exercise in exercises:
         find(exercise)
+    if given.watch:
+        return watch(given.exercises)
     broken = 0
     for exercise in exercises:
         found = broken_laws(exercise)
@@ -53,6 +78,14 @@ def check(given: argparse.Namespace) -> int:
     if not given.exercises:
         broken += _stale_notebooks()
     return FAILED if broken else DONE
+
+
+def new(given: argparse.Namespace) -> int:
+    from k8slearn.grading.skeleton import new_exercise
+
+    print("\n".join(map(str, new_exercise(given.id, given.kind))))
+    print(f"k8slearn check {given.id} names what is still to do; then give it its row in course/README.md")
+    return DONE
 
 
 def later(given: argparse.Namespace) -> int:
@@ -162,13 +195,48 @@ COMMANDS = {
                 help="remember grades in this database and not in REPORT/gradebook.sqlite (postgresql+psycopg://…)",
             ),
             _option("--explain", nargs=2, metavar=("LEARNER", "EXERCISE"), help="one grade in full, and no reports"),
-            _option("--scheduler", metavar="ADDRESS", help="not there yet: other machines"),
+            _option(
+                "--scheduler", metavar="ADDRESS", help="grade on the workers of this Dask cluster (tcp://HOST:8786)"
+            ),
         ),
     ),
     "check": Command(
         check,
         "for authors: the five laws of exercises, and the notebooks woven and current",
-        (_option("exercises", nargs="*", metavar="EXERCISE", help="which ones (default: all, and the notebooks)"),),
+        (
+            _option("exercises", nargs="*", metavar="EXERCISE", help="which ones (default: all, and the notebooks)"),
+            _option("--watch", action="store_true", help="stay, and check again what changes"),
+        ),
+    ),
+    "new": Command(
+        new,
+        "for authors: the files of a new exercise, to fill in",
+        (
+            _option("what", choices=("exercise",), help="what is new: an exercise"),
+            _option("id", metavar="ID", help="its lesson's two digits and a few small words: 05-mend-the-route"),
+            _option("--kind", required=True, metavar="KIND", help="predict, observe, write, configure, find, mend, …"),
+        ),
+    ),
+    "progress": Command(
+        progress,
+        "what is done of the course, and its points; pack it to carry it to another machine (nothing is sent anywhere)",
+        (
+            _option("directory", nargs="?", default=".", metavar="DIR", help="where the course is (default: here)"),
+            _option(
+                "--learner",
+                default=os.environ.get("K8SLEARN_LEARNER", "learner"),
+                metavar="NAME",
+                help="whose (default: K8SLEARN_LEARNER, else learner)",
+            ),
+            _option("--pack", metavar="FILE", help="write all saved work into this zip"),
+            _option("--unpack", metavar="FILE", help="take over the work of such a zip first"),
+            _option("-o", "--output", default="text", choices=("text", "json"), help="text (default) or json"),
+        ),
+    ),
+    "site": Command(
+        site,
+        "build the course as a site that runs in a browser tab, with no server behind it (JupyterLite)",
+        (_option("out", metavar="OUT", help="a folder that does not exist yet, or is empty"),),
     ),
     "release": Command(
         release,

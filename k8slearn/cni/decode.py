@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from k8slearn.linux import ip
@@ -157,6 +158,7 @@ def _cidr(value: Any) -> str:
     return cidr(_text(value))
 
 
+@lru_cache(maxsize=4096)
 def cidr(text: str) -> str:
     """An address with its prefix, in the one form of it. Raises Wrong."""
     address, _, length = text.partition("/")
@@ -172,6 +174,7 @@ def _address(value: Any) -> str:
     return address(value)
 
 
+@lru_cache(maxsize=4096)
 def address(text: str) -> str:
     """An address in the one form of it. Raises Wrong."""
     if not is_address(text):

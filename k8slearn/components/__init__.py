@@ -10,7 +10,7 @@ Left out: leader election, and resource versions other than the world's revision
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
@@ -178,3 +178,8 @@ class Component(Protocol):
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         """(second on the logical clock, key) of every timer that is running."""
+
+
+Together = Callable[[Iterable[str]], tuple[list[str], str]]
+"""A component that answers many changes with one piece of work has a method `together`: of the keys that wait, those
+that are done in one go, and the one key that stands for all of them."""

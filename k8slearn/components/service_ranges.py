@@ -49,9 +49,9 @@ class IpAddresses:
         service = world.get(cause) or {"spec": {}}
         own = {a for a in service["spec"].get("clusterIPs") or () if a != "None"}
         listed = world.table("api", "ipaddresses")
-        for address in sorted(own - {str(a) for a in listed}):
+        for address in sorted(a for a in own if a not in listed):
             yield Put(("api", "ipaddresses", address), _address(world, key, address), cause)
-        for address in sorted(str(a) for a, obj in listed.items() if _parent(obj) == key and a not in own):
+        for address in sorted(str(a) for a in listed.by(_parents).get(key, ()) if a not in own):
             yield Remove(("api", "ipaddresses", address), cause)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
@@ -117,9 +117,11 @@ def _in(address: str, cidrs: Iterable[str]) -> bool:
     return any(ip.within(address, cidr) for cidr in cidrs)
 
 
-def _parent(obj: Obj) -> str:
+def _parents(obj: Obj) -> Iterable[str]:
+    """The Service that has this address."""
     parent = obj["spec"].get("parentRef") or {}
-    return f"{parent.get('namespace', '')}/{parent.get('name', '')}" if parent.get("resource") == "services" else ""
+    named = f"{parent.get('namespace', '')}/{parent.get('name', '')}"
+    return (named,) if parent.get("resource") == "services" else ()
 
 
 def _address(world: World, service: str, address: str) -> Obj:

@@ -8,7 +8,8 @@ Reading order: definition (what a folder holds) -> variant -> checks, facts (wha
 -> judge -> exercise (what a learner holds) -> run (a class). Everything that a learner controls is bounded in `record`
 and `inputs`, read in `notebook`, and made harmless in `inert`.
 
-`release` writes what learners get, `collect` finds what they handed in, `gradebook` remembers what was graded.
+`release` writes what learners get, `collect` finds what they handed in, `gradebook` remembers what was graded,
+`classreport` says where the class stands.
 
-Left out: late hand-ins, workers on other machines, and a report of hand-ins that look alike.
+Left out: late hand-ins, and workers on other machines.
 """

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,15 @@ class Work:
         """Every pod as ``NAMESPACE/NAME``."""
         found = [p["metadata"] for p in self.cluster.get("pods", namespace=namespace)]
         return [f"{m.get('namespace', 'default')}/{m['name']}" for m in found]
+
+    def meetings(self, port: int) -> str:
+        """What becomes of a connection between any two Pods of the default namespace: a sentence for a hint."""
+        told = []
+        for one, other in permutations(self.pods("default"), 2):
+            trace = self.trace(one, other, port)
+            seen = f" (seen as {trace.source_seen})" if trace.source_seen else ""
+            told.append(f"{one.partition('/')[2]} to {other.partition('/')[2]} {trace.outcome}{seen}")
+        return f"As things stand on port {port}: {', '.join(told) or 'there are no two Pods'}."
 
     def connects(
         self,

@@ -10,13 +10,15 @@ Left out: time; a record does not say when it was made.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice, product
+from pathlib import Path
 from typing import NamedTuple
 
 from k8slearn.errors import Refused
 from k8slearn.grading import laws, shelf
-from k8slearn.grading.definition import load
+from k8slearn.grading.definition import Definition, load
 from k8slearn.grading.feedback import page
 from k8slearn.grading.inert import as_html
 from k8slearn.grading.row import STATUSES, Row
@@ -105,32 +107,33 @@ def _beliefs(rows: Sequence[Row]) -> Iterator[Sequence[str]]:
     for row, verdict in ((r, v) for r in rows if r.judgement for v in r.judgement.verdicts):
         if not verdict.holds:
             told[Mistake(row.exercise, verdict.check, verdict.kind)].append(row.learner)
-    known = {exercise: misconceptions(exercise) for exercise in sorted({m.exercise for m in told})}
+    asked = {m.exercise for m in told}.intersection(shelf.ids())
+    known = {each: misconceptions(each, [m for m in told if m.exercise == each]) for each in sorted(asked)}
     for mistake, learners in sorted(told.items(), key=lambda found: (-len(found[1]), found[0])):
-        name = known[mistake.exercise].get(mistake, "")
-        first = mistake.kind.split("\n", 1)[0]
-        yield [as_html(mistake.exercise), as_html(mistake.check), str(len(learners)), as_html(name), as_html(first)]
+        name = known.get(mistake.exercise, {}).get(mistake, "")
+        told_them = (as_html(mistake.check), str(len(learners)), as_html(name), as_html(mistake.kind))
+        yield [as_html(mistake.exercise), *told_them]
 
 
-def misconceptions(exercise: str) -> Mapping[Mistake, str]:
-    """What each wrong answer of this exercise is told -> the misconception that it stands for, and what that is."""
+def misconceptions(exercise: str, wanted: Collection[Mistake]) -> Mapping[Mistake, str]:
+    """Which of these mistakes a wrong answer of the exercise makes -> the misconception that it stands for."""
     found: dict[Mistake, str] = {}
-    if exercise not in shelf.ids():
-        return found
     definition = load(exercise)
-    for path in laws.wrong_files(definition):
-        solve = laws.solutions(path).get("solve")
-        for learner in laws.LEARNERS if solve else ():
-            assert solve is not None
-            try:
-                verdicts = laws.judged(definition, learner, solve).verdicts
-            except Refused:
-                continue
-            for verdict in verdicts:
-                if not verdict.holds:
-                    mistake = Mistake(exercise, verdict.check, verdict.kind)
-                    found.setdefault(mistake, path.stem.replace("-", " "))
+    for learner, path in product(laws.LEARNERS, laws.wrong_files(definition)):
+        # one variant's answers name most mistakes; the others are asked about what is left
+        if laws.expected(path) in {mistake.check for mistake in wanted if mistake not in found}:
+            for mistake in _mistakes(definition, learner, path):
+                found.setdefault(mistake, path.stem.replace("-", " "))
     return found
+
+
+def _mistakes(definition: Definition, learner: str, path: Path) -> Iterator[Mistake]:
+    """What this wrong answer is told in this learner's variant."""
+    solve = laws.solutions(path).get("solve")
+    if solve is not None:
+        with suppress(Refused):
+            verdicts = laws.judged(definition, learner, solve).verdicts
+            yield from (Mistake(definition.id, v.check, v.kind) for v in verdicts if not v.holds)
 
 
 def _alike(rows: Sequence[Row]) -> Iterator[Sequence[str]]:

@@ -52,6 +52,13 @@ def sufficient(work: Work, question: str, parts: Mapping[str, Part]) -> None:
             raise Failed(f"None of your {len(facts)} facts shows {name}.", "Which step would somebody ask you for?")
 
 
+def still_open(work: Work, question: str, parts: Mapping[str, Part]) -> str:
+    """Which parts of the claim no fact shows yet: what a hint may say of an explanation."""
+    given = work.facts(question) if question in work.answers else []
+    missing = [name for name, part in parts.items() if not any(part(work, *fact) for fact in given)]
+    return f"You have {len(given)} facts. None of them shows: {'; '.join(missing) or '(every part has one)'}."
+
+
 def _told(step: Step) -> tuple[str, str, str, str]:
     """What a step says, but for the source port that a client drew."""
     because = step.because.text if step.because else ""

@@ -67,6 +67,14 @@ def as_markdown(text: str) -> str:
     return _MARKDOWN.sub(lambda mark: f"&#{ord(mark.group(1))};", one_line(text))
 
 
+def as_command(text: str) -> str:
+    """The message, or a property's value, of a workflow command that *we* write: nothing in it ends it early.
+
+    (actions/toolkit, packages/core/src/command.ts.)"""
+    line = one_line(text, 500)
+    return "".join(f"%{ord(c):02X}" if c in "%:,\r\n" else c for c in line)
+
+
 def as_filename(name: str) -> str:
     """A file name of its own for each name: itself where that is harmless, else a slug, ``~`` and a digest."""
     if _PLAIN_NAME.fullmatch(name):

@@ -18,25 +18,23 @@ from k8slearn.grading.gradebook import Gradebook
 from k8slearn.grading.inert import one_line, plain
 from k8slearn.grading.release import write_release
 from k8slearn.grading.report import write_reports
-from k8slearn.grading.run import Course, find_tasks, grade, grade_run
+from k8slearn.grading.run import Course, find_tasks, grade, grade_tasks
 from k8slearn.grading.token import make_secret, read_secret
 
 
 def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None]) -> int:
     """``k8slearn grade``: the exit status."""
-    if given.scheduler:
-        raise Refused("--scheduler is not there yet: this version grades on this machine")
     submissions, course = Path(given.submissions), _course(given)
     if given.explain:
         print(explained(submissions, course, *given.explain))
         return 0
     if not given.out:
         raise Refused("give --out REPORT, the folder for the reports, or --explain LEARNER EXERCISE")
-    find_tasks(submissions, course)  # nothing is written where there is nothing to grade
+    tasks = find_tasks(submissions, course)  # first: nothing is written where there is nothing to grade
     with ExitStack() as held:
         url = given.gradebook or _beside(Path(given.out))
         book = held.enter_context(Gradebook(url)) if url else None
-        rows = grade_run(submissions, given.jobs, course, progress, book=book)
+        rows = grade_tasks(tasks, given.jobs, progress, book=book, scheduler=given.scheduler or "")
     write_reports(rows, Path(given.out))
     done = sum(row.status == "done" for row in rows)
     print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
@@ -75,8 +73,8 @@ def explained(submissions: Path, course: Course, learner: str, exercise: str) ->
     row = grade(found[0])
     if row.judgement is None:
         return f"{one_line(learner)}, {one_line(exercise)}: {row.status}: {one_line(row.message)}"
-    known = {} if row.judgement.done else misconceptions(exercise)
     missed = [Mistake(exercise, v.check, v.kind) for v in row.judgement.verdicts if not v.holds]
+    known = misconceptions(exercise, missed)
     beliefs = [f"Misconception: {known[m]} (check {m.check})" for m in missed if m in known]
     odd = [f"Odd: {one_line(told)}" for told in row.judgement.odd]
     return plain("\n".join([as_text(f"{learner}, {exercise}", row.judgement), *beliefs, *odd]), 100_000)

@@ -36,7 +36,7 @@ class Verdict:
     says: str = ""
     hint: str = ""
     kind: str = ""
-    """`says` without the names of this variant: the same for learners who went wrong in the same way."""
+    """The first line of `says` without the names of this variant: equal for those who went wrong in the same way."""
     hidden: bool = False
 
     @property
@@ -116,7 +116,7 @@ def _ask(check: Check, work: Work, odd: list[str]) -> Verdict:
     """One check's verdict. A check that breaks is the author's fault: it gives no points and is reported."""
 
     def missed(says: str, hint: str = "") -> Verdict:
-        kind = nameless(says[:MOST_KIND], work.variant)
+        kind = nameless(says.split("\n", 1)[0][:MOST_KIND], work.variant)
         return Verdict(check.id, check.asks, check.points, False, says, hint, kind, check.hidden)
 
     try:

@@ -8,7 +8,7 @@ grades as an idle one does; the wall is a second line for a worker that sleeps.
 A worker's memory holds what earlier tasks left in its caches, so a task that breaks a used worker is tried once more in
 a fresh one. That makes the result a matter of the task alone, for any number of workers.
 
-Left out: other machines; the kernel's limits on systems that have none (there the wall alone holds).
+Left out: the kernel's limits on systems that have none (there the wall alone holds).
 """
 
 from __future__ import annotations

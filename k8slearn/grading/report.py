@@ -22,7 +22,7 @@ from k8slearn import __version__
 from k8slearn.errors import Refused
 from k8slearn.grading.classreport import class_page
 from k8slearn.grading.feedback import as_page_part, number, page, section
-from k8slearn.grading.inert import as_csv, as_filename, as_html, as_markdown, one_line, plain
+from k8slearn.grading.inert import as_command, as_csv, as_filename, as_html, as_markdown, one_line, plain
 from k8slearn.grading.run import Row
 
 MOST_SUMMARY = 2**20 - 1_000
@@ -104,16 +104,27 @@ def _row_fields(row: Row) -> dict[str, Any]:
     return {
         "learner": plain(row.learner),
         "exercise": plain(row.exercise),
-        "points": row.points,
-        "max_points": row.max_points,
+        "points": _whole(row.points),
+        "max_points": _whole(row.max_points),
         "status": row.status,
         "message": plain(row.message),
         "checks": [
-            {"check": v.check, "holds": v.holds, "points": v.points, "max_points": v.max_points, "says": plain(v.says)}
+            {
+                "check": v.check,
+                "holds": v.holds,
+                "points": _whole(v.points),
+                "max_points": _whole(v.max_points),
+                "says": plain(v.says),
+            }
             for v in verdicts
         ],
         "odd": [plain(o) for o in row.judgement.odd] if row.judgement else [],
     }
+
+
+def _whole(points: float) -> float:
+    """2 for 2.0: a gradebook gives back another kind of number than it was given, and the bytes are to be the same."""
+    return int(points) if points == int(points) else points
 
 
 def junit_xml(rows: Sequence[Row]) -> str:
@@ -165,6 +176,16 @@ def summary_md(rows: Sequence[Row]) -> str:
     return _under_a_mebibyte(lines)
 
 
+def annotations_txt(rows: Sequence[Row]) -> str:
+    """A workflow command for each row that somebody should look at: what could not be graded first, then what is odd.
+
+    ``cat annotations.txt`` in a step shows them on the run's page; GitHub shows ten of a kind for each step."""
+    strange = [(r, r.message) for r in rows if r.status in ("refused", "limit")]
+    strange += [(r, told) for r in rows if r.judgement for told in r.judgement.odd]
+    told = (f"::warning title={as_command(f'{r.learner} {r.exercise}')}::{as_command(says)}\n" for r, says in strange)
+    return "".join(told)
+
+
 def _under_a_mebibyte(lines: Sequence[str]) -> str:
     """The lines that fit into GitHub's step summary (1 MiB), and how many do not."""
     sizes = accumulate(len(line.encode()) + 1 for line in lines)
@@ -185,6 +206,7 @@ def feedback_page(learner: str, rows: Iterable[Row]) -> str:
 
 
 REPORTS: dict[str, Callable[[Sequence[Row]], str]] = {
+    "annotations.txt": annotations_txt,
     "canvas.csv": canvas_csv,
     "class.html": class_page,
     "grades.csv": grades_csv,

@@ -4,13 +4,13 @@ One submission is one task for one worker, and whatever happens there is a row: 
 says why. Nothing of a learner's is run or imported; a notebook is read as data, its newest record is replayed.
 The rows come out in the order of their names, for any number of workers.
 
-Left out: late hand-ins, and workers on other machines.
+Left out: late hand-ins.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,14 +20,16 @@ from k8slearn.grading.collect import SHAPE, Found, HandedIn, collect, learners, 
 from k8slearn.grading.definition import load
 from k8slearn.grading.feedback import STATES
 from k8slearn.grading.judge import judge
+from k8slearn.grading.machines import grade_at, readable
 from k8slearn.grading.notebook import newest_record
 from k8slearn.grading.pool import Allowance, Broken, Pool
-from k8slearn.grading.record import canonical, read_record
+from k8slearn.grading.record import read_record
 from k8slearn.grading.row import STATUSES, Row, Task
+from k8slearn.grading.start import made_of
 from k8slearn.grading.token import sign
 from k8slearn.grading.variant import learner_name
 
-__all__ = ["STATUSES", "Course", "Row", "Task", "find_tasks", "grade", "grade_run"]
+__all__ = ["STATUSES", "Course", "Row", "Task", "find_tasks", "grade", "grade_run", "grade_tasks"]
 
 STRANGE_FILES = 20
 """How many notebooks that are no exercise get a row, per learner."""
@@ -50,19 +52,34 @@ def grade_run(
     progress: Callable[[int, int], None] = lambda done, total: None,
     allowance: Allowance | None = None,
     book: gradebook.Gradebook | None = None,
+    scheduler: str = "",
 ) -> list[Row]:
-    """Grade every submission; `progress` is told (done, total). Raises `Refused` if there is nothing to grade."""
+    """Grade every submission; `progress` is told (done, total). Raises `Refused` if there is nothing to grade.
+
+    `scheduler` is a Dask cluster's address; without one the workers are `jobs` processes of this machine."""
     tasks = find_tasks(submissions, course or Course())
+    return grade_tasks(tasks, jobs, progress, allowance, book, scheduler)
+
+
+def grade_tasks(
+    tasks: list[Task],
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    allowance: Allowance | None = None,
+    book: gradebook.Gradebook | None = None,
+    scheduler: str = "",
+) -> list[Row]:
+    """`grade_run` over submissions that have been listed already."""
     for exercise in {t.exercise for t in tasks} & set(shelf.ids()):
         load(exercise)  # warm: a worker is a fork, and begins with what is read here
     rows = {task: _zero(task, "missing", "no notebook was handed in") for task in tasks}
     decided = _decided(tasks) if book else {}
     known = book.known() if book else {}
     rows |= {t: replace(known[d], learner=t.learner, exercise=t.exercise) for t, d in decided.items() if d in known}
-    starts = {task: _variant(task) for task in tasks if task.path and decided.get(task) not in known}
+    starts = {task: _start(task) for task in tasks if task.path and decided.get(task) not in known}
     left = sorted(starts, key=lambda task: starts[task])
-    pool: Pool[Task, Row] = Pool(grade, jobs or os.cpu_count() or 1, allowance or Allowance())
-    for count, (number, result) in enumerate(pool.run(left, [starts[task] for task in left]), 1):
+    results = _results(left, [starts[task] for task in left], jobs, allowance or Allowance(), scheduler)
+    for count, (number, result) in enumerate(results, 1):
         task = left[number]
         rows[task] = _zero(task, "limit", result.says) if isinstance(result, Broken) else result
         if book:
@@ -73,10 +90,25 @@ def grade_run(
     return list(rows.values())
 
 
-def _variant(task: Task) -> tuple[str, str]:
+def _results(
+    tasks: list[Task], kinds: list[tuple[str, str]], jobs: int | None, allowance: Allowance, scheduler: str
+) -> Iterator[tuple[int, Row | Broken]]:
+    """Each task's number and result as they come, from the workers of this machine and from those of a cluster."""
+    if not scheduler:
+        yield from Pool(grade, jobs or os.cpu_count() or 1, allowance).run(tasks, kinds)
+        return
+    sent = [number for number, task in enumerate(tasks) if readable(task)]
+    for number in sorted(set(range(len(tasks))) - set(sent)):
+        yield number, grade(tasks[number])
+    for number, result in grade_at(scheduler, [tasks[number] for number in sent], allowance):
+        yield sent[number], result
+
+
+def _start(task: Task) -> tuple[str, str]:
     """Which start this task is replayed from; equal ones are built once."""
     try:
-        return task.exercise, canonical(load(task.exercise).variant(learner_name(task.learner), task.token))
+        definition = load(task.exercise)
+        return task.exercise, made_of(definition, definition.variant(learner_name(task.learner), task.token))
     except Refused:
         return task.exercise, ""
 

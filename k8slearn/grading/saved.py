@@ -35,6 +35,15 @@ def _resumed(fresh: Cluster, path: Path) -> Cluster | None:
         path.replace(path.with_name(path.name + ".unreadable"))
         warnings.warn(f"{wrong}; it is kept as {path.name}.unreadable, and you begin anew", stacklevel=5)
         return None
+    return _beyond(fresh, found)
+
+
+def goes_on(fresh: Cluster, path: Path) -> Cluster | None:
+    """The cluster that this file saved, if it goes on from this start; nothing is written. Refused: unreadable."""
+    return _beyond(fresh, Cluster.load(path))
+
+
+def _beyond(fresh: Cluster, found: Cluster) -> Cluster | None:
     start = fresh.engine.inputs()
     if found.settings != fresh.settings or found.engine.inputs()[: len(start)] != start:
         return None

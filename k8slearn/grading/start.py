@@ -1,7 +1,8 @@
 """The cluster that a learner is given, and the same cluster again with a learner's work done to it.
 
-The start of a variant is built once per process and laid under every copy of it (a journal's fork shares the rows),
-so that opening an exercise, resetting it and replaying a record cost what the learner did, not what the author did.
+What stands at the start of a variant is built once per process and laid under every copy of it (a journal's fork
+shares the rows), so that opening an exercise, resetting it and replaying a record cost what the learner did, not what
+the author did. Variants that differ only in what is asked about the same cluster share it.
 
 An answer is an input like any other: it is journalled at its revision, saved with the rest, and undone like the rest.
 
@@ -13,13 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from pathlib import Path
 
 from k8slearn.cluster import Cluster, Place
 from k8slearn.errors import Refused
 from k8slearn.grading.checks import Answer
-from k8slearn.grading.definition import Definition, read_folder
-from k8slearn.grading.record import Record, canonical
+from k8slearn.grading.definition import Definition
+from k8slearn.grading.record import Record
 from k8slearn.grading.variant import Variant, fill
 from k8slearn.journal import Input
 
@@ -27,22 +27,26 @@ from k8slearn.journal import Input
 def start(definition: Definition, variant: Variant) -> Cluster:
     """A fresh cluster at the start of this variant; nothing before its `engine.floor` can be undone, and
     where the exercise asks for a mend, `explain` proposes none."""
-    cluster = Cluster._of(_base(definition.folder, canonical(variant)).engine.fork())
+    cluster = Cluster._of(_base(made_of(definition, variant)).engine.fork())
     cluster.engine.floor = cluster.journal.revision
     cluster.engine.remedies = definition.kind not in ("mend", "find")
     return cluster
 
 
+def made_of(definition: Definition, variant: Variant) -> str:
+    """What the start of this variant is made of, in its own order; equal for variants that start with one cluster."""
+    faults = [dict(fill(fault, variant)) for fault in definition.faults]
+    return json.dumps([fill(definition.start, variant), fill(definition.manifest, variant), faults])
+
+
 @lru_cache(maxsize=48)
-def _base(folder: Path, variant_text: str) -> Cluster:
-    definition, variant = read_folder(folder), json.loads(variant_text)
-    given = dict(fill(definition.start, variant))
+def _base(made: str) -> Cluster:
+    given, manifest, faults = json.loads(made)
     cluster = Cluster(**{**given, **({"network": None} if given.get("network") == "none" else {})})
-    manifest = fill(definition.manifest, variant)
     if manifest.strip():
         cluster.apply(manifest)
-    for fault in definition.faults:
-        _do_fault(cluster, fill(fault, variant))
+    for fault in faults:
+        _do_fault(cluster, fault)
     return cluster
 
 

@@ -11,6 +11,8 @@ An address counts in a **scope**: on the whole internet, on one link, in one mac
     fec0::/10         site
     everything else   global
 
+Where the C library reads no IPv6 address (Python in a browser, WebAssembly), `ipaddress` reads them.
+
 Left out: zones (``fe80::1%eth0``): the tools take them off before they come here.
 """
 
@@ -18,6 +20,28 @@ from __future__ import annotations
 
 from functools import lru_cache
 from socket import AF_INET6, inet_ntop, inet_pton
+
+
+def _six_by_hand() -> bool:
+    """Does the C library know nothing of IPv6?"""
+    try:
+        return inet_pton(AF_INET6, "ff02::1:ff00:0")[:2] != b"\xff\x02"
+    except OSError:
+        return True
+
+
+if _six_by_hand():
+    from ipaddress import IPv6Address
+
+    def inet_pton(family: int, ip_string: str, /) -> bytes:
+        try:
+            return IPv6Address(ip_string).packed
+        except ValueError as wrong:
+            raise OSError(str(wrong)) from None
+
+    def inet_ntop(family: int, packed_ip: bytes, /) -> str:  # type: ignore[misc]  # typeshed knows more kinds of bytes
+        return str(IPv6Address(packed_ip))
+
 
 ANY = "0.0.0.0/0"
 ANY6 = "::/0"

@@ -321,8 +321,10 @@ def _answer(net: Net, found: Socket, packet: Packet, request: str) -> str:
     net.answered = (found.answers_as, packet.src, place(packet.dst, packet.dport))
     asked, name = http.parse(request), found.hostname or found.answers_as
     page = asked.path
-    many = BYTES.fullmatch(page)
-    if many is not None:
+    many, own = BYTES.fullmatch(page), dict(found.pages).get(page)
+    if own is not None:
+        net.answer = own
+    elif many is not None:
         net.answer = ("0123456789" * (int(many[1]) // 10 + 1))[: int(many[1])]
     elif found.page:
         net.answer = found.page

@@ -323,6 +323,8 @@ class Socket:
     """On ``::``: leave IPv4 to others (IPV6_V6ONLY)."""
     page: str = ""
     """What it answers whoever asks, an HTTP response from its status line on; empty: 200 and a greeting."""
+    pages: tuple[tuple[str, str], ...] = ()
+    """(path, text) of the pages that it has besides."""
     greeting: str = ""
     """What it says to whoever asks for no page in particular, ``{client}`` being their address; empty: hello."""
 

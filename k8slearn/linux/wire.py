@@ -21,11 +21,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from socket import AF_INET6, inet_aton, inet_pton
+from socket import inet_aton
 from typing import NamedTuple
 from zlib import crc32
 
-from k8slearn.linux import icmp
+from k8slearn.linux import icmp, ip
 from k8slearn.packet import Packet
 from k8slearn.trace import Frame
 
@@ -174,7 +174,7 @@ def mac(text: str) -> bytes:
 
 
 def _address(text: str) -> bytes:
-    return inet_pton(AF_INET6, text) if ":" in text else inet_aton(text)
+    return ip.number(text).to_bytes(16) if ":" in text else inet_aton(text)
 
 
 def _header(packet: Packet) -> int:

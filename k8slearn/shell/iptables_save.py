@@ -67,7 +67,7 @@ def _read(argv: tuple[str, ...]) -> tuple[bool, str]:
             if not equals and not words:
                 raise CommandError(f"iptables-save: option requires an argument -- 't'\n{MANUAL}", 1)
             wanted = value if equals else words.pop(0)
-        elif not word.startswith("-"):
+        elif word == "-" or not word.startswith("-"):
             raise CommandError("Unknown arguments found on commandline\n", 1)
         elif word.startswith("-f") or name == "--file":
             raise CommandError(f"iptables-save: {word}: not modelled here\n", 1)

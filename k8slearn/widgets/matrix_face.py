@@ -11,12 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from k8slearn.reach import SHORT, Matrix
+from k8slearn.widgets.faces import image
 from k8slearn.widgets.marks import Rect, Sheet, Thing, Words
 from k8slearn.widgets.svg import paint
 
 CELL = 24.0
 HEAD = 30.0
 LETTER = 7.0
+
+
+def matrix_html(matrix: Matrix) -> str:
+    """The picture for a notebook; who does not see it is read the count of outcomes."""
+    return image(matrix_svg(matrix), f"who reaches whom: {matrix.text().splitlines()[-1]}")
 
 
 def matrix_svg(matrix: Matrix) -> str:

@@ -27,7 +27,7 @@ MOST = 12
 WIDTH, LEFT, HEAD, ROW, SIGN = 900.0, 14.0, 34.0, 24.0, 110.0
 LETTER = 6.7
 """The width of a letter of a line, roughly."""
-QUIET = ("", "no match", "not reached", "not used")
+QUIET = ("", "no match", "not reached", "not used", "alike", "fine")
 """Signs of lines that were passed by: they are no stops of a walk, unless nothing else is."""
 
 
@@ -174,7 +174,6 @@ BAD = (
     "SERVFAIL",
     "REFUSED",
     "failed",
-    "differs",
     "warns",
     "nothing matches",
 )

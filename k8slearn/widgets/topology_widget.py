@@ -1,7 +1,8 @@
 """The topology as a widget: each box can be pointed at, and shows its tables in the real tools' words.
 
 The browser paints what Python drew and says which box was chosen; Python answers with that namespace's tables. So the
-widget knows nothing of networks, and what it shows is what `ip route` would print there now.
+widget knows nothing of networks, and what it shows is what `ip route` would print there now; or would have printed
+at an earlier moment: a slider goes back through what was done, as far as the journal remembers.
 
 Left out: moving and zooming; more than the picture shows.
 """
@@ -32,18 +33,34 @@ class Topology(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries 
     text = traitlets.Unicode("").tag(sync=True)
     focus = traitlets.Unicode("").tag(sync=True)
     detail = traitlets.Dict({}).tag(sync=True)
+    moments = traitlets.List([]).tag(sync=True)
+    """What was done, in words; the last one is now."""
+    moment = traitlets.Int(0).tag(sync=True)
+    """The number of the moment that is shown."""
 
     def __init__(self, cluster: Any) -> None:
         super().__init__()
         self._cluster = cluster
         self._scopes: dict[str, tuple[str, str]] = {}
         self.observe(lambda change: self._tell(), "focus")
+        self.observe(lambda change: self._draw(), "moment")
         cluster.engine.listeners.append(lambda line: self.refresh())
         self.refresh()
 
     def refresh(self) -> None:
         """Draw the cluster as it is now."""
-        facts = scene(self._cluster.world)
+        self._revisions, said = zip(*self._cluster.moments(), strict=True)
+        self.moments = list(said)
+        if self.moment == len(said) - 1:
+            self._draw()
+        else:
+            self.moment = len(said) - 1
+
+    def _draw(self) -> None:
+        """Draw the chosen moment."""
+        now = not 0 <= self.moment < len(self._revisions) - 1
+        self._world = (self._cluster if now else self._cluster.at(self._revisions[self.moment])).world
+        facts = scene(self._world)
         drawn = sheet(facts)
         self._scopes = {thing.name: (thing.scope, thing.says) for thing in drawn.things if thing.scope}
         self._summary = words.summary(facts)
@@ -53,7 +70,7 @@ class Topology(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries 
 
     def _tell(self) -> None:
         scope, says = self._scopes.get(self.focus, ("", ""))
-        self.detail = {"title": says, "tables": details.tables(self._cluster.world, scope)} if scope else {}
+        self.detail = {"title": says, "tables": details.tables(self._world, scope)} if scope else {}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return with_still(super()._repr_mimebundle_(**kwargs), self.text, image(self.svg, self._summary))

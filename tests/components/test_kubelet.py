@@ -11,7 +11,7 @@ import pytest
 from k8slearn import api
 from k8slearn.cni import cri, runtime
 from k8slearn.components import Settings
-from k8slearn.components.kubelet import Kubelet, RuntimeStatus
+from k8slearn.components.kubelet import FirstProbes, Kubelet, RuntimeStatus
 from k8slearn.components.node_ipam import NodeIpam
 from k8slearn.components.node_routes import NodeRoutes
 from k8slearn.engine import Engine, Verb
@@ -65,7 +65,7 @@ class Node:
         cidrs = ("192.168.64.0/24", "10.244.0.0/16", "10.96.0.0/12")
         settings = Settings(nodes, network, *cidrs, "none", kubernetes, 0)
         wiring = [NodeRoutes()] if network == "bridge" else []
-        self.engine = Engine(settings, VERBS, [NodeIpam(), *wiring, Kubelet(), RuntimeStatus()])
+        self.engine = Engine(settings, VERBS, [NodeIpam(), *wiring, Kubelet(), FirstProbes(), RuntimeStatus()])
 
     @property
     def world(self) -> World:

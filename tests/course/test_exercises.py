@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ exercise.check()
 
 def test_there_is_an_exercise_of_every_kind() -> None:
     assert {load(exercise).kind for exercise in ids()} == set(KINDS)
+
+
+def test_every_lesson_has_three_exercises_and_the_course_sixty() -> None:
+    assert len(ids()) >= 60
+    lessons = Counter(load(exercise).lesson for exercise in ids())
+    taught = {lesson.name[:2] for lesson in (COURSE / "text").glob("[01]*.md")} - {"00"}
+    assert {lesson: lessons[lesson] for lesson in taught if lessons[lesson] < 3} == {}
+
+
+def test_every_exercise_has_a_hint_that_looks_at_the_learners_own_cluster() -> None:
+    assert [exercise for exercise in ids() if not load(exercise).looks] == []
 
 
 @pytest.mark.parametrize("exercise", ids())

@@ -78,3 +78,8 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_sentence(course: Path
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Refused, match="cannot be copied"):
         lab.copy_course(course, tmp_path / "file" / "mine")
+
+
+def test_the_lab_opens_the_introduction() -> None:
+    assert lab.FIRST == "00-introduction.ipynb"
+    assert (lab.course() / lab.FIRST).is_file()

@@ -77,7 +77,7 @@ WRONG = [
     (["matrix", "MANIFEST", "--network", "avian-carriers"], "avian-carriers"),
     (["grade", "nowhere", "--out", "x"], "LEARNER/EXERCISE.ipynb"),
     (["grade", "nowhere"], "--out"),
-    (["grade", "nowhere", "--out", "x", "--scheduler", "tcp://x"], "not there yet"),
+    (["grade", "nowhere", "--out", "x", "--scheduler", "tcp://x"], "is not a folder"),
     (["grade", "nowhere", "--out", "x", "--secret", "nowhere"], "cannot be read"),
     (["check", "no-such-exercise"], "there is no exercise called"),
     (["release"], "OUT"),
@@ -126,6 +126,7 @@ def test_a_class_is_graded(capsys, shelf: Path, hand_in: Callable[..., Path], tm
     assert "2 graded, 1 done" in printed
     assert (out / "grades.csv").read_text().splitlines()[1] == "alice,01-tiny,4,4,done,"
     made = {
+        "annotations.txt",
         "canvas.csv",
         "class.html",
         "grades.csv",

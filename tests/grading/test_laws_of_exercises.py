@@ -28,6 +28,7 @@ def on_the_shelf() -> list[str]:
 @pytest.mark.parametrize("exercise", on_the_shelf())
 def test_a_law_holds_for_an_exercise_of_the_course(exercise: str, law, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("K8SLEARN_EXERCISES", str(COURSE))
+    monkeypatch.setattr(laws, "LEARNERS", laws.LEARNERS[:1])  # more of them: the fifty below
     assert list(law(load(exercise))) == []
 
 

@@ -202,9 +202,10 @@ def test_a_name_is_text_in_every_report(hand_in: HandIn, tmp_path: Path) -> None
     assert len(list((out / "feedback").iterdir())) == len(NAMES)
     for page in files_in(out):
         text = page.read_text(encoding="utf-8")
-        assert "<img" not in text or page.suffix in (".csv", ".json")
+        assert "<img" not in text or page.suffix in (".csv", ".json", ".txt")
         assert "\x1b" not in text
-        assert not any(line.startswith("::") for line in text.splitlines())
+        ours = "::warning title=" if page.name == "annotations.txt" else "our own commands stand in that file only"
+        assert not any(line.startswith("::") and not line.startswith(ours) for line in text.splitlines())
     assert json.loads((out / "grades.json").read_text())["grades"][0]["max_points"] == 4
 
 

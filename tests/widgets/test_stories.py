@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from k8slearn import Cluster
 from k8slearn.errors import Refused
 from k8slearn.widgets.story import QUIET, Line, Part, Story, around
 
@@ -100,3 +101,61 @@ def test_a_story_walks_and_has_something_to_show_where_no_widget_runs() -> None:
     bundle, _ = walk._repr_mimebundle_()
     assert bundle["text/plain"] == story.text().rstrip()
     assert "<img" in bundle["text/html"]
+
+
+def test_the_calls_of_a_pods_life_are_the_timelines_with_what_a_plugin_is_told(cluster: Any) -> None:
+    story = cluster.calls("client")
+    alike(story)
+    assert len(story.lines) == len(cluster.timeline("default/client").calls())
+    add = next(line for line in story.lines if line.says.startswith("ADD"))
+    told = dict(add.details)
+    assert (told["CNI_COMMAND"], told["CNI_IFNAME"]) == ("ADD", "eth0")
+    assert any("addr eth0" in value for name, value in add.details if name == "then")
+    assert json.loads(told["result of bridge"])["ips"][0]["address"].startswith(
+        cluster.get("pod", "client")["status"]["podIP"]
+    )
+    assert [plugin["type"] for plugin in json.loads(told["configuration of bridge"])["plugins"]] == [
+        "bridge",
+        "portmap",
+    ]
+    assert "K8S_POD_NAME=client" in told["CNI_ARGS"]
+    with pytest.raises(Refused, match="never was a pod default/nobody"):
+        cluster.calls("nobody")
+
+
+def test_the_address_map_has_every_address_of_nodes_pods_and_services(cluster: Any) -> None:
+    story = cluster.addresses()
+    alike(story)
+    said = {line.says.split()[0] for line in story.lines}
+    pods = {pod["status"]["podIP"] for pod in cluster.get("pods", namespace=None)}
+    services = {service["spec"]["clusterIP"] for service in cluster.get("services", namespace=None)}
+    assert pods | services | {address for _, address in cluster.settings.nodes} <= said
+
+
+def test_the_board_shows_symptoms_and_not_the_fault(cluster: Any) -> None:
+    assert "Wrong now: 0" in cluster.board().ending
+    cluster.kubectl("create service clusterip lone --tcp=80")
+    cluster.inject("link-down", "node:node-2", dev="cni0")
+    story = cluster.board()
+    alike(story)
+    assert [line.says for line in story.lines if line.sign == "failed"] == ["default/lone  0 of 0 endpoints ready"]
+    assert "link-down" not in story.text()
+
+
+def test_the_ladder_has_a_rung_for_every_query() -> None:
+    cluster = Cluster(nodes=1, dns=True)
+    cluster.kubectl("run client --image=nginx")
+    looked = cluster.lookup("default/client", "nowhere.example")
+    story = looked.ladder()
+    alike(story)
+    assert [line.says for line in story.lines] == [f"{query} @{query.server}" for query in looked.queries]
+    assert {line.sign for line in story.lines} <= {"NXDOMAIN", "NODATA", "SERVFAIL", "REFUSED", "no answer"}
+    assert looked.error in story.ending
+
+
+def test_the_comparison_stops_where_wirings_differ(cluster: Any) -> None:
+    compared = cluster.compare(["bridge", "kubenet"], "default/client", "default/far")
+    story = compared.story()
+    alike(story)
+    differ = {part.title.partition(":")[0] for part in story.parts for line in part.lines if line.sign == "differs"}
+    assert differ == set(compared.differs())

@@ -161,3 +161,23 @@ def test_a_widgets_module_is_plain_and_asks_nobody(module: str) -> None:
     assert not re.findall(r"\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org)", source)
     assert "stopPropagation" in source
     assert "export default { render }" in source
+
+
+def test_the_topologys_slider_goes_back_to_what_was_and_forward_again(cluster: Any) -> None:
+    shown = topology(cluster)
+    before = shown.svg
+    cluster.kubectl("run late --image=nginx")
+    assert "default/late" in shown.text
+    assert shown.moments[-1] == "kubectl run late --image=nginx"
+    shown.moment -= 1
+    assert shown.svg == before
+    assert "default/late" not in shown.text
+    shown.moment = 0
+    assert "default/client" not in shown.text
+    shown.moment = len(shown.moments) - 1
+    assert "default/late" in shown.text
+
+
+def test_the_slider_of_an_exercise_begins_at_its_start() -> None:
+    exercise = open_exercise("05-mend-the-route", learner="alice")
+    assert topology(exercise.cluster).moments == ["the start"]

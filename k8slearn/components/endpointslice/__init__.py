@@ -41,7 +41,8 @@ class EndpointSlices:
             return (str(changed[2]),)
         pod = world.get(changed)
         namespace = str(changed[2]).partition("/")[0]
-        listed = world.table("api", "endpointslices").index(_listed).get(str(changed[2]), set())
+        slices = world.table("api", "endpointslices").by(_pods_in).get(str(changed[2]), {})
+        listed = {service for obj in slices.values() for service in _services_of(obj)}
         picking = [] if pod is None else [name for name, service in _services(world, namespace) if _picks(service, pod)]
         return sorted(listed.union(picking))
 
@@ -94,7 +95,8 @@ def _services(world: World, namespace: str) -> Iterator[tuple[str, Obj]]:
 
 def _slices(world: World, service: str) -> dict[str, Obj]:
     """The slices that this controller keeps for a Service, by key."""
-    return world.table("api", "endpointslices").index(_by_service).get(service, {})
+    found = world.table("api", "endpointslices").by(_services_of).get(service, {})
+    return {str(name): found[name] for name in sorted(found, key=str)}
 
 
 def _by_namespace(rows: Table) -> dict[str, list[tuple[str, Obj]]]:
@@ -104,24 +106,16 @@ def _by_namespace(rows: Table) -> dict[str, list[tuple[str, Obj]]]:
     return found
 
 
-def _by_service(rows: Table) -> dict[str, dict[str, Obj]]:
-    found: dict[str, dict[str, Obj]] = {}
-    for name, obj in rows.items():
-        labels = selectors.labels(obj)
-        if labels.get(MANAGED_BY) == MANAGER and SERVICE_NAME in labels:
-            service = f"{obj['metadata']['namespace']}/{labels[SERVICE_NAME]}"
-            found.setdefault(service, {})[str(name)] = obj
-    return found
+def _services_of(obj: Obj) -> Iterator[str]:
+    """The Service whose slice this is, if it is one that this controller keeps."""
+    labels = selectors.labels(obj)
+    if labels.get(MANAGED_BY) == MANAGER and SERVICE_NAME in labels:
+        yield f"{obj['metadata']['namespace']}/{labels[SERVICE_NAME]}"
 
 
-def _listed(rows: Table) -> dict[str, set[str]]:
-    """Pod -> the Services in whose slices it stands."""
-    found: dict[str, set[str]] = {}
-    for service, slices in rows.index(_by_service).items():
-        for obj in slices.values():
-            for endpoint in obj.get("endpoints") or ():
-                found.setdefault(_pod_of(endpoint), set()).add(service)
-    return found
+def _pods_in(obj: Obj) -> set[str]:
+    """The pods that stand in a slice that this controller keeps."""
+    return {_pod_of(endpoint) for _ in _services_of(obj) for endpoint in obj.get("endpoints") or ()}
 
 
 def _pod_of(endpoint: Obj) -> str:

@@ -23,9 +23,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from k8slearn.api.events import event
 from k8slearn.components import runs
 from k8slearn.components.kube_proxy import (
     balancer,
@@ -50,6 +51,9 @@ from k8slearn.linux import inet6, ip
 from k8slearn.linux.iptables import parse_rule
 from k8slearn.linux.rules import Chain
 
+IPVS_IS_DEPRECATED = (
+    "The ipvs proxier is now deprecated and may be removed in a future release. Please use 'nftables' instead."
+)
 FULL_SYNC = 3600.0
 """Seconds between full syncs when nothing asks for one."""
 OWN_CHAINS = ("KUBE-SVC-", "KUBE-SVL-", "KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-")
@@ -83,7 +87,8 @@ class Synced:
 
 
 class KubeProxy:
-    """One kube-proxy per node. Keys: ``node-1`` (look after everything), ``node-1 default/web`` (one Service)."""
+    """One kube-proxy per node. Keys: ``node-1`` (look after everything), ``node-1 default/web default/api`` (what has
+    changed: Services that wait at the same time share one sync)."""
 
     name = "kube-proxy"
 
@@ -103,8 +108,14 @@ class KubeProxy:
             return nodes if changed == configuration.CONFIG_MAP else []
         return [f"{node} {_services_of(str(name), table, world.get(changed))}" for node in nodes]
 
+    def together(self, waiting: Iterable[str]) -> tuple[list[str], str]:
+        keys = list(waiting)
+        node = keys[0].partition(" ")[0]
+        own = [key for key in keys if key.partition(" ")[0] == node]
+        return own, " ".join((node, *(changed for key in own for changed in key.split(" ")[1:])))
+
     def reconcile(self, world: World, key: str) -> Commands:
-        node, _, changed = key.partition(" ")
+        node, *changed = key.split(" ")
         if world.get(("api", "nodes", node)) is None or not runs(world, f"node:{node}", self.name):
             return
         synced: Synced | None = world.get(_memory(node))
@@ -117,7 +128,7 @@ class KubeProxy:
         if _wants_full_sync(world, node, synced, config):
             yield from _full_sync(world, node, config)
         elif changed:
-            yield from _sync(world, node, config, changed)
+            yield from _sync(world, node, config, Changed(tuple(changed)))
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         for name, node in _proxies(world):
@@ -134,8 +145,19 @@ def _services_of(name: str, table: str, row: Any) -> str:
     return name if table == "services" else f"{namespace}/{labels.get(service.SERVICE_NAME, '')}"
 
 
-def _is_about(changed: str, owner: str) -> bool:
-    return changed in ("", owner) or (changed.endswith("/") and owner.startswith(changed))
+class Changed:
+    """Which Services a sync is about: those of these names, or all of a namespace (``default/``); no name: all."""
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        self.names = frozenset(names)
+        self.last = next((name for name in reversed(names) if not name.endswith("/")), "")
+        """The one that the chains which all share are written for."""
+
+    def __contains__(self, owner: object) -> bool:
+        return not self.names or owner in self.names or f"{str(owner).partition('/')[0]}/" in self.names
+
+
+EVERYTHING = Changed()
 
 
 def _memory(node: str) -> Key:
@@ -182,7 +204,15 @@ def _full_sync(world: World, node: str, config: Config) -> Commands:
     yield from LEFTOVERS[config.mode](world, scope, _families(world, node))
     yield from ENTRANCES[config.mode](world, node, config)
     yield from _sync(world, node, config)
+    yield from _deprecated(world, node, config)
     yield Put(_memory(node), Synced(config, world.clock, _place(world, node), _service_cidrs(world, config)), cause)
+
+
+def _deprecated(world: World, node: str, config: Config) -> Commands:
+    """A kube-proxy that starts in ipvs mode says that it has no future (server_linux.go: IPVSDeprecation; KEP-5495)."""
+    before, about = world.get(_memory(node)), world.get(("api", "nodes", node))
+    if config.mode == "ipvs" and about and (before is None or before.config.mode != "ipvs"):
+        yield event(world, about, "IPVSDeprecation", IPVS_IS_DEPRECATED, "kube-proxy", "Warning", node)
 
 
 LEFTOVERS = {"iptables": transaction.remove, "nftables": cleanup.iptables, "ipvs": transaction.remove}
@@ -228,32 +258,32 @@ def _ensure_jump(world: World, family: str, key: Key, text: str, cause: Key) -> 
         yield Put(key, replace(chain, rules=(rule, *chain.rules)), cause)
 
 
-def _sync(world: World, node: str, config: Config, changed: str = "") -> Commands:
-    """The rules of what has `changed` (empty: all), forgotten datagrams, and what load balancers are told."""
+def _sync(world: World, node: str, config: Config, changed: Changed = EVERYTHING) -> Commands:
+    """The rules of what has `changed`, forgotten datagrams, and what load balancers are told."""
     scope = f"node:{node}"
-    cause = ("api", "services", changed) if changed and not changed.endswith("/") else ("api", "nodes", node)
+    cause = ("api", "services", changed.last) if changed.last else ("api", "nodes", node)
     yield from WRITE[config.mode](world, node, changed, cause)
     for family in _families(world, node):
         served = world.table("api", "services").index(service.PORTS[family])
         behind = world.table("api", "endpointslices").index(service.ENDPOINTS[family])
         yield from conntrack.clean(world, scope, served, behind)
         if family == FAMILIES[0]:
-            yield from health.answer(world, _place(world, node), served, behind)
+            yield from health.answer(world, _place(world, node), config.mode, served, behind)
 
 
-def _write_nftables(world: World, node: str, changed: str, cause: Key) -> Commands:
+def _write_nftables(world: World, node: str, changed: Changed, cause: Key) -> Commands:
     for family in _families(world, node):
         parts = table_parts(world, node, configuration.read(world, family))
-        yield from transaction.sync(world, f"node:{node}", family, parts, partial(_is_about, changed), cause)
+        yield from transaction.sync(world, f"node:{node}", family, parts, changed.__contains__, cause)
 
 
-def _write_iptables(world: World, node: str, changed: str, cause: Key) -> Commands:
-    """Write the shared chains and the chains of what has `changed` (empty: all); drop the chains that nobody needs."""
+def _write_iptables(world: World, node: str, changed: Changed, cause: Key) -> Commands:
+    """Write the shared chains and the chains of what has `changed`; drop the chains that nobody needs."""
     scope, wanted = f"node:{node}", set()
     for family in _families(world, node):
         for written in everything(world, node, configuration.read(world, family)):
             wanted.add((family, written.table, written.chain))
-            if not written.service or _is_about(changed, written.service):
+            if not written.service or written.service in changed:
                 because = ("api", "services", written.service) if written.service else cause
                 yield Put(
                     (scope, "chain", (family, written.table, written.chain)), _chain(family, written.lines), because
@@ -263,7 +293,7 @@ def _write_iptables(world: World, node: str, changed: str, cause: Key) -> Comman
             yield Remove((scope, "chain", key), cause)
 
 
-def _write_ipvs(world: World, node: str, changed: str, cause: Key) -> Commands:
+def _write_ipvs(world: World, node: str, changed: Changed, cause: Key) -> Commands:
     """All of it, whatever has changed: what is right already is not written."""
     scope = f"node:{node}"
     for family in _families(world, node):

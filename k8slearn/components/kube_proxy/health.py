@@ -7,7 +7,10 @@ kube-proxy answers 200 with the number of ready endpoints here, or 503 where the
 (pkg/proxy/healthcheck/service_health.go). Endpoints that are terminating count no more: new connections go elsewhere,
 while those that are open are still served.
 
-Left out: the metrics port 10249; a kube-proxy that is up and cannot write its rules (``serviceProxyHealthy: false``).
+At the port for metrics, on the node's loopback only, it says in which mode it works
+(``curl localhost:10249/proxyMode``).
+
+Left out: the metrics; a kube-proxy that is up and cannot write its rules (``serviceProxyHealthy: false``).
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ from k8slearn.linux.listen import page
 from k8slearn.linux.rows import Socket
 
 PROGRAM = "kube-proxy"
-HEALTHZ = 10256
+HEALTHZ, METRICS = 10256, 10249
 LEAVING = "ToBeDeletedByClusterAutoscaler"
 """A node with this taint is about to be deleted."""
 STATUS = {True: "200 OK", False: "503 Service Unavailable"}
+NOT_FOUND = page("404 Not Found", "404 page not found\n")
 LOCAL = """{{
 \t"service": {{
 \t\t"namespace": "{namespace}",
@@ -35,17 +39,17 @@ LOCAL = """{{
 }}"""
 
 
-def answer(world: World, place: Place, served: dict[str, tuple[Port, ...]], behind: Endpoints) -> Commands:
+def answer(world: World, place: Place, mode: str, served: dict[str, tuple[Port, ...]], behind: Endpoints) -> Commands:
     """Open the ports that this kube-proxy answers on, and close those that nobody needs any more."""
     scope, cause = f"node:{place.node}", ("api", "nodes", place.node)
-    wanted = {HEALTHZ: _healthz(world, place.node), **dict(_local(place, served, behind))}
-    for port, told in wanted.items():
-        key: Key = (scope, "socket", ("tcp", "0.0.0.0", port))
-        row = Socket("tcp", "0.0.0.0", port, PROGRAM, scope, place.node, page=told)
-        if world.get(key) != row:
-            yield Put(key, row, cause)
+    told = {HEALTHZ: _healthz(world, place.node), **dict(_local(place, served, behind))}
+    rows = [Socket("tcp", "0.0.0.0", port, PROGRAM, scope, place.node, page=said) for port, said in told.items()]
+    pages = (("/proxyMode", mode), ("/healthz", "ok"))
+    rows.append(Socket("tcp", "127.0.0.1", METRICS, PROGRAM, scope, place.node, page=NOT_FOUND, pages=pages))
+    wanted: dict[Key, Socket] = {(scope, "socket", ("tcp", row.address, row.port)): row for row in rows}
+    yield from (Put(key, row, cause) for key, row in wanted.items() if world.get(key) != row)
     for name, row in list(world.table(scope, "socket").items()):
-        if row.program == PROGRAM and row.port not in wanted:
+        if row.program == PROGRAM and (scope, "socket", name) not in wanted:
             yield Remove((scope, "socket", name), cause)
 
 

@@ -19,7 +19,7 @@ IPVS.
 
 Left out: every scheduler but ``rr``; ``strictARP`` and ``excludeCIDRs``; the chain KUBE-IPVS-OUT-FILTER stays empty
 (nodes reach a load balancer's address whose source ranges leave them out); a real server goes at once, where upstream
-waits for its connections with a weight of 0 (they go on here all the same); SCTP node ports are in no set.
+waits for its connections with a weight of 0 (they go on here all the same).
 """
 
 from __future__ import annotations
@@ -87,8 +87,11 @@ def _members(port: Port, here: Here) -> Iterator[Member]:
         yield ("KUBE-EXTERNAL-IP-LOCAL" if port.external_local else "KUBE-EXTERNAL-IP"), (address, number)
     for address in port.load_balancer_ips:
         yield from _balancer(port, address, number, here.within)
-    if port.node_port and port.protocol in ("tcp", "udp"):
-        for kind in ("", "LOCAL-") if port.external_local else ("",):
+    for kind in ("", "LOCAL-")[: 1 + port.external_local] if port.node_port else ():
+        if port.protocol == "sctp":  # a bitmap would not tell it from the ports of TCP
+            name = f"KUBE-NODE-PORT-{kind}SCTP-HASH"
+            yield from ((name, (address, f"sctp:{port.node_port}")) for address in here.addresses)
+        else:
             yield f"KUBE-NODE-PORT-{kind}{port.protocol.upper()}", (str(port.node_port),)
     if port.health_check_node_port:
         yield "KUBE-HEALTH-CHECK-NODE-PORT", (str(port.health_check_node_port),)
@@ -203,6 +206,14 @@ SETS = {
     "KUBE-NODE-PORT-LOCAL-TCP": ("bitmap:port", "Kubernetes nodeport TCP port with externalTrafficPolicy=local"),
     "KUBE-NODE-PORT-UDP": ("bitmap:port", "Kubernetes nodeport UDP port for masquerade purpose"),
     "KUBE-NODE-PORT-LOCAL-UDP": ("bitmap:port", "Kubernetes nodeport UDP port with externalTrafficPolicy=local"),
+    "KUBE-NODE-PORT-SCTP-HASH": (
+        "hash:ip,port",
+        "Kubernetes nodeport SCTP port for masquerade purpose with type 'hash ip:port'",
+    ),
+    "KUBE-NODE-PORT-LOCAL-SCTP-HASH": (
+        "hash:ip,port",
+        "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type 'hash ip:port'",
+    ),
     "KUBE-HEALTH-CHECK-NODE-PORT": ("bitmap:port", "Kubernetes health check node port"),
     IPS: ("hash:ip", ""),
 }
@@ -221,6 +232,8 @@ LEAD = (
     ("KUBE-NODE-PORT-TCP", "nat", "KUBE-NODE-PORT", "KUBE-MARK-MASQ", "dst", "tcp"),
     ("KUBE-NODE-PORT-LOCAL-UDP", "nat", "KUBE-NODE-PORT", "RETURN", "dst", "udp"),
     ("KUBE-NODE-PORT-UDP", "nat", "KUBE-NODE-PORT", "KUBE-MARK-MASQ", "dst", "udp"),
+    ("KUBE-NODE-PORT-LOCAL-SCTP-HASH", "nat", "KUBE-NODE-PORT", "RETURN", "dst,dst", "sctp"),
+    ("KUBE-NODE-PORT-SCTP-HASH", "nat", "KUBE-NODE-PORT", "KUBE-MARK-MASQ", "dst,dst", "sctp"),
     ("KUBE-LOAD-BALANCER-FW", "filter", "KUBE-PROXY-FIREWALL", _FIREWALL, "dst,dst", ""),
     ("KUBE-LOAD-BALANCER-SOURCE-CIDR", "filter", _FIREWALL, "RETURN", "dst,dst,src", ""),
     ("KUBE-LOAD-BALANCER-SOURCE-IP", "filter", _FIREWALL, "RETURN", "dst,dst,src", ""),

@@ -94,6 +94,34 @@ class Kubelet:
             yield when, PROBE + pod
 
 
+class FirstProbes:
+    """The kubelet asks a container that has just started whether it is ready. Keys: pods, by path.
+
+    It does so when the network plugin's agents have heard of the pod: they do within milliseconds of its sandbox, and a
+    container takes longer than that to start.
+    """
+
+    name = "kubelet"
+
+    def watches(self) -> Mapping[str, str]:
+        return {"probe": "a worker that has not tried yet"}
+
+    def keys(self, world: World, changed: Key) -> Iterable[str]:
+        row, name = world.get(changed), changed[2]
+        return (
+            (name[0],)
+            if row is not None and isinstance(name, tuple) and probes.is_new(name[2], row, world.clock)
+            else ()
+        )
+
+    def reconcile(self, world: World, key: str) -> Commands:
+        for command in sync.probe(world, key, probes.begin):
+            yield command if command.cause is not None else command._replace(cause=("api", "pods", key))
+
+    def due(self, world: World) -> Iterable[tuple[float, str]]:
+        return ()
+
+
 class RuntimeStatus:
     """The kubelet asks the container runtime every few seconds whether it has a network. Keys: nodes, by name.
 

@@ -8,7 +8,8 @@ Each probe has a worker that ticks every ``periodSeconds`` from the pod's start 
     liveness   passed until it is not               failed: the container is killed, restartPolicy decides
     readiness  not passed until it is               failed: the pod is not Ready, its Services leave it out
 
-A readiness probe is tried once more as soon as its container has started (prober_manager.go: UpdatePodStatus). After
+A readiness probe is tried once more as soon as its container has started (prober_manager.go: UpdatePodStatus), by a
+worker of its own: a network plugin's agent, which heard of the pod earlier, has done its part by then. After
 a container was killed its probes hold until there is a new one (worker.go: doProbe, on hold).
 
 What the kubelet remembers is a row of the node, ``("node:node-1", "probe", (pod, container, kind)) -> Probe``.
@@ -19,7 +20,7 @@ Left out: the random share of a period by which a restarted kubelet waits, and t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,15 +111,12 @@ def grace(pod: Pod, container: Container, kind: str) -> float:
 
 
 def attend(pod: Pod, sandbox: Sandbox, spec: Obj, container: Container) -> Commands:
-    """Workers for a container that runs; its readiness is tried as soon as it has started."""
+    """Workers for a container that runs."""
     for kind, wanted in specs(spec):
         if kind != STARTUP and not started(pod, spec, container):
             return
         if known(pod, container, kind) is None:
-            new = _worker(sandbox, container, kind, wanted)
-            yield Put(key(pod.node, pod.key, container.name, kind), new)
-            if kind == READINESS and new.first <= pod.world.clock:
-                yield from _try(pod, sandbox, spec, container, kind)
+            yield Put(key(pod.node, pod.key, container.name, kind), _worker(sandbox, container, kind, wanted))
 
 
 def _worker(sandbox: Sandbox, container: Container, kind: str, wanted: Obj) -> Probe:
@@ -128,13 +126,27 @@ def _worker(sandbox: Sandbox, container: Container, kind: str, wanted: Obj) -> P
     return Probe(container.id, sandbox.created, period, first, INITIALLY[kind], enough=enough)
 
 
+def is_new(kind: str, probe: Probe, now: float) -> bool:
+    """A readiness that nobody has asked for, and may."""
+    return kind == READINESS and probe.last is None and probe.first <= now
+
+
+def begin(pod: Pod, sandbox: Sandbox) -> Commands:
+    """Try the readiness of every container of the pod that has just started."""
+    yield from _each(pod, sandbox, is_new)
+
+
 def tick(pod: Pod, sandbox: Sandbox) -> Commands:
     """Try every probe of the pod whose worker ticks now."""
+    yield from _each(pod, sandbox, lambda kind, probe, now: _ticks(probe, now) and not _rests(kind, probe))
+
+
+def _each(pod: Pod, sandbox: Sandbox, wanted: Callable[[str, Probe, float], bool]) -> Commands:
     for spec in (*(pod.spec.get("initContainers") or ()), *pod.spec["containers"]):
         running = [c for c in cri.containers(pod.world, pod.node, pod.key) if c.name == spec["name"]][-1:]
         for kind, _ in specs(spec) if running and running[0].state == cri.RUNNING else ():
             probe = known(pod, running[0], kind)
-            if probe is not None and _ticks(probe, pod.world.clock) and not _rests(kind, probe):
+            if probe is not None and wanted(kind, probe, pod.world.clock):
                 yield from _try(pod, sandbox, spec, running[0], kind)
 
 

@@ -16,7 +16,7 @@ Left out: ephemeral containers, and grace for containers whose sandbox has died 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -199,12 +199,12 @@ def _keep_running(pod: Pod, live: Sandbox, spec: Obj, init: bool = False) -> Com
         yield from probes.attend(pod, live, spec, last)
 
 
-def probe(world: World, key: str) -> Commands:
+def probe(world: World, key: str, workers: Callable[[Pod, Sandbox], Commands] = probes.tick) -> Commands:
     """The workers of a pod's probes tick; what they find out is acted on at once."""
     for found in find(world, key):
         live = cri.sandboxes(world, found.node, key)
         if live and live[-1].state == cri.READY:
-            yield from probes.tick(found, live[-1])
+            yield from workers(found, live[-1])
             yield from pod(world, key)
 
 

@@ -37,10 +37,9 @@ def delete_table(batch: Batch) -> None:
 
 def delete_chain(batch: Batch) -> None:
     family, table, token, _ = batch.kernel_chain()
-    rest = batch.store.chains(family, table)
-    verdicts = sets.verdict_targets(batch.store, family, table)
-    used = any(token.text in validate.targets(rule) for chain in rest.values() for rule in chain.rules)
-    if used or token.text in verdicts:
+    if validate.leads_to(batch.store, family, table, token.text) or sets.leads_to(
+        batch.store, family, table, token.text
+    ):
         batch.fail(token, f"{KERNEL}{BUSY}")
     batch.store.drop_chain(family, table, token.text)
 

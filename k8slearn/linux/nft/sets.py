@@ -116,11 +116,14 @@ def get(store: Store, where: Where, name: str) -> list[Element] | None:
     return None if None in answers else [element for element in answers if element is not None]
 
 
-def verdict_targets(store: Store, family: str, table: str) -> set[str]:
-    """Every chain that an element of a verdict map leads to."""
+def leads_to(store: Store, family: str, table: str, chain: str) -> bool:
+    """Does an element of a verdict map lead to this chain?"""
     maps = [name for name, row in store.sets(family, table).items() if row.data == VERDICT]
-    found = (e.data for name in maps for e in store.elements(family, table, name).values())
-    return {verdict.chain for verdict in found if isinstance(verdict, Verdict) and verdict.chain}
+    return any(store.members_of(family, table, name, _chains_of, chain) for name in maps)
+
+
+def _chains_of(element: Element) -> tuple[str, ...]:
+    return (element.data.chain,) if isinstance(element.data, Verdict) and element.data.chain else ()
 
 
 def rename_targets(store: Store, family: str, table: str, old: str, new: str) -> None:

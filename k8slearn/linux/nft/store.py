@@ -8,11 +8,11 @@ Left out: generations seen by other programs, ``nft monitor``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from k8slearn.journal import Commands, Key, Put, Remove, World
+from k8slearn.journal import Belongs, Commands, Key, Put, Remove, World
 from k8slearn.linux.nft.values import Chain, Element, ElementKey, Object, Set, Table, elements_table
 
 LAST = "nfthandle"
@@ -67,6 +67,11 @@ class Store:
         rows: dict[Any, Element] = self.world.table(self.netns, elements_table(family, table, name))
         now = self.world.clock
         return {key: e for key, e in rows.items() if e.until is None or e.until > now}
+
+    def members_of(self, family: str, table: str, name: str, belongs: Belongs, group: Hashable) -> bool:
+        """Is there an element in this group of a set's that is not over yet?"""
+        found = self.world.table(self.netns, elements_table(family, table, name)).by(belongs).get(group, {})
+        return any(e.until is None or e.until > self.world.clock for e in found.values())
 
     def element(self, family: str, table: str, name: str, key: ElementKey) -> Element | None:
         """One element, unless it is over."""

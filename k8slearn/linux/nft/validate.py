@@ -9,6 +9,7 @@ Left out: what the kernel refuses of statements that are not modelled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from k8slearn.linux.nft.store import Store
 from k8slearn.linux.nft.values import (
@@ -76,6 +77,17 @@ def _follow(
             if found:
                 return found
     return ""
+
+
+def leads_to(store: Store, family: str, table: str, chain: str) -> bool:
+    """Does a rule of this table lead to this chain?"""
+    found = store.world.table(store.netns, "chain").by(_targets_in).get(chain, {})
+    return any(isinstance(key, tuple) and key[:3] == ("nft", family, table) for key in found)
+
+
+def _targets_in(chain: Any) -> set[str]:
+    """The chains that a chain's rules lead to; iptables' chains stand in the same table, and lead to none of these."""
+    return {name for rule in chain.rules for name in targets(rule)} if isinstance(chain, Chain) else set()
 
 
 def targets(rule: Rule, maps: Mapping[str, tuple[Verdict, ...]] = {}) -> Iterator[str]:

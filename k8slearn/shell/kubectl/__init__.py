@@ -20,7 +20,7 @@ from difflib import get_close_matches
 from k8slearn.errors import CommandError, Refused
 from k8slearn.linux.program import Result, Running
 from k8slearn.shell.kubectl import about, change, describe, get, inside, labels, make, waiting
-from k8slearn.shell.kubectl.command import EVERYWHERE, Kubectl, fail, read
+from k8slearn.shell.kubectl.command import EVERYWHERE, Kubectl, Request, fail, read
 from k8slearn.shell.kubectl.files import inline
 from k8slearn.shell.process import Process
 
@@ -67,12 +67,21 @@ def program(process: Process) -> Running:
     if request.flags["help"]:
         return Result(_help(name, command))
     try:
-        return (yield from command.run(request))
+        return _strict(request, (yield from command.run(request)))
     except CommandError:
         raise
     except Refused as error:
         said = str(error)
         fail(said if said.startswith(("error", "Error", "The ")) else f"error: {said}")
+
+
+def _strict(request: Request, result: Result) -> Result:
+    """With ``--warnings-as-errors`` a warning is what ends the command with exit status 1."""
+    warned = sum(line.startswith("Warning:") for line in result.stderr.splitlines())
+    if not warned or not request.flags["warnings-as-errors"]:
+        return result
+    counted = f"error: {warned} warning{'s' if warned > 1 else ''} received\n"
+    return result._replace(stderr=result.stderr + counted, exit_code=1)
 
 
 def _command(argv: list[str]) -> tuple[str, list[str]]:

@@ -72,7 +72,7 @@ def api_versions(request: Request) -> Doing:
 
 
 COMMANDS: dict[str, Kubectl] = {
-    "version": Kubectl(version, {"output": Flag("o"), "client": switch(), "short": switch()}),
+    "version": Kubectl(version, {"output": Flag("o"), "client": switch()}),
     "cluster-info": Kubectl(cluster_info),
     "api-resources": Kubectl(
         api_resources,
@@ -81,8 +81,8 @@ COMMANDS: dict[str, Kubectl] = {
             "namespaced": Flag(takes=False),
             "api-group": Flag(),
             "no-headers": switch(),
-            "verbs": Flag(),
-            "cached": switch(),
+            "verbs": Flag(instead="every kind here has the usual verbs"),
+            "cached": switch(idle="the API server answers at once"),
             "sort-by": Flag(),
         },
     ),

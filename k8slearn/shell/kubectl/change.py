@@ -3,12 +3,13 @@
 Several objects are done one after the other; one that is refused does not stop the next (kubectl goes on, and ends with
 exit status 1).
 
-Left out: server-side apply (``--server-side`` is taken for the ordinary one), prune, JSON patches.
+Left out: who owns which field (``--server-side`` says ``serverside-applied`` and merges as the ordinary one does),
+prune, JSON patches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from k8slearn import api
@@ -25,19 +26,28 @@ Obj = dict[str, Any]
 Step = Generator[Command, None, str]
 """Does one object; returns the word that kubectl says about it (``created``)."""
 
-FILES: dict[str, Flag] = {
+NAMED: dict[str, Flag] = {
     "filename": Flag("f", many=True),
-    "recursive": switch("R"),
-    "dry-run": Flag(bare="client", takes=False),
-    "output": Flag("o"),
-    "kustomize": Flag("k"),
-    "save-config": switch(),
+    "recursive": switch("R", idle="-f names files, not folders"),
+    "kustomize": Flag("k", instead="apply plain manifests with -f"),
+}
+FILES: dict[str, Flag] = {**NAMED, "dry-run": Flag(bare="client", takes=False), "output": Flag("o")}
+DELETING: dict[str, Flag] = {
     "force": switch(),
-    "overwrite": switch(),
-    "wait": switch(),
-    "timeout": Flag(),
-    "edit": switch(),
     "grace-period": Flag(),
+    "wait": Flag(takes=False, default="true", idle="a grace period passes when the clock is advanced"),
+    "timeout": Flag(idle="what is not so now comes with the clock: cluster.advance(seconds=30)"),
+    "cascade": Flag(
+        default="background",
+        bare="background",
+        instead="the owner's own go with it, as with --cascade=background",
+        taken=("background", "foreground", "true"),
+    ),
+}
+MAKING: dict[str, Flag] = {
+    **FILES,
+    "save-config": switch(),
+    "edit": switch(instead="change the manifest first, or use kubectl patch"),
 }
 
 
@@ -67,10 +77,13 @@ def _same_namespace(request: Request, obj: Obj) -> None:
 def each(request: Request, items: list[Obj], step: Callable[[Obj], Step], doing: str) -> Doing:
     """Do every object; what is refused goes to standard error, and the rest goes on."""
     out, err = "", ""
+    warned: dict[str, None] = {}
     done: list[Obj] = []
     for obj in items:
         try:
             word = yield from step(obj)
+            if word != "unchanged" and request.flags.get("dry-run") != "client":  # else the server is not asked
+                warned |= dict.fromkeys(api.warnings(obj))
             out += f"{written.name(obj)} {word}{_dry(request)}\n"
             done.append(obj)
         except ApiError as error:
@@ -78,7 +91,12 @@ def each(request: Request, items: list[Obj], step: Callable[[Obj], Step], doing:
     if request.flags.get("output") and done:
         live = [request.world.get(api.key(request.world, o)) or o for o in done]
         out = written.printed(request.flags["output"], live, len(live) == 1)
-    return Result(out, err, bool(err))
+    return Result(out, _warning(warned) + err, bool(err))
+
+
+def _warning(sentences: Iterable[str]) -> str:
+    """What the API server warns of; kubectl prints each sentence once."""
+    return "".join(f"Warning: {sentence}\n" for sentence in dict.fromkeys(sentences))
 
 
 def _dry(request: Request) -> str:
@@ -87,6 +105,20 @@ def _dry(request: Request) -> str:
 
 def is_dry(request: Request) -> bool:
     return request.flags.get("dry-run", "") in ("client", "server")
+
+
+APPLY_FLAGS: dict[str, Flag] = {
+    **FILES,
+    **{
+        name: Flag(flag.short, flag.takes, flag.default, idle="it belongs to --force and --prune")
+        for name, flag in DELETING.items()
+        if name != "force"
+    },
+    "force": switch(instead="delete the object and apply it again"),
+    "prune": switch(instead="kubectl delete removes what is no longer wanted"),
+    "overwrite": Flag(takes=False, default="true", idle="nobody else has changed what a manifest says"),
+    "server-side": switch(),
+}
 
 
 def apply(request: Request) -> Doing:
@@ -102,6 +134,8 @@ def apply(request: Request) -> Doing:
             warnings.append(_unannotated(request.world, wanted_obj))
         if not is_dry(request):
             yield from api.apply(request.world, obj, request.namespace)
+        if request.flags["server-side"]:
+            return "serverside-applied"
         return "created" if live is None else "unchanged" if wanted_obj is live else "configured"
 
     result = yield from each(request, [dict(o) for o in objects(request)], step, "error when creating")
@@ -143,6 +177,9 @@ def create(request: Request, items: list[Obj], doing: str = "") -> Doing:
     if request.flags.get("dry-run") == "client" and request.flags.get("output"):
         return Result(written.printed(request.flags["output"], items, len(items) == 1))
 
+    if request.flags.get("save-config"):
+        items = [api.annotated(request.world, obj, request.namespace) for obj in items]
+
     def step(obj: Obj) -> Step:
         if not is_dry(request):
             key = yield from api.create(request.world, obj, request.namespace)
@@ -172,16 +209,20 @@ PATCH_FLAGS: dict[str, Flag] = {**FILES, "patch": Flag("p"), "type": Flag(defaul
 
 def patch(request: Request) -> Doing:
     """``kubectl patch TYPE NAME -p PATCH``."""
-    if not request.flags["patch"]:
-        fail("error: must specify --patch or --patch-file containing the contents of the patch")
+    text = request.flags["patch"]
+    if bool(text) == bool(request.flags["patch-file"]):
+        two = "cannot specify --patch and --patch-file together"
+        fail(f"error: {two if text else 'must specify --patch or --patch-file containing the contents of the patch'}")
+    text = text or files.read(request, request.flags["patch-file"])
     kind, live = one(request, request.words)
     how = request.flags["type"]
-    new = patched(live, request.flags["patch"], "merge" if how == "strategic" and kind.table != kind.plural else how)
+    new = patched(live, text, "merge" if how == "strategic" and kind.table != kind.plural else how)
     before = request.world.get(key_of(kind, live))
     if not is_dry(request):
         yield from api.replace(request.world, new)
     same = request.world.get(key_of(kind, live)) is before
-    return Result(f"{written.name(live)} patched{' (no change)' if same and not is_dry(request) else _dry(request)}\n")
+    word = f"patched{' (no change)' if same and not is_dry(request) else _dry(request)}"
+    return Result(f"{written.name(live)} {word}\n", _warning(api.warnings(new)))
 
 
 def patched(obj: Obj, text: str, how: str) -> Obj:
@@ -204,13 +245,7 @@ def _patch(text: str) -> Obj:
     return dict(found[0])
 
 
-DELETE_FLAGS: dict[str, Flag] = {
-    **SELECTING,
-    **FILES,
-    "all": switch(),
-    "now": switch(),
-    "wait": Flag(takes=False, default="true"),
-}
+DELETE_FLAGS: dict[str, Flag] = {**SELECTING, **FILES, **DELETING, "all": switch(), "now": switch()}
 
 
 def delete(request: Request) -> Doing:
@@ -305,8 +340,8 @@ def _of_files(request: Request) -> tuple[list[tuple[str, Key]], list[str]]:
 
 
 COMMANDS = {
-    "apply": Kubectl(apply, FILES),
-    "replace": Kubectl(replace, FILES),
+    "apply": Kubectl(apply, APPLY_FLAGS),
+    "replace": Kubectl(replace, {**FILES, **DELETING}),
     "patch": Kubectl(patch, PATCH_FLAGS),
     "delete": Kubectl(delete, DELETE_FLAGS),
 }

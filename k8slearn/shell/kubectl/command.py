@@ -1,8 +1,9 @@
 """A kubectl command line, taken apart: positional words and flags, with what each command allows.
 
 Flags follow pflag's rules: ``-n kube-system``, ``-nkube-system``, ``--namespace=kube-system``; they may stand anywhere
-before ``--``. Flags that choose a cluster or a user are taken and ignored: there is one cluster, and everybody is its
-administrator.
+before ``--``. A flag is read by its command, or it is refused with what to do `instead`, or it is `idle`, and its
+table says why it changes nothing here. Those that choose a cluster or a user are idle: there is one cluster, and
+everybody is its administrator.
 
 Left out: plugins, ``kubectl config``, aliases.
 """
@@ -24,30 +25,39 @@ Doing = Generator[Command, None, Result]
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. `takes`: does it need a value? `bare` is its value when none is given; `many`: may it be repeated?"""
+    """One flag. `takes`: does it need a value? `bare` is its value when none is given; `many`: may it be repeated?
+
+    `instead` says what to do where it is refused, unless its value is among `taken`; `idle` why it changes nothing.
+    """
 
     short: str = ""
     takes: bool = True
     default: Any = ""
     bare: str = "true"
     many: bool = False
+    instead: str = ""
+    taken: tuple[str, ...] = ()
+    idle: str = ""
 
 
-def switch(short: str = "") -> Flag:
+def switch(short: str = "", *, instead: str = "", idle: str = "") -> Flag:
     """A flag without a value: ``--all-namespaces``."""
-    return Flag(short, False, False)
+    return Flag(short, False, False, instead=instead, idle=idle)
 
 
+_ONE = "there is one cluster, and everybody is its administrator"
+_AT_ONCE = "the API server answers at once"
 EVERYWHERE: dict[str, Flag] = {
     "namespace": Flag("n"),
     "help": switch("h"),
-    **{name: Flag() for name in ("context", "kubeconfig", "cluster", "user", "server", "token", "request-timeout")},
-    **{name: Flag() for name in ("as", "field-manager", "chunk-size", "cascade", "validate", "tls-server-name")},
-    "v": Flag("v"),
-    "insecure-skip-tls-verify": switch(),
+    **{name: Flag(idle=_ONE) for name in ("context", "kubeconfig", "cluster", "user", "server", "token", "as")},
+    **{name: Flag(idle=_AT_ONCE) for name in ("request-timeout", "chunk-size", "tls-server-name")},
+    "field-manager": Flag(idle="nobody asks who owns a field"),
+    "validate": Flag(instead="every field is checked, as with --validate=true", taken=("true", "strict"), bare="true"),
+    "v": Flag("v", idle="the requests are not shown"),
+    "insecure-skip-tls-verify": switch(idle=_ONE),
     "warnings-as-errors": switch(),
-    "server-side": switch(),
-    "record": switch(),
+    "record": switch(instead="it is deprecated; kubectl annotate writes kubernetes.io/change-cause"),
 }
 
 
@@ -112,6 +122,7 @@ def read(process: Process, name: str, command: Kubectl, argv: Sequence[str]) -> 
         elif word.startswith("--") or (word.startswith("-") and len(word) > 1):
             for flag, value in _flag(name, word, rest, known, short):
                 _store(flags, flag, value, known[flag])
+                _modelled(flag, value, known[flag])
                 given.add(flag)
         else:
             words.append(word)
@@ -156,6 +167,12 @@ def _shorts(
         found.append((name, left.removeprefix("=") if left else rest.pop(0)))
         left = ""
     return found
+
+
+def _modelled(name: str, value: str, flag: Flag) -> None:
+    """Ends with a sentence for what no cluster here does."""
+    if flag.instead and value not in flag.taken and not (flag.default is False and value == "false"):
+        fail(f"error: --{name}{f'={value}' if flag.taken else ''} is not modelled: {flag.instead}")
 
 
 def _store(flags: dict[str, Any], name: str, value: str, flag: Flag) -> None:

@@ -26,7 +26,8 @@ _SOURCE = re.compile(r"\A# Source: (.*)\n")
 
 
 def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[str, str]:
-    """A command line without files: every ``-f FILE`` becomes ``-f -``, and `read`'s texts come by standard input.
+    """A command line without files: every ``-f FILE`` becomes ``-f -``, and `read`'s texts come by standard input
+    (``--patch-file`` likewise).
 
     Returns (command, stdin). `read` is only called for files, never for ``-``; it raises `Refused` as it likes.
     """
@@ -37,31 +38,32 @@ def inline(command: str, read: Callable[[str], str], stdin: str = "") -> tuple[s
         return command, stdin
     texts: list[str] = []
     out: list[str] = []
+    used: list[str] = []
     at = 0
     while at < end:
         flag, value, step = _file_flag(words, at)
         at += step
         if flag is None:
             out.append(value)
-        elif value == "-":
-            texts.append(stdin)
         elif value.startswith(("http://", "https://")):
-            out += ["-f", value]
+            out += [flag, value]
         else:
-            texts += [f"# Source: {path}\n{read(path)}" for path in value.split(",")]
+            used += [] if flag in used else [flag]
+            texts += [stdin] if value == "-" else [f"# Source: {path}\n{read(path)}" for path in value.split(",")]
     if not texts:
         return command, stdin
     joined = "\n---\n".join(text.rstrip("\n") for text in texts) + "\n"
-    return shlex.join([*out, "-f", "-", *words[end:]]), joined
+    return shlex.join([*out, *(word for flag in used for word in (flag, "-")), *words[end:]]), joined
 
 
 def _file_flag(words: list[str], at: int) -> tuple[str | None, str, int]:
     """(the flag, its value, how many words it took); no flag: (None, the word, 1)."""
     word = words[at]
-    if word in ("-f", "--filename") and at + 1 < len(words):
-        return "-f", words[at + 1], 2
-    if word.startswith("--filename="):
-        return "-f", word.partition("=")[2], 1
+    for flag, spelt in (("-f", "-f"), ("-f", "--filename"), ("--patch-file", "--patch-file")):
+        if word == spelt and at + 1 < len(words):
+            return flag, words[at + 1], 2
+        if word.startswith(f"{spelt}=") and spelt != "-f":
+            return flag, word.partition("=")[2], 1
     if re.fullmatch(r"-f=?.+", word):
         return "-f", word[2:].removeprefix("="), 1
     return None, word, 1
@@ -69,10 +71,11 @@ def _file_flag(words: list[str], at: int) -> tuple[str | None, str, int]:
 
 def texts(request: Request) -> str:
     """All that the request's ``-f`` flags name, as one text."""
-    return "\n---\n".join(_text(request, path) for flag in request.flags["filename"] for path in flag.split(","))
+    return "\n---\n".join(read(request, path) for flag in request.flags["filename"] for path in flag.split(","))
 
 
-def _text(request: Request, path: str) -> str:
+def read(request: Request, path: str) -> str:
+    """The text of one file, or of standard input."""
     if path == "-":
         return _SOURCE.sub("", request.process.stdin)
     if path.startswith(("http://", "https://")):

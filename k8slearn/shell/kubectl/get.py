@@ -29,10 +29,12 @@ FLAGS: dict[str, Flag] = {
     "sort-by": Flag(),
     "watch": switch("w"),
     "watch-only": switch(),
-    "show-managed-fields": switch(),
-    "server-print": switch(),
-    "output-watch-events": switch(),
-    "subresource": Flag(),
+    "show-managed-fields": switch(idle="no object here has managedFields"),
+    "server-print": Flag(
+        takes=False, default="true", instead="the server's columns are those that there are", taken=("true",)
+    ),
+    "output-watch-events": switch(idle="it belongs to --watch"),
+    "subresource": Flag(instead="the whole object has its status; kubectl get TYPE NAME -o yaml shows it"),
 }
 _NO_TYPE = (
     'You must specify the type of resource to get. Use "kubectl api-resources" for a complete list of supported '

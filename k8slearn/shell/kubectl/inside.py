@@ -23,9 +23,9 @@ EXEC_FLAGS: dict[str, Flag] = {
     "container": Flag("c"),
     "stdin": switch("i"),
     "tty": switch("t"),
-    "quiet": switch("q"),
+    "quiet": switch("q", idle="nothing else is printed"),
     "filename": Flag("f", many=True),
-    "pod-running-timeout": Flag(),
+    "pod-running-timeout": Flag(idle="the cluster is at rest: a Pod runs, or it does not"),
 }
 
 
@@ -124,17 +124,17 @@ def _scope(request: Request, pod: Obj, container: str) -> str:
 
 LOG_FLAGS: dict[str, Flag] = {
     "container": Flag("c"),
-    "follow": switch("f"),
+    "follow": switch("f", idle="the cluster is at rest, and nothing more is printed"),
     "previous": switch("p"),
     "tail": Flag(default="-1"),
-    "since": Flag(),
-    "timestamps": switch(),
+    "since": Flag(instead="what a container printed has no times here; --tail counts lines"),
+    "timestamps": switch(instead="what a container printed has no times here"),
     "all-containers": switch(),
-    "all-pods": switch(),
+    "all-pods": switch(instead="kubectl logs -l SELECTOR prints those of several Pods"),
     "prefix": switch(),
     "selector": Flag("l"),
-    "max-log-requests": Flag(),
-    "ignore-errors": switch(),
+    "max-log-requests": Flag(idle="logs are read one after the other"),
+    "ignore-errors": switch(idle="it belongs to --follow"),
 }
 _NO_POD = (
     "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for "
@@ -212,5 +212,5 @@ def port_forward(request: Request) -> Doing:
 COMMANDS: dict[str, Kubectl] = {
     "exec": Kubectl(execute, EXEC_FLAGS, dashes=True),
     "logs": Kubectl(logs, LOG_FLAGS),
-    "port-forward": Kubectl(port_forward, {"address": Flag()}),
+    "port-forward": Kubectl(port_forward, {"address": Flag(idle="port-forward is refused")}),
 }

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from k8slearn.shell.kubectl import ingresses
-from k8slearn.shell.kubectl.change import FILES, create, create_files, patched
+from k8slearn.shell.kubectl.change import MAKING, create, create_files, patched
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch, usage
 from k8slearn.shell.kubectl.resources import one
 
 Obj = dict[str, Any]
 
 RUN_FLAGS: dict[str, Flag] = {
-    **FILES,
+    **MAKING,
     "image": Flag(),
     "port": Flag(),
     "labels": Flag("l"),
@@ -32,7 +32,7 @@ RUN_FLAGS: dict[str, Flag] = {
     "tty": switch("t"),
     "attach": switch(),
     "expose": switch(),
-    "quiet": switch("q"),
+    "quiet": switch("q", idle="nothing else is printed"),
     "image-pull-policy": Flag(),
     "overrides": Flag(),
     "override-type": Flag(default="merge"),
@@ -106,7 +106,7 @@ def _port(text: str) -> int:
 
 
 EXPOSE_FLAGS: dict[str, Flag] = {
-    **FILES,
+    **MAKING,
     "port": Flag(),
     "target-port": Flag(),
     "protocol": Flag(),
@@ -197,7 +197,7 @@ def _declared(obj: Obj) -> list[tuple[int, str]]:
 
 
 CREATE_FLAGS: dict[str, Flag] = {
-    **FILES,
+    **MAKING,
     "image": Flag(many=True),
     "replicas": Flag(),
     "port": Flag(),
@@ -208,7 +208,6 @@ CREATE_FLAGS: dict[str, Flag] = {
     "clusterip": Flag(),
     "external-name": Flag(),
     "type": Flag(),
-    "schedule": Flag(),
     "restart": Flag(),
     **ingresses.FLAGS,
 }

@@ -22,7 +22,7 @@ SELECTING: dict[str, Flag] = {
     "selector": Flag("l"),
     "field-selector": Flag(),
     "filename": Flag("f", many=True),
-    "recursive": switch("R"),
+    "recursive": switch("R", idle="-f names files, not folders"),
     "ignore-not-found": switch(),
 }
 ALL = (

@@ -20,7 +20,8 @@ from k8slearn.shell.kubectl.resources import SELECTING, found, one, wanted
 
 Obj = dict[str, Any]
 
-WAIT_FLAGS: dict[str, Flag] = {**FILES, **SELECTING, "for": Flag(), "all": switch(), "output": Flag("o")}
+_PATIENT = Flag(idle="what is not so now comes with the clock: cluster.advance(seconds=30)")
+WAIT_FLAGS: dict[str, Flag] = {**FILES, **SELECTING, "for": Flag(), "all": switch(), "timeout": _PATIENT}
 
 
 def wait(request: Request) -> Doing:
@@ -76,8 +77,9 @@ ROLLOUT_FLAGS: dict[str, Flag] = {
     **FILES,
     **SELECTING,
     "watch": Flag("w", takes=False, default="true"),
-    "revision": Flag(),
-    "to-revision": Flag(),
+    "timeout": _PATIENT,
+    "revision": Flag(idle="it belongs to `rollout history`, which is refused"),
+    "to-revision": Flag(idle="it belongs to `rollout undo`, which is refused"),
 }
 
 

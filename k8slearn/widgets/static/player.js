@@ -78,7 +78,8 @@ function render({ model, el }) {
     model.save_changes();
   });
   evidence.hidden = !model.get("takes_evidence");
-  const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play, evidence);
+  const time = node("input", { type: "range", min: "0", step: "1", "aria-label": "Step" });
+  const bar = node("div", { class: "ks-bar" }, first, hopBack, back, count, next, hopOn, last, play, evidence, time);
   const card = node("div", { class: "ks-step" });
   const live = node("div", { class: "ks-live", role: "status", "aria-live": "polite" });
   const twin = node("pre", { tabindex: "0", "aria-label": "The trace in words" });
@@ -140,6 +141,9 @@ function render({ model, el }) {
       if (g.dataset.thing === here.seat) g.classList.add("ks-here");
     const text = `${at() + 1} of ${all.length}`;
     count.textContent = `Step ${text}`;
+    time.max = String(all.length - 1);
+    time.value = String(at());
+    time.setAttribute("aria-valuetext", `Step ${text}: ${here.says}`);
     for (const b of [first, hopBack, back]) b.setAttribute("aria-disabled", String(at() === 0));
     for (const b of [next, hopOn, last]) b.setAttribute("aria-disabled", String(at() === all.length - 1));
     [...legs.children].forEach((b, i) => b.setAttribute("aria-pressed", String(i === here.leg_number)));
@@ -263,8 +267,9 @@ function render({ model, el }) {
   });
   destination.addEventListener("change", () => (otherField.hidden = destination.value !== OTHER));
 
+  time.addEventListener("input", () => move(Number(time.value)));
   theatre.addEventListener("keydown", (event) => {
-    if (event.target.closest("pre, summary")) return;
+    if (event.target === time || event.target.closest("pre, summary")) return;
     const here = steps()[at()];
     const leg = (by) => model.get("result").legs[Math.max(0, Math.min(model.get("result").legs.length - 1, here.leg_number + by))].first;
     const goals = { ArrowRight: () => at() + 1, ArrowLeft: () => at() - 1, ArrowDown: () => hop(1),

@@ -18,7 +18,25 @@ function render({ model, el }) {
   const words = node("details", {}, node("summary", {}, "The same in words"), twin);
   const help = node("p", { class: "ks-help" }, "Click a box, or press Tab and then the arrow keys, to see its tables.");
   el.classList.add("ks-root");
-  el.append(help, picture, detail, words, live);
+  const time = node("input", { type: "range", min: "0", step: "1", "aria-label": "Moment: what was done so far" });
+  const when = node("span", { class: "ks-who" });
+  const times = node("div", { class: "ks-bar" }, node("span", { class: "ks-who" }, "Time"), time, when);
+  el.append(help, times, picture, detail, words, live);
+
+  const clock = () => {
+    const moments = model.get("moments");
+    const at = model.get("moment");
+    times.hidden = moments.length < 2;
+    time.max = String(moments.length - 1);
+    time.value = String(at);
+    when.textContent = `after ${moments[at] ?? ""}${at === moments.length - 1 ? " (now)" : ""}`;
+    time.setAttribute("aria-valuetext", when.textContent);
+  };
+  time.addEventListener("input", () => {
+    model.set("moment", Number(time.value));
+    model.save_changes();
+    clock();
+  });
 
   let current = 0;
   const picks = () => [...picture.querySelectorAll("g[data-pick]")];
@@ -95,11 +113,16 @@ function render({ model, el }) {
 
   model.on("change:svg", paint);
   model.on("change:detail", tell);
+  model.on("change:moments", clock);
+  model.on("change:moment", clock);
+  clock();
   paint();
   tell();
   return () => {
     model.off("change:svg", paint);
     model.off("change:detail", tell);
+    model.off("change:moments", clock);
+    model.off("change:moment", clock);
     el.removeEventListener("keydown", keep);
   };
 }

@@ -11,11 +11,12 @@ with custom resources.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from k8slearn.api.kinds import Kind
 from k8slearn.linux.program import Result
-from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch
+from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail
 from k8slearn.shell.kubectl.describe import fields, namespaced, network, node, pod, service, workloads
 from k8slearn.shell.kubectl.resources import SELECTING, chosen, found, wanted
 from k8slearn.shell.kubectl.tabs import aligned
@@ -23,7 +24,7 @@ from k8slearn.shell.kubectl.tabs import aligned
 Obj = dict[str, Any]
 Page = Callable[[Request, Obj], Iterator[str]]
 
-FLAGS: dict[str, Flag] = {**SELECTING, "show-events": switch()}
+FLAGS: dict[str, Flag] = {**SELECTING, "show-events": Flag(takes=False, default="true")}
 PAGES: Mapping[str, Page] = {
     "Pod": pod.page,
     "Service": service.page,
@@ -73,7 +74,10 @@ def describe(request: Request) -> Doing:
 
 def _page(request: Request, kind: Kind, obj: Obj) -> str:
     own = PAGES.get(kind.kind) if kind.table == kind.plural else None
-    return aligned((own or fields.page)(request, obj))
+    lines = (own or fields.page)(request, obj)
+    if request.flags["show-events"] == "false":
+        lines = takewhile(lambda line: not line.startswith("Events:"), lines)
+    return aligned(lines)
 
 
 def _by_prefix(request: Request, kind: Kind, sentence: str) -> list[Obj]:

@@ -1,0 +1,19 @@
+# expect: takes
+"""A port is taken on a node."""
+
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+
+
+def solve(exercise):
+    names = exercise.variant
+    web = {"name": "web", "image": IMAGE, "args": ["netexec", f"--http-port={names['port']}"]}
+    box = {"name": "box", "image": "busybox", "command": ["sleep", "infinity"]}
+    spec = {
+        "shareProcessNamespace": True,
+        "nodeName": names["place.node"],
+        "containers": [web, box],
+    }
+    meta = {"name": names["pod"]}
+    exercise.cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    exercise.answer("first", "/pause")
+    exercise.answer("takes", "yes")

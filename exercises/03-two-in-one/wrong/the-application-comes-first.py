@@ -1,0 +1,19 @@
+# expect: first
+"""The first program is the application."""
+
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+
+
+def solve(exercise):
+    names = exercise.variant
+    web = {"name": "web", "image": IMAGE, "args": ["netexec", f"--http-port={names['port']}"]}
+    box = {"name": "box", "image": "busybox", "command": ["sleep", "infinity"]}
+    spec = {
+        "shareProcessNamespace": True,
+        "nodeName": names["place.node"],
+        "containers": [web, box],
+    }
+    meta = {"name": names["pod"]}
+    exercise.cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    exercise.answer("first", "netexec")
+    exercise.answer("takes", "no")

@@ -1,0 +1,11 @@
+# expect: again
+"""What is there already is left as it is."""
+
+
+def solve(exercise):
+    names = exercise.variant
+    exercise.answer("again", 0)
+    exercise.answer("checked", 1)
+    exercise.answer("twice", 0)
+    exercise.answer("next", f"10.{names['octet']}.0.4")
+    exercise.answer("kept", 2)

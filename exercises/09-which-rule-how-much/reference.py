@@ -1,0 +1,33 @@
+"""A fair share of what is left over at each rule, and a count of what was drawn."""
+
+
+def given(exercise):
+    """How many of the connections that the node remembers were given the first Pod."""
+    names = exercise.variant
+    address = exercise.cluster.get("pod", f"{names['service']}-1")["status"]["podIP"]
+    known = exercise.cluster.node(names["place.near"]).run("conntrack -L -p tcp").stdout.splitlines()
+    return sum(f"src={address} " in line.partition("dport")[2] for line in known)
+
+
+def solve(exercise):
+    names = exercise.variant
+    for _ in range(30):
+        exercise.cluster.send(f"default/{names['client']}", f"svc:default/{names['service']}", names["port"])
+    exercise.answer("share", round(100 / names["behind.n"]))
+    exercise.answer("reach", round(100 * (names["behind.n"] - 1) / names["behind.n"]))
+    exercise.answer("written", 1 / (names["behind.n"] - 1))
+    exercise.answer("numbers", names["behind.n"])
+    exercise.answer("measured", given(exercise))
+
+
+def solve_by_the_trace(exercise):
+    """Who answers is what a trace says, too; more connections do no harm."""
+    names = exercise.variant
+    asked = (f"default/{names['client']}", f"svc:default/{names['service']}", names["port"])
+    n = len(exercise.cluster.trace(*asked).fates())
+    answered = [exercise.cluster.send(*asked).answered_by for _ in range(36)]
+    exercise.answer("share", 100 / n)
+    exercise.answer("reach", 100 - 100 / n)
+    exercise.answer("written", 1 / (n - 1))
+    exercise.answer("numbers", n)
+    exercise.answer("measured", answered.count(f"default/{names['service']}-1"))

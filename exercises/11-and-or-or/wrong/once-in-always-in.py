@@ -1,0 +1,18 @@
+# expect: elsewhere
+"""Who is let in is taken to be let in to every port."""
+
+
+def outcome(holds):
+    return "connected" if holds else "timeout"
+
+
+def solve(exercise):
+    first, second = (exercise.variant[f"peers.{n}"] for n in ("one", "two"))
+    alone = first.startswith("{podSelector") or second.startswith("{podSelector")
+    every = "namespaceSelector: {}," in first
+    team = first.startswith("{namespaceSelector")
+    exercise.answer("near", outcome(alone or every))
+    exercise.answer("far", outcome(team))
+    exercise.answer("guest", outcome(team and "podSelector" not in first))
+    exercise.answer("elsewhere", "connected")
+    exercise.answer("back", "connected")

@@ -1,0 +1,31 @@
+# expect: mended
+"""An ipBlock with the address of the Service: a policy sees the packet after the DNAT, on its way to a Pod."""
+
+DNS = "svc:kube-system/kube-dns"
+
+
+def evidence(exercise):
+    source = f"default/{exercise.variant['client']}"
+    trace = exercise.cluster.trace(source, DNS, 53, "UDP")
+    step = next(s["n"] for s in trace.to_dict()["steps"] if s["what"] == "drop")
+    asked = {"source": source, "destination": DNS, "port": 53, "protocol": "UDP"}
+    exercise.answer("where", {**asked, "revision": exercise.cluster.journal.revision, "step": step})
+    exercise.answer("policy", f"{exercise.variant['client']}-out")
+
+
+def allowing(exercise, peers, **more):
+    ports = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+    selected = {"matchLabels": {"app": exercise.variant["client"]}}
+    spec = {"podSelector": selected, "policyTypes": ["Egress"], "egress": [{"to": peers, "ports": ports}]}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "names"},
+        "spec": {**spec, **more},
+    }
+
+
+def solve(exercise):
+    evidence(exercise)
+    peer = {"ipBlock": {"cidr": "10.96.0.10/32"}}
+    exercise.cluster.apply(allowing(exercise, [peer]))

@@ -1,0 +1,207 @@
+"""What a learner has done so far: every exercise with its points, and the streak of first-time-right answers.
+
+Each open exercise follows a file in ``.k8slearn`` (`saved`). Progress is read off those files and judged by the
+grader's own rules; nothing is written, and nothing leaves the machine. To go on elsewhere, the files travel as one zip.
+
+Left out: exercises whose variant a course signed (their notebooks hold the token and say how they stand).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from base64 import b64encode
+from collections import Counter
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from k8slearn.errors import Refused
+from k8slearn.grading.definition import load
+from k8slearn.grading.exercise import Exercise
+from k8slearn.grading.inert import as_filename
+from k8slearn.grading.judge import judge
+from k8slearn.grading.saved import goes_on
+from k8slearn.grading.shelf import ids
+from k8slearn.grading.start import done_in
+from k8slearn.grading.variant import learner_name
+
+COLUMNS = ("exercise", "title", "state", "points", "first time")
+FOLDER = ".k8slearn"
+ZIP = "k8slearn-progress.zip"
+MOST_BYTES = 50_000_000
+_SAVED = re.compile(r"[a-z0-9][a-z0-9-]*-[A-Za-z0-9._~@+-]+\.jsonl")
+DONE, BEGUN, NEW, UNREADABLE = "done", "begun", "not begun", "cannot be read"
+SIGNS = {DONE: "✓", BEGUN: "…", NEW: "·", UNREADABLE: "✕"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How one exercise stands. `first_time`: each question of it was answered once, and rightly."""
+
+    id: str
+    title: str
+    lesson: str
+    state: str = NEW
+    points: float = 0
+    max_points: float = 0
+    first_time: bool = False
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A learner's progress through the whole course, in its order."""
+
+    learner: str
+    folder: Path
+    stands: tuple[Stand, ...]
+
+    @property
+    def done(self) -> int:
+        """How many exercises are done."""
+        return sum(stand.state == DONE for stand in self.stands)
+
+    @property
+    def points(self) -> float:
+        return sum(stand.points for stand in self.stands)
+
+    @property
+    def max_points(self) -> float:
+        return sum(stand.max_points for stand in self.stands)
+
+    @property
+    def streak(self) -> int:
+        """The longest run of exercises, in the course's order, that were right the first time."""
+        best = run = 0
+        for stand in self.stands:
+            run = run + 1 if stand.first_time else run if stand.state == NEW else 0
+            best = max(best, run)
+        return best
+
+    def text(self) -> str:
+        """A line for each exercise, and the sums."""
+        width = max((len(stand.id) for stand in self.stands), default=0)
+        return "\n".join([*(_line(stand, width) for stand in self.stands), "", self.summary()])
+
+    def summary(self) -> str:
+        """One sentence."""
+        sums = f"{self.done} of {len(self.stands)} exercises done, {self.points:g} of {self.max_points:g} points"
+        return f"{self.learner}: {sums}; longest streak right the first time: {self.streak}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        stands = [{name: getattr(stand, name) for name in Stand.__slots__} for stand in self.stands]
+        sums = {"done": self.done, "points": self.points, "max_points": self.max_points, "streak": self.streak}
+        return {"learner": self.learner, **sums, "exercises": stands}
+
+    def packed(self) -> bytes:
+        """All saved work of the folder as a zip: what `unpack` takes on another machine."""
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(self.folder.glob("*.jsonl")):
+                archive.writestr(zipfile.ZipInfo(path.name, (1980, 1, 1, 0, 0, 0)), path.read_bytes())
+        return target.getvalue()
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_row(stand) for stand in self.stands)
+        head = "".join(
+            f'<th scope="col">{title}</th>' for title in ("exercise", "title", "state", "points", "first time")
+        )
+        link = f"data:application/zip;base64,{b64encode(self.packed()).decode()}"
+        return (
+            f"<p><strong>{escape(self.summary())}</strong></p>"
+            f'<p><a href="{link}" download="{ZIP}">Download your progress</a> to carry it to another machine: put the '
+            f"file beside the course there and run <code>k8slearn progress --unpack {ZIP}</code>.</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+
+def progress(directory: str | Path = ".", learner: str = "learner") -> Progress:
+    """How far `learner` has come with the course in this directory (the one that ``k8slearn lab`` was given)."""
+    folder = Path(directory) / FOLDER
+    name = learner_name(learner)
+    return Progress(name, folder, tuple(_stand(exercise, name, folder) for exercise in ids()))
+
+
+def unpack(archive: str | Path, directory: str | Path = ".") -> list[str]:
+    """Put packed progress into a directory; returns a sentence for each file.
+
+    Work that is there already and differs is kept as ``NAME~``. Raises `Refused` for what is no such zip.
+    """
+    folder = Path(directory) / FOLDER
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = opened.infolist()
+            strange = next((m.filename for m in members if not _SAVED.fullmatch(m.filename)), None)
+            if strange is not None or sum(member.file_size for member in members) > MOST_BYTES:
+                raise Refused(f"{archive} is no progress of k8slearn: {strange or 'it is too large'}")
+            found = {member.filename: opened.read(member) for member in members}
+    except (OSError, zipfile.BadZipFile) as wrong:
+        raise Refused(f"{archive} cannot be read: {getattr(wrong, 'strerror', None) or wrong}") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_put(folder / name, content) for name, content in found.items()]
+
+
+def _put(path: Path, content: bytes) -> str:
+    if path.exists() and path.read_bytes() == content:
+        return f"{path.name}: the same is here already"
+    kept = path.exists()
+    if kept:
+        path.replace(path.with_name(path.name + "~"))
+    path.write_bytes(content)
+    return f"{path.name}: taken over{f'; what was here is kept as {path.name}~' if kept else ''}"
+
+
+def _stand(exercise: str, learner: str, folder: Path) -> Stand:
+    definition = load(exercise)
+    new = Stand(exercise, definition.title, definition.lesson, max_points=definition.max_points)
+    path = folder / f"{exercise}-{as_filename(learner)}.jsonl"
+    if not path.is_file():
+        return new
+    try:
+        return _judged(new, Exercise(definition, learner), path)
+    except (Refused, OSError) as wrong:
+        return replace(new, state=UNREADABLE, says=str(wrong))
+
+
+def _judged(new: Stand, exercise: Exercise, path: Path) -> Stand:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = goes_on(exercise.cluster, path)
+    if found is None:
+        return replace(new, state=UNREADABLE, says="its start is another variant's, or an older version's")
+    exercise.cluster = found
+    judgement = judge(load(new.id), exercise._record(), exercise.learner)
+    given = Counter(str(i.arguments["question"]) for i in done_in(found) if i.kind == "answer")
+    once = bool(given) and set(given.values()) == {1}
+    begun = bool(done_in(found))
+    state = DONE if judgement.done else BEGUN if begun else NEW
+    return replace(new, state=state, points=judgement.points if begun else 0, first_time=judgement.done and once)
+
+
+def _line(stand: Stand, width: int) -> str:
+    first = "  right the first time" if stand.first_time else ""
+    points = f"{stand.points:g} of {stand.max_points:g}"
+    says = f"  ({stand.says})" if stand.says else ""
+    return f"{SIGNS[stand.state]} {stand.id:<{width}}  {stand.state:<14} {points:>8}{first}{says}"
+
+
+def _row(stand: Stand) -> str:
+    cells = (
+        stand.id,
+        stand.title,
+        f"{SIGNS[stand.state]} {stand.state}",
+        f"{stand.points:g} of {stand.max_points:g}",
+        "yes" if stand.first_time else "",
+    )
+    return "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells) + "</tr>"
