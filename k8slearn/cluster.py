@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from k8slearn.compare import Comparison
     from k8slearn.laws import Law
     from k8slearn.lookups import Looked
-    from k8slearn.reach import Matrix
+    from k8slearn.matrix import Matrix
     from k8slearn.shell.kubectl.attached import Steps
     from k8slearn.shell.learned import Plugin
     from k8slearn.timeline import Timeline
@@ -304,16 +304,21 @@ class Cluster:
     def reachability(self, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:
         """Every pod to every pod: ``m.allowed("x/a", "y/b")``; with `family` 6 at their IPv6 addresses.
 
-        Prints as a table; a notebook draws it.
+        Prints as a table; a notebook draws it. `only` filters it, `since` compares it with an earlier one, `trace`
+        opens a cell, and `walk` does all three in a widget.
         """
+        from k8slearn.faces import standing
+        from k8slearn.matrix import Faces
         from k8slearn.reach import matrix
         from k8slearn.verbs import port_number, protocol_name
+        from k8slearn.widgets import matrix_walk
         from k8slearn.widgets.matrix_face import matrix_html
 
         if family not in (4, 6):
             raise Refused(f"family is 4 or 6, not {family!r:.80}")
         found = matrix(self.world, port_number(port), protocol_name(protocol), family)
-        return replace(found, picture=matrix_html)
+        then = standing(self.engine)
+        return replace(found, faces=Faces(matrix_html, matrix_walk, lambda: Cluster._of(then())))
 
     def laws(self) -> list[Law]:
         """The network model's rules as checks: each holds, or is broken by a named witness packet."""

@@ -55,6 +55,11 @@ def faces(engine: Engine, asked: Asked) -> Faces:
     )
 
 
+def standing(engine: Engine) -> Callable[[], Engine]:
+    """What finds, later, the engine as it is now; it raises `Refused` if that has been undone meanwhile."""
+    return _Then(engine, engine.journal.revision).standing
+
+
 class _Then:
     """The engine's world as it was when a trace was made."""
 
@@ -70,7 +75,7 @@ class _Then:
         """The engine itself, or one that stands where it stood."""
         entries = self.engine.journal.entries
         if len(entries) < self.revision or entries[self.revision - 1] is not self.entry:
-            raise Refused(f"this trace was made at revision {self.revision}, which has been undone: ask again")
+            raise Refused(f"this was asked at revision {self.revision}, which has been undone: ask again")
         return self.engine if len(entries) == self.revision else self.engine.at(self.revision)
 
     def cause(self, key: Key, position: int = 0) -> Cause | None:

@@ -16,21 +16,18 @@ Left out: pods that have no address of the family (yet): they have no row and no
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from k8slearn import alike, endpoints, packetsets
 from k8slearn.alike import Places, Puzzled, Wiring
-from k8slearn.errors import Refused
 from k8slearn.journal import Table, World, drive
 from k8slearn.linux import fib, socket
+from k8slearn.matrix import Matrix
 from k8slearn.packetsets import Packets
 
-SHORT = {"connected": ".", "refused": "R", "unreachable": "U", "timeout": "T", "mixed": "?"}
-"""A cell of the table; ``?``: chance decides."""
 EGRESS, INGRESS, OPEN, ITSELF = "egress", "ingress", "open", "itself"
 """Who stops a packet: the sender's own rules, the receiver's, nobody; and a pod that asks itself."""
 STOPPED = {EGRESS: ("dst", "source"), INGRESS: ("src", "destination")}
@@ -47,65 +44,6 @@ class Outcome(NamedTuple):
     outcomes: tuple[str, ...]
     met: frozenset[str]
     """The stops at which its packets were let through."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """Every pod to every pod, at one port. `cells` says for each (source, destination) which outcomes are possible."""
-
-    pods: tuple[str, ...]
-    port: int
-    protocol: str
-    cells: Mapping[tuple[str, str], tuple[str, ...]] = field(repr=False)
-    family: int = 4
-    """Of which addresses: IPv4's, or 6 for IPv6's."""
-    picture: Callable[[Matrix], str] | None = field(default=None, repr=False, compare=False)
-    """The same as HTML with a drawing; whoever stands above this floor hands it in."""
-
-    def allowed(self, source: str, destination: str) -> bool:
-        """Does every possible fate of this connection connect? Pods are ``namespace/name``."""
-        return self._cell(source, destination) == ("connected",)
-
-    def outcome(self, source: str, destination: str) -> str:
-        """The outcome of this connection; ``mixed`` when chance decides."""
-        outcomes = self._cell(source, destination)
-        return outcomes[0] if len(outcomes) == 1 else "mixed"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: the pods, and for each source and destination the outcome."""
-        rows = {source: {to: self.outcome(source, to) for to in self.pods} for source in self.pods}
-        six = {"family": self.family} if self.family == 6 else {}
-        return {"pods": list(self.pods), "port": self.port, "protocol": self.protocol, **six, "outcomes": rows}
-
-    def text(self) -> str:
-        """A table: rows send, columns are sent to."""
-        if not self.pods:
-            return "no pod has an IPv6 address" if self.family == 6 else "no pod has an address"
-        width = max(len(pod) for pod in self.pods)
-        heads = [str(number) for number, _ in enumerate(self.pods, 1)]
-        gap = len(heads[-1]) + 1
-        lines = [" " * (width + gap + 1) + "".join(head.rjust(gap) for head in heads)]
-        for head, source in zip(heads, self.pods, strict=True):
-            marks = "".join(SHORT[self.outcome(source, to)].rjust(gap) for to in self.pods)
-            lines.append(f"{head.rjust(gap)} {source.ljust(width)}{marks}")
-        count = Counter(self.outcome(*pair) for pair in self.cells)
-        legend = ", ".join(f"{SHORT[word]} {word}: {count[word]}" for word in SHORT if count[word])
-        over = " over IPv6" if self.family == 6 else ""
-        return "\n".join([*lines, f"port {self.port}/{self.protocol}{over}; {legend}"])
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        drawn = {"text/html": self.picture(self)} if self.picture is not None else {}
-        return {"text/plain": self.text(), **drawn}
-
-    def _cell(self, source: str, destination: str) -> tuple[str, ...]:
-        found = self.cells.get((source, destination))
-        if found is None:
-            unknown = source if source not in self.pods else destination
-            raise Refused(f"{unknown!r} is no pod of this matrix: it has {', '.join(self.pods) or 'none'}")
-        return found
 
 
 def matrix(world: World, port: int = 80, protocol: str = "TCP", family: int = 4) -> Matrix:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from k8slearn import endpoints
 from k8slearn.journal import Table, World
-from k8slearn.reach import Matrix, matrix
+from k8slearn.matrix import Matrix
+from k8slearn.reach import matrix
 from k8slearn.repair.edit import Case, Edit, Pair
 
 MOST_PODS = 60
@@ -44,13 +45,9 @@ class Effects:
             was = self.known[port, protocol] = matrix(self.before.world, port, protocol, self.family)
         now = matrix(after.world, port, protocol, self.family)
         own = _pair(self.before) | _pair(after)
-        changed = [
-            (pair, now.allowed(*pair))
-            for pair in was.cells
-            if pair in now.cells and was.allowed(*pair) != now.allowed(*pair)
-        ]
-        opens = tuple(pair for pair, allowed in changed if allowed and pair not in own)
-        return replace(edit, opens=opens, closes=tuple(p for p, allowed in changed if not allowed and p not in own))
+        changes = now.since(was)
+        opens = tuple(pair for pair in changes.opened if pair not in own)
+        return replace(edit, opens=opens, closes=tuple(pair for pair in changes.closed if pair not in own))
 
 
 def _concerns_pods(before: World, after: World) -> bool:

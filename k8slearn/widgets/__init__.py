@@ -6,6 +6,7 @@ facts.
 
 Reading order: scene -> layout -> picture -> journey (a packet's way over it) -> trace_view -> topology, player;
 and for whatever is a list of lines (rules, tables, calls, queries): story -> story_widget, with `stories` to fill it.
+Who reaches whom: matrix_face (the picture), policy_lines (the YAML beside it), matrix_widget.
 
 Left out: more than 40 nodes (counted).
 """
@@ -15,11 +16,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from k8slearn.matrix import Matrix
     from k8slearn.widgets.exercise_widget import ExerciseCard
+    from k8slearn.widgets.matrix_widget import MatrixWalk
     from k8slearn.widgets.player_widget import Player
     from k8slearn.widgets.topology_widget import Topology
 
-__all__ = ["exercise_card", "player", "topology"]
+__all__ = ["exercise_card", "matrix_walk", "player", "topology"]
 
 
 def topology(cluster: Any) -> Topology:
@@ -34,6 +37,13 @@ def exercise_card(exercise: Any) -> ExerciseCard:
     from k8slearn.widgets.exercise_widget import ExerciseCard
 
     return ExerciseCard(exercise)
+
+
+def matrix_walk(matrix: Matrix, before: Matrix | None = None) -> MatrixWalk:
+    """A matrix whose cells open beside the policies' YAML; with `before`, what has changed since is marked."""
+    from k8slearn.widgets.matrix_widget import MatrixWalk
+
+    return MatrixWalk(matrix, before)
 
 
 def player(

@@ -1,6 +1,6 @@
 """A reachability matrix as a picture: a row for each pod that sends, a column for each that is sent to.
 
-A cell says its outcome by a letter (the table's own, `reach.SHORT`), by the line around it and by colour, and in
+A cell says its outcome by a letter (the table's own, `matrix.SHORT`), by the line around it and by colour, and in
 words for who points at it or listens.
 
 Left out: more pods than a screen has room for; the table and the JSON have no such end.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from k8slearn.reach import SHORT, Matrix
+from k8slearn.matrix import SHORT, Matrix
 from k8slearn.widgets.faces import image
 from k8slearn.widgets.marks import Rect, Sheet, Thing, Words
 from k8slearn.widgets.svg import paint

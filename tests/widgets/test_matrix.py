@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from k8slearn import Cluster
-from k8slearn.reach import Matrix
+from k8slearn.matrix import Matrix
 
 
 def test_a_matrix_is_drawn_in_a_notebook_and_told_in_words_to_who_does_not_see_it() -> None:

@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -353,21 +353,37 @@ class Boxes:
 
         Those of the packet's own family, and `among` those whose name has that."""
         six = ":" in dst
-        before = {n: (self._real(n, six, among), self._ours(n, six, among)) for n in names.split()}
+        before = {n: (self._resting(n, six, among), self._ours(n, six, among)) for n in names.split()}
         found = self.check(name, dst, *args, **kwargs)
         for n, (real, ours) in before.items():
-            want, got = self._real(n, six, among) - real, self._ours(n, six, among) - ours
+            got = self._ours(n, six, among) - ours
+            want = settled(lambda n=n, real=real: self._real(n, six, among) - real, got)  # type: ignore[misc]
             assert got == want, f"{n}: {dict(got)} and not {dict(want)} ({dst} {args} {kwargs})"
         return found
 
     def _real(self, name: str, six: bool, among: str) -> Counter[str]:
         return _wanted(self.real.counters(name), six, among)
 
+    def _resting(self, name: str, six: bool, among: str) -> Counter[str]:
+        """The real counters when the packets before are counted: the kernel counts one after it has handed it over."""
+        found = self._real(name, six, among)
+        while found != (again := self._real(name, six, among)):
+            found = again
+        return found
+
     def _ours(self, name: str, six: bool, among: str) -> Counter[str]:
         return _wanted(self.ours.counters(name), six, among)
 
     def close(self) -> None:
         self.real.close()
+
+
+def settled(read: Callable[[], Counter[str]], hoped: Counter[str]) -> Counter[str]:
+    """What is read, once it is what one hopes for; the kernel counts a packet only after a program has been woken."""
+    until = time.monotonic() + 2
+    while (found := read()) != hoped and time.monotonic() < until:
+        time.sleep(0.01)
+    return found
 
 
 def _wanted(counters: dict[str, int], six: bool, among: str) -> Counter[str]:
