@@ -18,7 +18,7 @@ Left out: rows and columns that are not the same pods.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from html import escape
@@ -52,6 +52,8 @@ class Matrix:
     cells: Mapping[tuple[str, str], tuple[str, ...]] = field(repr=False)
     family: int = 4
     """Of which addresses: IPv4's, or 6 for IPv6's."""
+    whole: bool = True
+    """Does it have every pod, or only some (`only`)?"""
     faces: Faces | None = field(default=None, repr=False, compare=False)
 
     def allowed(self, source: str, destination: str) -> bool:
@@ -64,15 +66,21 @@ class Matrix:
         return outcomes[0] if len(outcomes) == 1 else "mixed"
 
     def only(self, *patterns: str, outcome: str = "") -> Matrix:
-        """The pods whose ``namespace/name`` fits a pattern (``default/*``; plain text fits in part), and, with `outcome`,
-        those of them that have such a cell. Raises `Refused` if there is no such outcome."""
+        """The pods whose ``namespace/name`` fits a pattern (``default/*``; plain text is looked for in it), and, with
+        `outcome`, those of them that have such a cell. Raises `Refused` if there is no such outcome."""
         if outcome and outcome not in SHORT:
             raise Refused(f"no cell says {outcome!r:.40}; they say {', '.join(SHORT)}")
         pods = [pod for pod in self.pods if not patterns or any(fits(pod, pattern) for pattern in patterns)]
         if outcome:
             having = {pod for a in pods for b in pods if self.outcome(a, b) == outcome for pod in (a, b)}
             pods = [pod for pod in pods if pod in having]
-        return replace(self, pods=tuple(pods), cells={(a, b): self.cells[a, b] for a in pods for b in pods})
+        return self.of(pods)
+
+    def of(self, pods: Iterable[str]) -> Matrix:
+        """The matrix of exactly these of its pods, in this order."""
+        kept = tuple(pods)
+        cells = {(a, b): self.cells[a, b] for a in kept for b in kept}
+        return replace(self, pods=kept, cells=cells, whole=self.whole and len(kept) == len(self.pods))
 
     def since(self, before: Matrix) -> Changes:
         """What has become otherwise, of the pods that are in both."""
@@ -83,9 +91,11 @@ class Matrix:
         both = [pod for pod in self.pods if pod in held]
         pairs = ((a, b) for a in both for b in both if before.cells[a, b] != self.cells[a, b])
         found = tuple(Changed(a, b, before.outcome(a, b), self.outcome(a, b)) for a, b in pairs)
+        if not (self.whole and before.whole):
+            return Changes(found, of=len(both) ** 2)
         here = set(self.pods)
-        left = tuple(pod for pod in before.pods if pod not in here)
-        return Changes(found, tuple(pod for pod in self.pods if pod not in held), left, len(both) ** 2)
+        came, gone = (pod for pod in self.pods if pod not in held), (pod for pod in before.pods if pod not in here)
+        return Changes(found, tuple(came), tuple(gone), len(both) ** 2)
 
     def trace(self, source: str, destination: str) -> Any:
         """The trace of a cell, in the cluster as it was when the matrix was made."""

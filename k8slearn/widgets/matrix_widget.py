@@ -32,13 +32,10 @@ class MatrixWalk(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carrie
     _esm = STATIC / "matrix.js"
     _css = STATIC / "k8slearn.css"
     title = traitlets.Unicode("").tag(sync=True)
-    pods = traitlets.List([]).tag(sync=True)
-    rows = traitlets.List([]).tag(sync=True)
+    table = traitlets.Dict({}).tag(sync=True)
     words = traitlets.Dict({}).tag(sync=True)
     outcomes = traitlets.List(list(SHORT)).tag(sync=True)
     compares = traitlets.Bool(False).tag(sync=True)
-    text = traitlets.Unicode("").tag(sync=True)
-    says = traitlets.Unicode("").tag(sync=True)
     pattern = traitlets.Unicode("").tag(sync=True)
     outcome = traitlets.Unicode("").tag(sync=True)
     changed = traitlets.Bool(False).tag(sync=True)
@@ -72,15 +69,16 @@ class MatrixWalk(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carrie
         found = whole.only(*self.pattern.split(), outcome=self.outcome)
         if self.changed:
             having = {pod for pair in self._changed for pod in pair}
-            found = found.only(*(pod for pod in found.pods if pod in having)) if having else found.only("no pod")
-        shown = found.only(*found.pods[:MOST]) if len(found.pods) > MOST else found
+            found = found.of(pod for pod in found.pods if pod in having)
+        self._shown = shown = found.of(found.pods[:MOST])
         more = f"; {len(found.pods) - MOST} more are not drawn: filter them" if len(found.pods) > MOST else ""
         compared = f" {str(self._changes).splitlines()[-1]}." if self._changes is not None else ""
-        with self.hold_trait_notifications():
-            self.rows = [[self._mark(source, to) for to in shown.pods] for source in shown.pods]
-            self.pods = list(shown.pods)
-            self.says = f"{len(found.pods)} of {len(whole.pods)} pods{more}.{compared}"
-            self.text = found.text() + (f"\n\n{self._changes}" if self._changes is not None else "")
+        self.table = {
+            "pods": list(shown.pods),
+            "rows": [[self._mark(source, to) for to in shown.pods] for source in shown.pods],
+            "says": f"{len(found.pods)} of {len(whole.pods)} pods{more}.{compared}",
+            "text": found.text() + (f"\n\n{self._changes}" if self._changes is not None else ""),
+        }
 
     def _mark(self, source: str, to: str) -> list[str]:
         """A cell: its letter with the sign of a change, and both in words."""
@@ -91,9 +89,11 @@ class MatrixWalk(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carrie
 
     def _open(self, chosen: list[str]) -> None:
         try:
+            if len(chosen) not in (0, 2):
+                raise Refused("a cell is chosen as [source, destination]")
             self.result = self._opened(*chosen)
-        except (Refused, TypeError) as error:
-            self.result = {"error": str(error) if isinstance(error, Refused) else "choose a cell: source, destination"}
+        except Refused as error:
+            self.result = {"error": str(error)}
 
     def _opened(self, source: str = "", to: str = "") -> dict[str, Any]:
         """The chosen cell: the trace in sentences and steps, and the policies with what their lines did."""
@@ -107,9 +107,8 @@ class MatrixWalk(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carrie
         return {"explains": self.trace.explain().splitlines(), "steps": steps, "policies": policies}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        shown = self._matrix.only(*self.pods) if self.pods else self._matrix
-        still = image(matrix_svg(shown), self.title)
-        return with_still(super()._repr_mimebundle_(**kwargs), self.text, still)
+        still = image(matrix_svg(self._shown), self.title)
+        return with_still(super()._repr_mimebundle_(**kwargs), self.table["text"], still)
 
     def __repr__(self) -> str:
         return f"<{self.title}: {len(self._matrix.pods)} pods>"

@@ -62,6 +62,15 @@ def states() -> dict[str, tuple[str, dict[str, Any]]]:
     sent.ask("default/client", "default/far", prediction="timeout")
     shown = topology(cluster)
     shown.focus = "node:node-1"
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "deny"}}
+    guarded = Cluster(nodes=1, network="calico")
+    guarded.apply(Path(__file__).with_name("pods.yaml"))
+    before_it = guarded.reachability()
+    guarded.apply({**policy, "spec": {"podSelector": {"matchLabels": {"app": "web"}}}})
+    matrix, compared = guarded.reachability().walk(), guarded.reachability().walk(before_it)
+    compared.pattern = "default/*"
+    compared.choose("default/client", "default/web")
+    story = cluster.trace("default/client", "default/far").tables().walk()
     lost = player(cluster)
     cluster.node("node-2").run("ip link set cni0 down")
     lost.ask("default/client", "default/far")
@@ -70,6 +79,10 @@ def states() -> dict[str, tuple[str, dict[str, Any]]]:
         "player-sent": ("player.js", _state(sent)),
         "player-lost": ("player.js", {**_state(lost), "position": len(lost.result["steps"]) - 1}),
         "topology": ("topology.js", _state(shown)),
+        "matrix": ("matrix.js", _state(matrix)),
+        "matrix-compared": ("matrix.js", _state(compared)),
+        "story": ("story.js", _state(story)),
+        "story-end": ("story.js", {**_state(story), "position": story.stops[-1]}),
         "card": ("exercise.js", _state(exercise_card(open_exercise("01-predict", learner="alice", autosave=False)))),
     }
 
@@ -96,7 +109,13 @@ def mounted(browser: Any, module: str, state: dict[str, Any], theme: str, motion
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["player-fresh", "player-sent", "player-lost", "topology", "card"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("player-fresh", "player-sent", "player-lost", "topology", "card"),
+        *("matrix", "matrix-compared", "story", "story-end"),
+    ],
+)
 def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name: str, theme: str) -> None:
     module, state = states[name]
     page = mounted(browser, module, state, theme)
@@ -107,7 +126,10 @@ def test_axe_finds_nothing(browser: Any, axe: str, states: Any, look: Any, name:
     page.add_script_tag(content=axe)
     found = page.evaluate("axe.run('#root')")
     page.close()
-    wrong = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
+    wrong = [
+        (v["id"], v["impact"], [(n["html"][:200], n["failureSummary"]) for n in v["nodes"]])
+        for v in found["violations"]
+    ]
     assert wrong == []
     assert "color-contrast" in {passed["id"] for passed in found["passes"]}
 

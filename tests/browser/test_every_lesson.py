@@ -71,11 +71,23 @@ def pressed(widget: Any) -> None:
         widget.get_by_label("connected", exact=True).click()
         send.click()
         return
+    if cells(widget).count():
+        cells(widget).nth(1).click()
+        return
     widget.get_by_role("button", name="Next", exact=True).click()
 
 
 def stepped(page: Any, widget: Any) -> None:
-    """The keyboard: an arrow, wherever the focus is in the widget."""
+    """The keyboard: an arrow, wherever the focus is in the widget; in a grid Enter opens the cell that it came to."""
+    if cells(widget).count():
+        widget.locator("[role=gridcell][tabindex='0']").focus()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        return
     slider = widget.get_by_role("slider").last
     slider.focus()
     page.keyboard.press("ArrowRight")
+
+
+def cells(widget: Any) -> Any:
+    return widget.get_by_role("gridcell")

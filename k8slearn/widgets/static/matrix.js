@@ -25,7 +25,7 @@ function render({ model, el }) {
   const says = node("p", { class: "ks-says" });
   const legend = Object.entries(model.get("words")).map(([letter, word]) => `${letter} ${word}`).join(", ");
   const signs = model.get("compares") ? "; + opened since, - closed since, ≠ otherwise since" : "";
-  const how = node("p", { class: "ks-hint", id: `${id}-how` }, `Rows send, columns are sent to. ${legend}${signs}. Arrow keys move, Enter opens a cell.`);
+  const how = node("p", { class: "ks-hint", id: `${id}-how` }, `Rows send, columns are sent to. Letters: ${legend}${signs}. Arrow keys move, Enter opens a cell.`);
   const why = node("section", { class: "ks-step", "aria-label": "The chosen cell" });
   const policies = node("section", { class: "ks-policies", "aria-label": "The policies" });
   const twin = node("pre", { tabindex: "0", "aria-label": "The table in words" });
@@ -38,38 +38,38 @@ function render({ model, el }) {
   let here = [0, 0];
   const cell = (row, column) => grid.querySelector(`td[data-at="${row} ${column}"]`);
   const move = (row, column, focus = true) => {
-    const most = model.get("pods").length - 1;
+    const most = model.get("table").pods.length - 1;
     cell(...here)?.setAttribute("tabindex", "-1");
     here = [Math.max(0, Math.min(most, row)), Math.max(0, Math.min(most, column))];
     cell(...here)?.setAttribute("tabindex", "0");
     if (focus) cell(...here)?.focus();
   };
   const open = ([row, column]) => {
-    const pods = model.get("pods");
+    const pods = model.get("table").pods;
     if (pods[row] === undefined) return;
     live.textContent = `Asking for ${pods[row]} to ${pods[column]}`;
     set("chosen", [pods[row], pods[column]]);
   };
   const mark = () => {
-    const [from, to] = model.get("chosen"), pods = model.get("pods");
+    const [from, to] = model.get("chosen"), pods = model.get("table").pods;
     for (const td of grid.querySelectorAll("td")) {
       const [row, column] = td.dataset.at.split(" ").map(Number);
       td.setAttribute("aria-selected", String(pods[row] === from && pods[column] === to));
     }
   };
   const draw = () => {
-    const pods = model.get("pods"), rows = model.get("rows");
+    const pods = model.get("table").pods, rows = model.get("table").rows;
     const head = node("tr", { role: "row" }, node("th", { role: "columnheader", scope: "col" }, "from \\ to"),
       ...pods.map((pod, i) => node("th", { role: "columnheader", scope: "col", title: pod, "aria-label": `${i + 1} ${pod}` }, String(i + 1))));
     const body = rows.map((row, r) => node("tr", { role: "row" },
       node("th", { role: "rowheader", scope: "row" }, `${r + 1}  ${pods[r]}`),
       ...row.map(([letter, words], c) => node("td", {
-        role: "gridcell", tabindex: "-1", "data-at": `${r} ${c}`, title: words, "aria-label": words,
+        role: "gridcell", tabindex: "-1", "data-at": `${r} ${c}`, title: words, "aria-label": `${letter} ${words}`,
         class: letter.startsWith(".") ? "ks-yes" : "ks-no" }, letter))));
     grid.replaceChildren(node("thead", {}, head), node("tbody", {}, ...body));
     grid.hidden = !pods.length;
-    says.textContent = model.get("says");
-    twin.textContent = model.get("text");
+    says.textContent = model.get("table").says;
+    twin.textContent = model.get("table").text;
     move(0, 0, false);
     mark();
   };
@@ -102,7 +102,7 @@ function render({ model, el }) {
     open(here);
   });
   grid.addEventListener("keydown", (event) => {
-    const [row, column] = here, most = model.get("pods").length - 1;
+    const [row, column] = here, most = model.get("table").pods.length - 1;
     const goal = { ArrowRight: [row, column + 1], ArrowLeft: [row, column - 1], ArrowDown: [row + 1, column], ArrowUp: [row - 1, column],
       Home: event.ctrlKey ? [0, 0] : [row, 0], End: event.ctrlKey ? [most, most] : [row, most] }[event.key];
     if (goal) move(...goal);
@@ -112,13 +112,12 @@ function render({ model, el }) {
   });
   const keep = (event) => event.stopPropagation();
   el.addEventListener("keydown", keep);
-  const redraw = () => draw();
-  model.on("change:rows change:pods change:says change:text", redraw);
+  model.on("change:table", draw);
   model.on("change:result", told);
   draw();
   told();
   return () => {
-    model.off("change:rows change:pods change:says change:text", redraw);
+    model.off("change:table", draw);
     model.off("change:result", told);
     el.removeEventListener("keydown", keep);
   };

@@ -53,7 +53,9 @@ function render({ model, el }) {
     g.dataset.pick = String(i);
     g.setAttribute("role", "button");
     const title = g.querySelector("title");
-    g.setAttribute("aria-label", title?.textContent ?? `line ${i + 1}`);
+    for (const words of g.querySelectorAll("text")) words.after(" "); // or who hears them hears one word
+    const shown = [...g.querySelectorAll("text")].map((words) => words.textContent).filter(Boolean).join(" ");
+    g.setAttribute("aria-label", shown.includes("…") ? `${shown}. In full: ${title?.textContent}` : shown);
     title?.remove();
     g.addEventListener("click", () => choose(i));
   });
