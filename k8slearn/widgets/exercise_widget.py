@@ -1,7 +1,9 @@
 """An exercise as a card: the task, its questions, a check and a hint at a button, and whether it is done.
 
 It is a face of an exercise that is open already and decides nothing: each button calls what a cell could call. What
-is handed in is the output of a cell with ``exercise.check()``; the card says so.
+is handed in is the output of a cell with ``exercise.check()``; the card says so. Once an answer has been checked its
+own explanation stands beside it, why somebody would think so and what is so; the other answers explain themselves when
+the exercise is done, so that they give nothing away.
 
 Left out: questions that take evidence (the trace player hands that in).
 """
@@ -33,6 +35,8 @@ class ExerciseCard(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carr
     def __init__(self, exercise: Any) -> None:
         super().__init__(title=exercise.title, task=exercise.task.strip())
         self._exercise = exercise
+        self._checked: dict[str, Any] = {}
+        """Question -> the answer that was there at the last check."""
         self.observe(lambda change: self._wished(change["new"]), "wish")
         self.refresh()
 
@@ -47,9 +51,18 @@ class ExerciseCard(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carr
                 "kind": question.kind,
                 "choices": [choice.value for choice in question.choices],
                 "given": given[question.id].value if question.id in given else None,
+                **self._explained(question, given.get(question.id)),
             }
             for question in self._exercise.questions
         ]
+
+    def _explained(self, question: Any, given: Any) -> dict[str, Any]:
+        """What explains the answer that was given, and the others."""
+        checked = given is not None and self._checked.get(question.id) == given.value
+        told = [(choice.value, choice.explains) for choice in question.choices]
+        own = next((explains for value, explains in told if checked and value == given.value), "")
+        others = [[value, explains] for value, explains in told if checked and self.done and value != given.value]
+        return {"explains": own, "others": others}
 
     def _wished(self, wish: Mapping[str, Any]) -> None:
         does = {"check": self._check, "hint": lambda wish: str(self._exercise.hint()), "answer": self._answer}
@@ -60,6 +73,7 @@ class ExerciseCard(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carr
         self.refresh()
 
     def _check(self, wish: Mapping[str, Any]) -> str:
+        self._checked = {question: answer.value for question, answer in self._exercise.answers.items()}
         return repr(self._exercise.check())
 
     def _answer(self, wish: Mapping[str, Any]) -> str:

@@ -83,8 +83,23 @@ def states() -> dict[str, tuple[str, dict[str, Any]]]:
         "matrix-compared": ("matrix.js", _state(compared)),
         "story": ("story.js", _state(story)),
         "story-end": ("story.js", {**_state(story), "position": story.stops[-1]}),
+        "card-done": ("exercise.js", _state(_done())),
         "card": ("exercise.js", _state(exercise_card(open_exercise("01-predict", learner="alice", autosave=False)))),
     }
+
+
+def _done() -> Any:
+    """The card of an exercise that is done: every answer explains itself."""
+    from k8slearn import open_exercise
+    from k8slearn.grading import shelf
+    from k8slearn.grading.checks import run_file
+    from k8slearn.widgets import exercise_card
+
+    exercise = open_exercise("01-predict", learner="alice", autosave=False)
+    run_file(shelf.find("01-predict") / "reference.py")["solve"](exercise)
+    card = exercise_card(exercise)
+    card.wish = {"number": 1, "does": "check"}
+    return card
 
 
 def _state(widget: Any) -> dict[str, Any]:
@@ -112,7 +127,7 @@ def mounted(browser: Any, module: str, state: dict[str, Any], theme: str, motion
 @pytest.mark.parametrize(
     "name",
     [
-        *("player-fresh", "player-sent", "player-lost", "topology", "card"),
+        *("player-fresh", "player-sent", "player-lost", "topology", "card", "card-done"),
         *("matrix", "matrix-compared", "story", "story-end"),
     ],
 )

@@ -146,6 +146,27 @@ def test_the_card_turns_from_not_done_to_done(predict: Any) -> None:
     assert repr(card).endswith("done>")
 
 
+def test_an_answer_explains_itself_once_it_is_checked_and_the_others_when_all_is_done(predict: Any) -> None:
+    card = exercise_card(predict)
+    explains = {c.value: c.explains for q in predict.questions if q.id == "closed" for c in q.choices}
+
+    def closed() -> dict[str, Any]:
+        return next(q for q in card.questions if q["id"] == "closed")
+
+    card.wish = {"number": 1, "does": "answer", "question": "closed", "value": "timeout"}
+    assert (closed()["explains"], closed()["others"]) == ("", [])
+    card.wish = {"number": 2, "does": "check"}
+    assert (closed()["explains"], closed()["others"]) == (explains["timeout"], [])
+    card.wish = {"number": 3, "does": "answer", "question": "closed", "value": "refused"}
+    assert closed()["explains"] == ""
+    right = {"there": "unreachable", "back": "timeout", "address": f"10.244.{predict.variant['place.whole_slice']}.2"}
+    for number, (question, value) in enumerate(right.items()):
+        card.wish = {"number": 4 + number, "does": "answer", "question": question, "value": value}
+    card.wish = {"number": 9, "does": "check"}
+    others = [[value, why] for value, why in explains.items() if value != "refused"]
+    assert (closed()["explains"], closed()["others"]) == (explains["refused"], others)
+
+
 def test_the_card_refuses_what_is_no_answer_in_a_sentence(predict: Any) -> None:
     card = exercise_card(predict)
     card.wish = {"number": 1, "does": "answer", "question": "closed", "value": "perhaps"}

@@ -38,6 +38,11 @@ function render({ model, el }) {
     const form = node("form", {}, node("fieldset", {}, node("legend", {}, question.asks),
       node("div", { class: "ks-row", style: "align-items:center" }, ...fields, give),
       node("p", { class: "ks-help" }, question.given === null ? "Not answered yet." : `Your answer: ${question.given}`)));
+    if (question.explains) form.firstChild.append(node("p", { class: "ks-because" }, question.explains));
+    if (question.others?.length) {
+      const told = question.others.flatMap(([value, why]) => [node("dt", {}, String(value)), node("dd", {}, why)]);
+      form.firstChild.append(node("details", {}, node("summary", {}, "Why not the others?"), node("dl", {}, ...told)));
+    }
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const radio = form.querySelector("input[type=radio]:checked");
