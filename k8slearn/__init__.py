@@ -2,8 +2,8 @@
 
 Reading order: journal -> trace -> linux/path -> the room you wonder about -> components/kube_proxy -> explain.
 
-Left out (so far): the wiring cilium, clusters of IPv6 alone, DNS, enforcing NetworkPolicies, other
-modes of kube-proxy. Each says so when it is asked for. Nothing here measures time: it shows what happens, not how fast.
+Left out: clusters of IPv6 alone, and load. What is left out says so when it is asked for; each room's docstring has its
+own list. Nothing here measures time: it shows what happens, not how fast.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Cluster", "open_exercise"]
+__all__ = ["Cluster", "open_exercise", "progress"]
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
     from k8slearn.grading.exercise import open_exercise
+    from k8slearn.grading.progress import progress
 
-_WHERE = {"Cluster": "k8slearn.cluster", "open_exercise": "k8slearn.grading.exercise"}
+_WHERE = {
+    "Cluster": "k8slearn.cluster",
+    "open_exercise": "k8slearn.grading.exercise",
+    "progress": "k8slearn.grading.progress",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -46,10 +46,11 @@ def open_exercise(
     Raises `Refused` if there is no such exercise.
     """
     name = learner_name(learner if learner is not None else os.environ.get("K8SLEARN_LEARNER", "learner"))
-    return Exercise(load(id), name, _folder(autosave), accepted(token, id, name))
+    return Exercise(load(id), name, saving_folder(autosave), accepted(token, id, name))
 
 
-def _folder(autosave: str | Path | bool | None) -> Path | None:
+def saving_folder(autosave: str | Path | bool | None) -> Path | None:
+    """Where every entry is kept at once; None: nowhere."""
     wish = os.environ.get("K8SLEARN_AUTOSAVE", "") if autosave is None else autosave
     if wish in (False, "", "0"):
         return None

@@ -21,7 +21,7 @@ from typing import Any
 
 from k8slearn.errors import Refused
 from k8slearn.grading.definition import load
-from k8slearn.grading.exercise import Exercise
+from k8slearn.grading.exercise import Exercise, saving_folder
 from k8slearn.grading.inert import as_filename
 from k8slearn.grading.judge import judge
 from k8slearn.grading.saved import goes_on
@@ -113,43 +113,80 @@ class Progress:
         return self.text()
 
     def _repr_html_(self) -> str:
-        rows = "".join(_row(stand) for stand in self.stands)
-        head = "".join(
-            f'<th scope="col">{title}</th>' for title in ("exercise", "title", "state", "points", "first time")
-        )
-        link = f"data:application/zip;base64,{b64encode(self.packed()).decode()}"
         return (
             f"<p><strong>{escape(self.summary())}</strong></p>"
-            f'<p><a href="{link}" download="{ZIP}">Download your progress</a> to carry it to another machine: put the '
-            f"file beside the course there and run <code>k8slearn progress --unpack {ZIP}</code>.</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f'<p><a href="{self.link()}" download="{ZIP}">Download your progress</a> to carry it to another machine: '
+            f"put the file beside the course there and run <code>k8slearn progress --unpack {ZIP}</code>.</p>"
+            f"{self.table()}"
         )
 
+    def link(self) -> str:
+        """An address that holds all of the saved work: what a browser downloads, without any server."""
+        return f"data:application/zip;base64,{b64encode(self.packed()).decode()}"
 
-def progress(directory: str | Path = ".", learner: str = "learner") -> Progress:
-    """How far `learner` has come with the course in this directory (the one that ``k8slearn lab`` was given)."""
-    folder = Path(directory) / FOLDER
-    name = learner_name(learner)
+    def table(self) -> str:
+        """Every exercise as an HTML table."""
+        rows = "".join(_row(stand) for stand in self.stands)
+        head = "".join(f'<th scope="col">{title}</th>' for title in COLUMNS)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def again(self) -> Progress:
+        """The same learner's progress as it is now."""
+        return _of(self.folder, self.learner)
+
+    def read_in(self, packed: bytes) -> list[str]:
+        """Take over what was packed elsewhere; a sentence for each file."""
+        return _unpacked(packed, "this file", self.folder)
+
+    def card(self) -> Any:
+        """The same as a widget that also reads in what was downloaded elsewhere."""
+        from k8slearn.widgets import progress_card
+
+        return progress_card(self)
+
+
+def progress(directory: str | Path | None = None, learner: str = "learner") -> Progress:
+    """How far `learner` has come with the course in this directory (the one that ``k8slearn lab`` was given); None is
+    the folder where the lab saves, else this one."""
+    return _of(_saves(directory), learner_name(learner))
+
+
+def _of(folder: Path, name: str) -> Progress:
     return Progress(name, folder, tuple(_stand(exercise, name, folder) for exercise in ids()))
 
 
-def unpack(archive: str | Path, directory: str | Path = ".") -> list[str]:
+def _saves(directory: str | Path | None) -> Path:
+    """The folder in which exercises are saved."""
+    return Path(directory) / FOLDER if directory is not None else saving_folder(None) or Path(FOLDER)
+
+
+def unpack(archive: str | Path, directory: str | Path | None = None) -> list[str]:
     """Put packed progress into a directory; returns a sentence for each file.
 
     Work that is there already and differs is kept as ``NAME~``. Raises `Refused` for what is no such zip.
     """
-    folder = Path(directory) / FOLDER
     try:
-        with zipfile.ZipFile(archive) as opened:
+        packed = Path(archive).read_bytes()
+    except OSError as wrong:
+        raise Refused(f"{archive} cannot be read: {wrong.strerror or wrong}") from None
+    return _unpacked(packed, str(archive), _saves(directory))
+
+
+def _unpacked(packed: bytes, name: str, folder: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as opened:
             members = opened.infolist()
             strange = next((m.filename for m in members if not _SAVED.fullmatch(m.filename)), None)
             if strange is not None or sum(member.file_size for member in members) > MOST_BYTES:
-                raise Refused(f"{archive} is no progress of k8slearn: {strange or 'it is too large'}")
+                raise Refused(f"{name} is no progress of k8slearn: {strange or 'it is too large'}")
             found = {member.filename: opened.read(member) for member in members}
     except (OSError, zipfile.BadZipFile) as wrong:
-        raise Refused(f"{archive} cannot be read: {getattr(wrong, 'strerror', None) or wrong}") from None
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_put(folder / name, content) for name, content in found.items()]
+        raise Refused(f"{name} cannot be read: {wrong}") from None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_put(folder / member, content) for member, content in found.items()]
+    except OSError as wrong:
+        raise Refused(f"nothing can be saved in {folder}: {wrong.strerror or wrong}") from None
 
 
 def _put(path: Path, content: bytes) -> str:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from k8slearn.widgets.exercise_widget import ExerciseCard
     from k8slearn.widgets.matrix_widget import MatrixWalk
     from k8slearn.widgets.player_widget import Player
+    from k8slearn.widgets.progress_widget import ProgressCard
     from k8slearn.widgets.topology_widget import Topology
 
-__all__ = ["exercise_card", "matrix_walk", "player", "topology"]
+__all__ = ["exercise_card", "matrix_walk", "player", "progress_card", "topology"]
 
 
 def topology(cluster: Any) -> Topology:
@@ -63,3 +64,10 @@ def player(
     from k8slearn.widgets.player_widget import Player
 
     return Player(cluster, source, destination, port, protocol, exercise, question)
+
+
+def progress_card(progress: Any) -> ProgressCard:
+    """How far a learner has come, to be downloaded here and read in there."""
+    from k8slearn.widgets.progress_widget import ProgressCard
+
+    return ProgressCard(progress)

@@ -87,3 +87,23 @@ def test_a_streak_is_broken_by_what_was_answered_twice_and_not_by_what_was_left_
     right, left_out, twice = stand("done", True), stand("not begun", False), stand("done", False)
     assert Progress("a", Path(), (right, left_out, right, twice, right)).streak == 2
     json.dumps(Progress("a", Path(), (right,)).to_dict())
+
+
+def test_the_lab_saves_where_progress_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K8SLEARN_AUTOSAVE", str(tmp_path / ".k8slearn"))
+    solve = next(iter(solutions(load(EXERCISE).folder / "reference.py").values()))
+    solve(open_exercise(EXERCISE, "alice"))
+    assert progress(learner="alice").done == 1
+
+
+def test_a_card_reads_in_what_was_downloaded_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("anywidget", reason="anywidget is not installed")
+    solved(tmp_path / "there")
+    card = progress(tmp_path / "here", "alice").card()
+    assert "0 of" in card.summary
+    card.file = {"name": "p.zip", "data": progress(tmp_path / "there", "alice").link().split(",")[1]}
+    assert card.said == f"{EXERCISE}-alice.jsonl: taken over"
+    assert "alice: 1 of" in card.summary
+    card.file = {"name": "x.zip", "data": "aGVsbG8="}
+    assert card.said == "✕ this file cannot be read: File is not a zip file"
+    assert card.link == progress(tmp_path / "here", "alice").link()
