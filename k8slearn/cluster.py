@@ -75,8 +75,9 @@ class Cluster:
     NotReady. The three CIDRs are the node, pod and cluster networks; with each as ``"v4,v6"`` the
     cluster is dual-stack (`k8slearn.ranges`). `topology` says what is under the nodes where that
     is more than one switch and one router (`k8slearn.topology`). With `dns` True CoreDNS is installed
-    as kubeadm does it; without it names are unresolved until somebody applies its manifest. Raises
-    `Refused` with one sentence when the arguments make no cluster.
+    as kubeadm does it, with ``"node-local-dns"`` NodeLocal DNSCache before it, a cache on each node; without it names
+    are unresolved until somebody applies its manifest. Raises `Refused` with one sentence when the arguments make no
+    cluster.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from k8slearn import api, manifests, settings
-from k8slearn.components import Settings
+from k8slearn.components import NODE_LOCAL_DNS, Settings
 from k8slearn.errors import Refused
 from k8slearn.journal import Input, World
 from k8slearn.linux.listen import place
@@ -184,7 +184,7 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
         kubernetes=own.kubernetes if name in (own.wiring, *MODES) else settings.WIRINGS.get(name),
         seed=own.seed,
         topology=own.topology,
-        dns=own.dns,
+        dns=_dns(own, name, odd),
     )
     for entry in cluster.engine.inputs():
         if _installs(entry):
@@ -197,6 +197,14 @@ def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list
     if name in MODES:
         _switch(other, name)
     return other, odd
+
+
+def _dns(own: Settings, name: str, odd: list[str]) -> str:
+    """The same name servers, but for a cache on each node where nobody would ask it."""
+    if (own.dns, name) != (NODE_LOCAL_DNS, settings.REPLACES_KUBE_PROXY):
+        return own.dns
+    odd.append(f"{name}: CoreDNS alone, without the cache on each node: nobody would ask it there")
+    return "coredns"
 
 
 def _switch(cluster: Cluster, mode: str) -> None:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from k8slearn import api, manifests
-from k8slearn.components import Settings, ranges
+from k8slearn.components import NODE_LOCAL_DNS, Settings, ranges
 from k8slearn.components.kube_proxy.config import config_map
 from k8slearn.components.kubelet import flags
 from k8slearn.components.kubelet.dns import cluster_dns
@@ -52,6 +52,17 @@ def dns(world: World, settings: Settings) -> Commands:
     if settings.dns:
         for obj in api.load(manifests.dns(cluster_dns(settings))):
             yield from api.apply(world, obj)
+
+
+def node_local_dns(world: World, settings: Settings) -> Commands:
+    """NodeLocal DNSCache, where it is wanted: its manifest, and under ipvs another name server for the kubelets."""
+    if settings.dns != NODE_LOCAL_DNS:
+        return
+    ipvs = settings.proxy == "ipvs"
+    for name, _ in settings.nodes if ipvs else ():
+        yield Put((f"node:{name}", "file", flags.EXTRA_FLAGS), flags.extra(manifests.NODE_LOCAL))
+    for obj in api.load(manifests.node_local_dns(cluster_dns(settings), ipvs)):
+        yield from api.apply(world, obj)
 
 
 def _kubernetes(world: World, settings: Settings) -> Commands:

@@ -1,14 +1,16 @@
 """A lookup in sentences: which names were really asked for, who answered each, and what it came to.
 
-Left out: what a cache spared somebody: a query that is answered from one looks like any other.
+Left out: nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from k8slearn.components.coredns.plugins import CACHED
 from k8slearn.linux.resolver import AGAIN, NO_ADDRESS, NOT_KNOWN, Lookup, Sent, said
+from k8slearn.trace import Attempt
 
 WHY = {
     NOT_KNOWN: "every server that was asked says that there is no such name (NXDOMAIN)",
@@ -59,14 +61,22 @@ def _over(sent: Sent) -> str:
 
 
 def asides(sent: Sent) -> list[str]:
-    """What the server that was asked had to ask others."""
-    out = []
-    for aside in sent.attempt.asides:
+    """What the server that was asked had to ask others, and they others still; or that its cache had the answer."""
+    return [f"for {sent.name} {line}" for line in _asides(sent.attempt)]
+
+
+def _asides(attempt: Attempt) -> Iterator[str]:
+    who = attempt.ending.answered_by or "the server"
+    reasons = (step.because for leg in attempt.legs for step in leg.steps)
+    for why in reasons:
+        if why is not None and why.key[1] == CACHED:
+            yield f"{who} asked nobody: its cache has {why.text}"
+    for aside in attempt.asides:
         first = next((leg.steps[0].before for leg in aside.legs if leg.steps), None)
         if first is not None:
-            who = sent.attempt.ending.answered_by or "the server"
-            out.append(f"for {sent.name} {who} itself asked {first.dst}:{first.dport}: {_came(aside.ending.outcome)}")
-    return out
+            over = " over TCP" if first.proto == "tcp" else ""
+            yield f"{who} itself asked {first.dst}:{first.dport}{over}: {_came(aside.ending.outcome)}"
+            yield from _asides(aside)
 
 
 def _came(outcome: str) -> str:

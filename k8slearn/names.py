@@ -29,7 +29,8 @@ from k8slearn.linux.rows import Socket
 from k8slearn.trace import Frame
 
 HOSTS = "/etc/hosts"
-COREDNS = "coredns"
+SERVERS = ("coredns", "node-cache")
+"""The programs that may ask the name server outside."""
 SITES = {
     "example.com.": "203.0.113.80",
     "www.example.com.": "203.0.113.80",
@@ -162,7 +163,7 @@ def lookup(
 
 def prepare(world: World, how: resolver.Config) -> Commands:
     """Before anybody asks: the name server outside is there, if it could be asked."""
-    serving = any(cri.runs(world, node, COREDNS) for node in world.scopes("container"))
+    serving = any(cri.runs(world, node, name) for node in world.scopes("container") for name in SERVERS)
     if NAME_SERVER in how.nameservers or serving:
         yield from ensure_outside(world)
 

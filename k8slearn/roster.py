@@ -19,6 +19,7 @@ from k8slearn.components.cilium import Cilium, CiliumOperator
 from k8slearn.components.cloud_balancer import CloudBalancer
 from k8slearn.components.cloud_routes import CloudRoutes
 from k8slearn.components.coredns import CoreDns
+from k8slearn.components.coredns.node_cache import NodeCache
 from k8slearn.components.endpointslice import EndpointSlices
 from k8slearn.components.endpointslice.mirroring import EndpointSliceMirroring
 from k8slearn.components.envoy_gateway import EnvoyGateway
@@ -75,7 +76,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     nodes: tuple[Make, ...] = (*ranges, *_wiring(settings.network), NodeLifecycle)
     slices: tuple[Make, ...] = (EndpointSlices, EndpointSliceMirroring)
     agents: tuple[Make, ...] = (Kubelet, *DAEMONS, FirstProbes, RuntimeStatus, *slices, *LOAD_BALANCERS, *PROXIES)
-    agents = (*agents, *PROXY[settings.proxy], CoreDns)
+    agents = (*agents, *PROXY[settings.proxy], CoreDns, NodeCache)
     everyone: tuple[Make, ...] = (*nodes, *controllers, Scheduler, *agents)
     return tuple(component() for component in everyone)
 
@@ -92,3 +93,4 @@ def start(world: World, settings: Settings) -> Iterator[tuple[str, Commands]]:
     yield "kubeadm", installer.objects(world, settings)
     yield "administrator", installer.plugin(world, settings)
     yield "kubeadm", installer.dns(world, settings)
+    yield "administrator", installer.node_local_dns(world, settings)

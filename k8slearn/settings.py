@@ -18,7 +18,7 @@ from k8slearn import ranges
 from k8slearn import topology as drawn
 from k8slearn.cni import runtime, skel
 from k8slearn.cni.spec import CniError
-from k8slearn.components import Settings, Subnet
+from k8slearn.components import NODE_LOCAL_DNS, Settings, Subnet
 from k8slearn.errors import Refused
 from k8slearn.ranges import FIRST_NODE
 
@@ -91,9 +91,18 @@ def settings(
 
 
 def _dns(dns: Any, network: str | None) -> str:
-    if dns not in (None, False, True, "", "coredns"):
-        raise Refused(f"dns is True (CoreDNS, as kubeadm installs it) or None (no DNS server), not {dns!r:.80}")
-    return "coredns" if dns else ""
+    if dns not in (None, False, True, "", "coredns", NODE_LOCAL_DNS):
+        raise Refused(
+            f"dns is True (CoreDNS, as kubeadm installs it), {NODE_LOCAL_DNS!r} (CoreDNS, and a cache on each node) or "
+            f"None (no DNS server), not {dns!r:.80}"
+        )
+    if dns == NODE_LOCAL_DNS and network == REPLACES_KUBE_PROXY:
+        raise Refused(
+            f"network={network!r} has no dns={dns!r}: its programs translate the address of kube-dns before the node "
+            "sees it, so nobody would ask the cache (a CiliumLocalRedirectPolicy, which would lead there, is not built "
+            "here); dns=True is CoreDNS alone"
+        )
+    return str(dns) if dns == NODE_LOCAL_DNS else "coredns" if dns else ""
 
 
 def _network(network: Any) -> str | None:

@@ -20,6 +20,8 @@ from k8slearn.journal import Commands, Key, World
 
 CLOUD_ROUTES = 400
 """What Azure's route tables take (AWS's: 50, unless one asks for more)."""
+NODE_LOCAL_DNS = "node-local-dns"
+"""`Settings.dns`: CoreDNS, and NodeLocal DNSCache before it."""
 SILENT = "silent"
 """A row ``("cluster", "silent", "node-1") -> second``: since then the API server has heard nothing of this node."""
 DAEMON, STOPPED, FAILED = "daemon", "stopped", "failed"
@@ -131,7 +133,8 @@ class Settings:
     seed: int
     topology: Topology = field(default=Topology(), repr=False)
     dns: str = ""
-    """The DNS server that is installed with the cluster: ``coredns``, or none."""
+    """The DNS server that is installed with the cluster: ``coredns``, with a cache on each node ``node-local-dns``, or
+    none."""
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:

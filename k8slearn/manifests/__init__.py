@@ -37,6 +37,7 @@ ADDONS: dict[str, tuple[str, ...]] = {
     "metallb": ("metallb.yaml",),
     "cloud": ("cloud.yaml",),
     "coredns": ("coredns.yaml",),
+    "node-local-dns": ("node-local-dns.yaml",),
     "ingress-nginx": ("ingress-nginx.yaml",),
     "gateway-api": ("gateway-api.yaml",),
     "envoy-gateway": ("gateway-api.yaml", "envoy-gateway.yaml"),
@@ -73,6 +74,22 @@ DNS = "10.96.0.10"
 def dns(address: str) -> str:
     """The manifest of CoreDNS, as YAML, for a cluster whose DNS server has this address."""
     return addon("coredns").replace(f"clusterIP: {DNS}\n", f"clusterIP: {address}\n")
+
+
+NODE_LOCAL = "169.254.20.10"
+"""The address at which NodeLocal DNSCache listens on every node."""
+
+
+def node_local_dns(address: str, ipvs: bool = False) -> str:
+    """The manifest of NodeLocal DNSCache, edited as the documentation says, for a kube-dns with this address."""
+    edits = [("LOCAL__DNS", NODE_LOCAL), ("DNS__DOMAIN", "cluster.local")]
+    edits += [("CLUSTER__DNS", address)] if ipvs else [("DNS__SERVER", address)]
+    found = addon("node-local-dns")
+    if ipvs:
+        found = found.replace(",__PILLAR__DNS__SERVER__", "")
+    for name, value in edits:
+        found = found.replace(f"__PILLAR__{name}__", value)
+    return found
 
 
 @lru_cache(maxsize=64)

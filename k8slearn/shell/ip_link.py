@@ -114,7 +114,8 @@ def link_fields(process: Process, options: Options, link: Link, mode: bool) -> F
     row |= {"master": link.master} if link.master else {}
     row |= {"operstate": operstate(process.world, process.netns, link)}
     row |= {"linkmode": "DEFAULT"} if mode else {}
-    row |= {"group": link.group, "txqlen": driver.txqlen if link.txqlen is None else link.txqlen}
+    queue = driver.txqlen if link.txqlen is None else link.txqlen
+    row |= {"group": link.group, **({"txqlen": queue} if queue else {})}
     if options.family == "":
         row |= {"link_type": driver.link_type} | hardware_fields(link)
         elsewhere = related_netns(link)
@@ -225,9 +226,10 @@ def head_text(row: Fields) -> str:
     mode = f"mode {row['linkmode']} " if "linkmode" in row else ""
     qdisc = f"qdisc {row['qdisc']} " if "qdisc" in row else ""
     group = f"group {row['group']} " if "group" in row else ""
+    queue = f"qlen {row['txqlen']}" if "txqlen" in row else ""
     return (
         f"{row['ifindex']}: {full_name(row)}: <{','.join(row['flags'])}> mtu {row['mtu']} {qdisc}"
-        f"{master}state {row['operstate']} {mode}{group}qlen {row['txqlen']}\n"
+        f"{master}state {row['operstate']} {mode}{group}{queue}\n"
     )
 
 

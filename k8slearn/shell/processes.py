@@ -34,7 +34,7 @@ from k8slearn.linux.program import Result, Running
 from k8slearn.shell.process import Process
 
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "KILL": 9, "TERM": 15}
-RELOADS = ("nginx", "httpd", "apache2", "caddy", "coredns", "mysqld", "mariadbd", "postgres")
+RELOADS = ("nginx", "httpd", "apache2", "caddy", "coredns", "node-cache", "mysqld", "mariadbd", "postgres")
 """Programs that read their configuration again on SIGHUP."""
 BUSYBOX = "PID   USER     TIME  COMMAND\n"
 SHORT = "    PID TTY          TIME CMD\n"

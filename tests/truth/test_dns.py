@@ -37,7 +37,7 @@ def world() -> World:
 def asked(world: World, file: corefile.Corefile, message: Message, client: str, port: int = 53) -> query.Query:
     """A query at the recorded server: its own address was 10.96.0.10, its upstream the second block of the file."""
 
-    def upstream(address: str, port: int, message: Message) -> Message:
+    def upstream(address: str, port: int, message: Message, proto: str) -> Message:
         return query.serve(asked(world, file, message, "127.0.0.1", port))
 
     local = ("10.96.0.10",)

@@ -15,7 +15,7 @@ volume, then CoreDNS looks every 30 s); without ``reload`` it counts when the co
 cannot be read ends the container at its start, and is passed over at a reload.
 
 Reading order: `corefile` (what it is told), `query` (the way through the plugins), `kubernetes` and `records` (the
-cluster's names), `plugins` (the others), `server` (bytes in, bytes out).
+cluster's names), `plugins` (the others), `server` (bytes in, bytes out); then `node_cache`, a CoreDNS on every node.
 
 Left out: metrics, and what each of those rooms leaves out. Source: coredns/coredns 1.13.1, kubernetes/kubernetes
 cmd/kubeadm/app/phases/addons/dns.
@@ -24,22 +24,22 @@ cmd/kubeadm/app/phases/addons/dns.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from k8slearn.cni import cri
 from k8slearn.cni.cri import Container, Sandbox
 from k8slearn.components.coredns import corefile, files
 from k8slearn.components.coredns.files import PROGRAM
-from k8slearn.components.coredns.plugins import upstreams
+from k8slearn.components.coredns.plugins import CACHED, check_upstreams, upstreams
 from k8slearn.components.coredns.records import options
 from k8slearn.components.coredns.server import Server
 from k8slearn.errors import Refused
 from k8slearn.journal import Command, Commands, Key, Put, Remove, World, drive
 from k8slearn.linux import inet6, ip, nameserver, resolver
 from k8slearn.linux.attempt import connect
-from k8slearn.linux.listen import page
+from k8slearn.linux.listen import bind_error, page, place
 from k8slearn.linux.rows import Socket
 
 API_PORT = 443
@@ -55,10 +55,19 @@ LOOP = (
 )
 
 
+class Told(NamedTuple):
+    """What a CoreDNS goes by when it reads its configuration."""
+
+    corefile: str
+    version: str
+    """CoreDNS' own."""
+
+
 class CoreDns:
     """Keys: containers, as ``node:node-1 ID``."""
 
     name = "coredns"
+    program = PROGRAM
 
     def watches(self) -> Mapping[str, str]:
         return {
@@ -72,10 +81,10 @@ class CoreDns:
         scope, table, name = changed
         if table == "container":
             row = world.get(changed)
-            return (f"{scope} {name}",) if row is not None and row.program == PROGRAM else ()
+            return (f"{scope} {name}",) if row is not None and row.program == self.program else ()
         if table in ("services", "route"):
             return [str(waiting) for waiting in world.table("cluster", TIMER)]
-        return [f"{node} {row.id}" for node in _nodes(world) for row in _running(world, node)]
+        return [f"{node} {row.id}" for node in nodes(world) for row in running(world, node, self.program)]
 
     def reconcile(self, world: World, key: str) -> Commands:
         node, _, identity = key.partition(" ")
@@ -85,75 +94,76 @@ class CoreDns:
             yield Remove(timer)
         box: Sandbox | None = world.get((node, "sandbox", row.sandbox)) if row is not None else None
         if row is None or row.state != cri.RUNNING:
-            yield from _forget(world, box.netns, row) if box is not None and row is not None else ()
+            yield from forget(world, box.netns if box is not None else node, identity)
             return
         pod = world.get(("api", "pods", row.pod))
         if box is not None and pod is not None:
-            synced = yield from _serve(world, node, row, box, pod)
+            synced = yield from self.attend(world, node, row, box, pod)
             if not synced:
                 yield Put(timer, world.clock + AGAIN)
 
     def due(self, world: World) -> Iterable[tuple[float, str]]:
         return [(when, str(key)) for key, when in world.table("cluster", TIMER).items()]
 
+    def attend(
+        self, world: World, node: str, row: Container, box: Sandbox, pod: dict[str, Any]
+    ) -> Generator[Command, None, bool]:
+        """See to a container that runs; returns whether the API server was reached."""
+        return (yield from serve(world, node, row, box, lambda: self.told(world, node, row, pod)))
 
-def _nodes(world: World) -> list[str]:
+    def told(self, world: World, node: str, row: Container, pod: dict[str, Any]) -> Told:
+        """What its command line and its files say now. Raises Refused with its last words."""
+        spec = files.container_of(pod) or {}
+        text = files.file(world, node, pod, spec, files.corefile_path(spec))
+        return Told(corefile.NOTHING if text is None else text, row.image.rpartition(":")[2].removeprefix("v"))
+
+
+def nodes(world: World) -> list[str]:
+    """The machines, as scopes."""
     return [scope for scope in world.scopes("container") if scope.startswith("node:")]
 
 
-def _running(world: World, node: str) -> list[Container]:
-    if not cri.runs(world, node, PROGRAM):
+def running(world: World, node: str, program: str) -> list[Container]:
+    """The containers of a machine that run this program."""
+    if not cri.runs(world, node, program):
         return []
     rows: Iterable[Container] = world.table(node, "container").values()
-    return sorted((r for r in rows if r.program == PROGRAM and r.state == cri.RUNNING), key=lambda r: r.id)
+    return sorted((r for r in rows if r.program == program and r.state == cri.RUNNING), key=lambda r: r.id)
 
 
-def _serve(
-    world: World, node: str, row: Container, box: Sandbox, pod: dict[str, Any]
+def serve(
+    world: World, node: str, row: Container, box: Sandbox, tell: Callable[[], Told]
 ) -> Generator[Command, None, bool]:
     """Bring the container's sockets to what its Corefile says; returns whether the API server was reached."""
-    before = _loaded(world, row, box)
+    before = loaded(world, row, box)
     resolv_conf = box.resolv_conf or resolver.of_machine(world, node)
+    synced = before is not None and before.synced
+    pod = row.pod.partition("/")[2]
     try:
-        text = _text(world, node, pod, before)
-        server = Server(
-            row.pod.partition("/")[2],
-            node,
-            row.id,
-            row.pod,
-            text,
-            box.ips,
-            resolv_conf,
-            before is not None and before.synced,
-        )
-        _check(text, server)
+        told = tell()
+        if before is not None and not corefile.parse(before.corefile).has("reload"):
+            told = told._replace(corefile=before.corefile)
+        server = Server(pod, node, row.id, row.pod, told.corefile, box.ips, resolv_conf, synced, row.program)
+        _check(told.corefile, server)
+        _binds(world, row, box, server)
     except Refused as refused:
         if before is None:
-            yield from _ends(node, row, box, f"{refused}\n")
+            yield from ends(node, row, box, f"{refused}\n")
             return True
-        server = before
+        server, told = before, Told(before.corefile, "")
     if not server.synced and _reaches_api(world, box.netns, server.corefile):
         server = replace(server, synced=True)
-    yield from _listen(world, node, row, box, server, before)
+    yield from _listen(world, node, row, box, server, _said(told.version, server, before))
     return server.synced
 
 
-def _loaded(world: World, row: Container, box: Sandbox) -> Server | None:
+def loaded(world: World, row: Container, box: Sandbox) -> Server | None:
     """What the container has loaded by now."""
-    return next((s for s in world.table(box.netns, nameserver.TABLE).values() if _is_of(s, row)), None)
+    return next((s for s in world.table(box.netns, nameserver.TABLE).values() if _is_of(s, row.id)), None)
 
 
-def _is_of(served: Any, row: Container) -> bool:
-    return isinstance(served, Server) and served.container == row.id
-
-
-def _text(world: World, node: str, pod: dict[str, Any], before: Server | None) -> str:
-    """The Corefile in force: the file's text, unless an older one was loaded that does not look again."""
-    if before is not None and not corefile.parse(before.corefile).has("reload"):
-        return before.corefile
-    spec = files.container_of(pod) or {}
-    text = files.file(world, node, pod, spec, files.corefile_path(spec))
-    return corefile.NOTHING if text is None else text
+def _is_of(served: Any, identity: str) -> bool:
+    return isinstance(served, Server) and served.container == identity
 
 
 def _check(text: str, server: Server) -> None:
@@ -162,9 +172,12 @@ def _check(text: str, server: Server) -> None:
         for directive in block.plugins:
             if directive.name == "kubernetes":
                 options(directive, block.zones)
+            if directive.name == "forward":
+                check_upstreams(directive)
             if directive.name == "forward" and block.plugin("loop") is not None:
+                own = {*server.local, *block.addresses}
                 for address, port in upstreams(directive, server.resolv_conf):
-                    if port == block.port and (ip.is_loopback(address) or address in server.local):
+                    if port == block.port and (ip.is_loopback(address) or address in own):
                         raise Refused(LOOP.format(server=address, port=port).strip())
 
 
@@ -180,29 +193,51 @@ def _reaches_api(world: World, netns: str, text: str) -> bool:
     return drive(connect(fork, netns, address, API_PORT), fork.apply).ending.outcome == "connected"
 
 
-def _listen(world: World, node: str, row: Container, box: Sandbox, server: Server, before: Server | None) -> Commands:
-    own = "::" if inet6.speaks(world, box.netns) else "0.0.0.0"
+def _sockets(world: World, row: Container, box: Sandbox, server: Server) -> dict[Socket, str]:
+    """The sockets that its Corefile asks for, and the plugin that each is for."""
+    everywhere = "::" if inet6.speaks(world, box.netns) else "0.0.0.0"
     hostname = row.pod.partition("/")[2]
-    wanted = corefile.listening(corefile.parse(server.corefile))
-    keys = tuple((proto, own, port) for proto, port in wanted)
-    for gone in set(row.sockets) - set(keys):
-        yield Remove((box.netns, "socket", gone))
-        if world.get((box.netns, nameserver.TABLE, gone[2])) is not None:
-            yield Remove((box.netns, nameserver.TABLE, gone[2]))
-    for (proto, port), what in wanted.items():
+    found = {}
+    for (proto, address, port), what in corefile.listening(corefile.parse(server.corefile)).items():
         told = UNREADY if what == "ready" and not server.synced else PAGES.get(what)
         said = page(*told) if told is not None else ""
-        if what == "dns" and world.get((box.netns, nameserver.TABLE, port)) != server:
+        found[Socket(proto, address or everywhere, port, row.program, row.pod, hostname, page=said)] = what
+    return found
+
+
+def _binds(world: World, row: Container, box: Sandbox, server: Server) -> None:
+    """Raises Refused where the kernel does not let it listen. What it listens on by now is its own."""
+    others = world.fork()
+    for name in row.sockets:
+        others.apply(Remove((box.netns, "socket", name)))
+    for socket in _sockets(world, row, box, server):
+        refused = bind_error(others, box.netns, socket)
+        if refused:
+            where = f"{socket.proto} {place(socket.address, socket.port)}"
+            raise Refused(f"Listen: listen {where}: bind: {refused[0].lower()}{refused[1:]}")
+
+
+def _listen(world: World, node: str, row: Container, box: Sandbox, server: Server, said: str) -> Commands:
+    wanted = _sockets(world, row, box, server)
+    keys = tuple((socket.proto, socket.address, socket.port) for socket in wanted)
+    ports = {socket.port for socket, what in wanted.items() if what == "dns"}
+    for gone in set(row.sockets) - set(keys):
+        yield Remove((box.netns, "socket", gone))
+    for port, served in list(world.table(box.netns, nameserver.TABLE).items()):
+        if _is_of(served, row.id) and port not in ports:
+            yield Remove((box.netns, nameserver.TABLE, port))
+    for port in sorted(ports):
+        if world.get((box.netns, nameserver.TABLE, port)) != server:
             yield Put((box.netns, nameserver.TABLE, port), server)
-        socket = Socket(proto, own, port, PROGRAM, row.pod, hostname, page=said)
-        if world.get((box.netns, "socket", (proto, own, port))) != socket:
-            yield Put((box.netns, "socket", (proto, own, port)), socket)
-    log = row.log + _said(row, server, before)
+    for name, socket in zip(keys, wanted, strict=True):
+        if world.get((box.netns, "socket", name)) != socket:
+            yield Put((box.netns, "socket", name), socket)
+    log = row.log + said
     if (row.sockets, row.log) != (keys, log):
         yield Put(cri.container_key(node, row), replace(row, sockets=keys, log=log))
 
 
-def _said(row: Container, server: Server, before: Server | None) -> str:
+def _said(version: str, server: Server, before: Server | None) -> str:
     """What it prints when it starts, or when it has read its Corefile anew."""
     if before is not None and before.corefile == server.corefile:
         return ""
@@ -211,20 +246,33 @@ def _said(row: Container, server: Server, before: Server | None) -> str:
     running = f"[INFO] plugin/reload: Running configuration SHA512 = {digest}\n" * told.has("reload")
     if before is not None:
         return f"[INFO] Reloading\n{running}[INFO] Reloading complete\n"
-    zones = "".join(f"{zone}:{block.port}\n" for block in told.blocks for zone in block.zones)
-    return f"{zones}{running}CoreDNS-{row.image.rpartition(':')[2].removeprefix('v')}\n"
+    served = [
+        (address, zone, block.port) for block in told.blocks for address in block.addresses for zone in block.zones
+    ]
+    places = dict.fromkeys((address, port) for address, _, port in served)
+    zones = "".join(
+        f"{zone}:{port}{f' on {address}' if address else ''}\n"
+        for address, port in places
+        for at, zone, number in sorted(served)
+        if (at, number) == (address, port)
+    )
+    return f"{zones}{running}CoreDNS-{version}\n"
 
 
-def _forget(world: World, netns: str, row: Container) -> Commands:
-    """A container that ended serves nobody."""
+def forget(world: World, netns: str, identity: str) -> Commands:
+    """A container that ended serves nobody, and what it remembered is gone."""
     for port, served in list(world.table(netns, nameserver.TABLE).items()):
-        if _is_of(served, row):
+        if _is_of(served, identity):
             yield Remove((netns, nameserver.TABLE, port))
+    for name in list(world.table(netns, CACHED)):
+        if isinstance(name, tuple) and name[0] == identity:
+            yield Remove((netns, CACHED, name))
 
 
-def _ends(node: str, row: Container, box: Sandbox, log: str) -> Commands:
+def ends(node: str, row: Container, box: Sandbox, log: str) -> Commands:
     """The process ends with status 1; the kubelet finds it so when it looks."""
     for name in row.sockets:
         yield Remove((box.netns, "socket", name))
+    log = row.log + log
     dead = replace(row, state=cri.EXITED, sockets=(), exit_code=1, reason="Error", log=log, finished=row.started)
     yield Put(cri.container_key(node, row), dead)

@@ -14,9 +14,12 @@ The order in which a query passes the plugins is that of `ORDER`, compiled into 
 of the file. A word that is no plugin ends CoreDNS at its start, with the line's number; so does an option that a
 plugin does not know.
 
+A block listens on every address unless ``bind`` says on which ones.
+
 Left out: snippets and ``import``, environment variables in the file, other transports than plain DNS, zones written
-as networks (``10.0.0.0/16``), and the plugins of `NOT_MODELLED`: each of these is refused, with CoreDNS' own manner of
-refusing. Sources: coredns/coredns plugin.cfg, core/dnsserver/register.go, coredns/caddy caddyfile/parse.go.
+as networks (``10.0.0.0/16``), ``bind`` to a device by its name, and the plugins of `NOT_MODELLED`: each of these is
+refused, with CoreDNS' own manner of refusing. Sources: coredns/coredns plugin.cfg, core/dnsserver/register.go,
+plugin/bind/setup.go, coredns/caddy caddyfile/parse.go.
 """
 
 from __future__ import annotations
@@ -28,11 +31,13 @@ from typing import NamedTuple
 
 from k8slearn.dns import absolute, is_within
 from k8slearn.errors import Refused
+from k8slearn.linux import ip
 
 PORT = 53
 ORDER = (
     "reload",
     "bufsize",
+    "bind",
     "debug",
     "ready",
     "health",
@@ -52,7 +57,7 @@ ORDER = (
 )
 """The plugins that are modelled, in the order in which a query meets them."""
 NOT_MODELLED = frozenset(
-    """acl any auto azure bind chaos clouddns dns64 dnssec dnstap erratic etcd file geoip grpc header k8s_external local
+    """acl any auto azure chaos clouddns dns64 dnssec dnstap erratic etcd file geoip grpc header k8s_external local
     metadata minimal multisocket nomad nsid pprof quic root route53 secondary sign tls timeouts trace transfer tsig view
     """.split()  # noqa: SIM905
 )
@@ -82,19 +87,29 @@ class Block(NamedTuple):
     def plugin(self, name: str) -> Directive | None:
         return next((each for each in self.plugins if each.name == name), None)
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens; ``""`` stands for every address."""
+        found = tuple(address for each in self.plugins if each.name == "bind" for address in each.arguments)
+        return found or ("",)
+
+    def listens_on(self, address: str) -> bool:
+        """Does it? Without an address it is asked of no one in particular."""
+        return not address or "" in self.addresses or address in self.addresses
+
 
 class Corefile(NamedTuple):
     """All server blocks."""
 
     blocks: tuple[Block, ...]
 
-    def block(self, name: str, port: int) -> Block | None:
-        """The block that serves a name: the one with the longest zone that it lies in."""
+    def block(self, name: str, port: int, address: str = "") -> Block | None:
+        """The block that serves a name for who asks at this address: the one with the longest zone that it lies in."""
         fitting = [
             (zone.count(".") if zone != "." else 0, -at)
             for at, block in enumerate(self.blocks)
             for zone in block.zones
-            if block.port == port and is_within(name, zone)
+            if block.port == port and block.listens_on(address) and is_within(name, zone)
         ]
         return self.blocks[-max(fitting)[1]] if fitting else None
 
@@ -151,17 +166,28 @@ def _directives(lines: list[tuple[int, list[str]]]) -> Iterator[Directive]:
         number, words = lines.pop(0)
         if words == ["}"]:
             return
-        _check(words[0], number)
+        _check(words, number)
         body = tuple(_body(lines)) if words[-1] == "{" else ()
         yield Directive(words[0], tuple(words[1:-1] if words[-1] == "{" else words[1:]), body)
     raise Refused("Corefile: Error during parsing: Unexpected EOF: a closing brace is missing")
 
 
-def _check(name: str, number: int) -> None:
+def _check(words: list[str], number: int) -> None:
+    name = words[0]
     if name in NOT_MODELLED or name == "import":
         raise Refused(f"Corefile:{number} - the plugin {name} is not modelled here")
     if name not in ORDER:
         raise Refused(f"Corefile:{number} - Error during parsing: Unknown directive '{name}'")
+    if name == "bind":
+        _check_bind(words[1:])
+
+
+def _check_bind(addresses: list[str]) -> None:
+    if not addresses:
+        raise Refused("plugin/bind: at least one address or interface name is expected")
+    for address in addresses:
+        if not ip.is_address(address):
+            raise Refused(f'plugin/bind: not a valid IP address or interface name: "{address}"')
 
 
 def _body(lines: list[tuple[int, list[str]]]) -> Iterator[tuple[str, ...]]:
@@ -176,12 +202,18 @@ PORTS: Mapping[str, int] = {"health": 8080, "ready": 8181, "prometheus": 9153}
 """Plugins that answer HTTP, and where unless they are told otherwise."""
 
 
-def listening(corefile: Corefile) -> dict[tuple[str, int], str]:
-    """(protocol, port) -> the plugin that it is for; ``dns`` for the names themselves."""
-    found = {(proto, block.port): "dns" for block in corefile.blocks for proto in ("udp", "tcp")}
+def listening(corefile: Corefile) -> dict[tuple[str, str, int], str]:
+    """(protocol, address, port) -> the plugin that it is for; ``dns`` for the names themselves. No address: any."""
+    found = {
+        (proto, address, block.port): "dns"
+        for block in corefile.blocks
+        for address in block.addresses
+        for proto in ("udp", "tcp")
+    }
     for block in corefile.blocks:
         for each in block.plugins:
             if each.name in PORTS:
-                port = each.arguments[0].rpartition(":")[2] if each.arguments else ""
-                found["tcp", int(port) if port.isdecimal() else PORTS[each.name]] = each.name
+                address, _, port = (each.arguments[0] if each.arguments else "").rpartition(":")
+                own = address.strip("[]") if ip.is_address(address.strip("[]")) else ""
+                found["tcp", own, int(port) if port.isdecimal() else PORTS[each.name]] = each.name
     return found

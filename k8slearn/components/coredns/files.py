@@ -11,7 +11,7 @@ from typing import Any
 from k8slearn.journal import World
 
 Obj = dict[str, Any]
-PROGRAM = "coredns"
+PROGRAM, NODE_CACHE = "coredns", "node-cache"
 
 
 def text_of(world: World, node: str, pod: str, path: str) -> str:
@@ -23,8 +23,9 @@ def text_of(world: World, node: str, pod: str, path: str) -> str:
 
 
 def container_of(pod: Obj) -> Obj | None:
-    """The part of a Pod's spec that is its CoreDNS."""
-    named = [c for c in pod["spec"]["containers"] if PROGRAM in str(c.get("image", ""))]
+    """The part of a Pod's spec that is its CoreDNS, or node-cache, which is one too."""
+    images = [(c, str(c.get("image", ""))) for c in pod["spec"]["containers"]]
+    named = [c for c, image in images if PROGRAM in image or NODE_CACHE in image]
     return named[0] if named else None
 
 

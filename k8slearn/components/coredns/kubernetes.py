@@ -38,7 +38,7 @@ Answered = tuple[Records, Records]
 
 def kubernetes(query: Query, directive: Directive, following: Next) -> Message:
     """What the cluster knows of a name in one of the plugin's zones; other names are the next plugin's."""
-    block = query.corefile.block(query.name, query.port)
+    block = query.corefile.block(query.name, query.port, query.address)
     told = options(directive, block.zones if block is not None else (".",))
     fitting = [zone for zone in told.zones if is_within(query.name, zone)]
     if not fitting:

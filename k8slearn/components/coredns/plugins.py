@@ -1,8 +1,8 @@
 """The plugins that answer or change a query, but for ``kubernetes``: one function each, in a table.
 
 Left out: ``forward``'s health checks and policies (the first upstream that answers is believed, in the order of the
-file), ``cache``'s prefetch and stale answers, ``rewrite`` of other things than names, the regular expressions of Go
-where they are not Python's.
+file) and the connections that it keeps open for the next question, ``cache``'s capacities, prefetch and stale answers,
+``rewrite`` of other things than names, the regular expressions of Go where they are not Python's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from k8slearn.components.coredns.kubernetes import kubernetes
 from k8slearn.components.coredns.query import Next, Plugin, Query
 from k8slearn.components.coredns.records import options, pod_namespace
 from k8slearn.dns import Message, Record, absolute, is_within, pointed
+from k8slearn.errors import Refused
 from k8slearn.linux import ip
 
 FIELD = re.compile(r"\{\{\s*(?:\.(Name)|\.Group\.(\w+)|index\s+\.Match\s+(\d+)|\.Match)\s*\}\}")
@@ -50,18 +51,34 @@ def upstreams(directive: Directive, resolv_conf: str) -> list[tuple[str, int]]:
     return found
 
 
+def check_upstreams(directive: Directive) -> None:
+    """Raises Refused where a server is neither an address nor a file (plugin/pkg/parse/host.go)."""
+    first, *words = directive.arguments
+    servers = tuple(word for word in words if not word.startswith("/"))
+    for address, _ in upstreams(directive._replace(arguments=(first, *servers)), ""):
+        if not ip.is_address(address):
+            raise Refused(f'plugin/forward: not an IP address or file: "{address}"')
+
+
 def _nameservers(resolv_conf: str) -> list[str]:
     lines = [line.split() for line in resolv_conf.splitlines()]
     return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
 
 
 def forward(query: Query, directive: Directive, following: Next) -> Message:
-    """Names of the zone are asked of another server, and its answer is handed on as it is; none: SERVFAIL."""
+    """Names of the zone are asked of another server, and its answer is handed on as it is; none: SERVFAIL.
+
+    It asks over what it was asked over itself, unless ``force_tcp`` or ``prefer_udp`` says otherwise
+    (plugin/pkg/proxy/connect.go)."""
     within = _concerns(query, _zones(directive, directive.arguments[:1]))
     if not within or _concerns_any(query, directive.option("except")):
         return following(query)
+    prefers_udp, forced = (directive.option(name) is not None for name in ("prefer_udp", "force_tcp"))
+    proto = "tcp" if forced else "udp" if prefers_udp else query.proto
     for address, port in upstreams(directive, query.resolv_conf):
-        answer = query.upstream(address, port, query.question)
+        answer = query.upstream(address, port, query.question, proto)
+        if answer is not None and answer.truncated and prefers_udp and not forced:
+            answer = query.upstream(address, port, query.question, "tcp")
         if answer is not None:
             return answer
     return query.question.reply("SERVFAIL")
@@ -83,7 +100,8 @@ class Cached(NamedTuple):
 
 
 def cache(query: Query, directive: Directive, following: Next) -> Message:
-    """Answers are remembered as long as their records say, but no longer than ``cache SECONDS``.
+    """Answers are remembered as long as their records say, but no longer than ``cache SECONDS``, nor than its lines
+    ``success CAPACITY SECONDS`` and ``denial CAPACITY SECONDS`` say of their kind.
 
     What comes from the cache says that it is authoritative, whoever it is from (plugin/cache/item.go: toMsg)."""
     limit = int(directive.arguments[0]) if directive.arguments[:1] and directive.arguments[0].isdecimal() else 0
@@ -93,13 +111,33 @@ def cache(query: Query, directive: Directive, following: Next) -> Message:
     key, now = (query.low, query.type), query.world.clock
     known: Cached | None = query.recall(key)
     if known is not None and known.since <= now < known.until:
+        query.hit(key, known.until)
         return _aged(query, known, now)
     answer = following(query)
     kind = "success" if answer.rcode == "NOERROR" and answer.answer else "denial"
-    seconds = min(_lifetime(answer), limit or (3600 if kind == "success" else 1800))
-    if seconds and answer.rcode in ("NOERROR", "NXDOMAIN") and not _is_disabled(query, directive, kind):
+    seconds = _kept(directive, kind, _lifetime(answer), limit)
+    if (
+        seconds
+        and not answer.truncated
+        and answer.rcode in ("NOERROR", "NXDOMAIN")
+        and not _is_disabled(query, directive, kind)
+    ):
         query.remember(key, Cached(answer, now, now + seconds))
     return _capped(answer, seconds)
+
+
+LONGEST, LEAST = {"success": 3600, "denial": 1800}, 5
+"""Seconds (plugin/pkg/dnsutil/ttl.go)."""
+
+
+def _kept(directive: Directive, kind: str, lifetime: int | None, limit: int) -> int:
+    """For how many seconds: what the records say, within this cache's bounds (plugin/cache/cache.go: computeTTL)."""
+    if lifetime is None:
+        return 0
+    words = directive.option(kind) or ()
+    most = int(words[1]) if len(words) > 1 else limit or LONGEST[kind]
+    least = int(words[2]) if len(words) > 2 else LEAST
+    return min(max(lifetime, least), most)
 
 
 def _aged(query: Query, known: Cached, now: float) -> Message:
@@ -117,16 +155,14 @@ def _with_ttl(answer: Message, ttl: Callable[[int], int]) -> Message:
 
 
 def _capped(answer: Message, seconds: int) -> Message:
-    """What leaves the cache promises no more than the cache itself keeps."""
-    if not seconds:
-        return answer
-    return _with_ttl(answer, lambda ttl: min(ttl, seconds))
+    """What leaves the cache promises what the cache itself keeps."""
+    return _with_ttl(answer, lambda ttl: seconds) if seconds else answer
 
 
-def _lifetime(answer: Message) -> int:
+def _lifetime(answer: Message) -> int | None:
     """The least TTL of its records; of a denial the SOA's, and without one it cannot be remembered."""
     records = answer.answer or tuple(record for record in answer.authority if record.type == "SOA")
-    return min((record.ttl for record in records), default=0)
+    return min((record.ttl for record in records), default=None)
 
 
 def _is_disabled(query: Query, directive: Directive, kind: str) -> bool:
@@ -262,7 +298,7 @@ def autopath(query: Query, directive: Directive, following: Next) -> Message:
 
 def _search(query: Query, directive: Directive) -> list[str]:
     """The search list of the Pod that asks, which is found by its address."""
-    block = query.corefile.block(query.name, query.port)
+    block = query.corefile.block(query.name, query.port, query.address)
     source = block.plugin("kubernetes") if block is not None and directive.arguments[-1:] == ("@kubernetes",) else None
     namespace = pod_namespace(query.world, query.client) if source is not None and query.client else ""
     if source is None or block is None or not namespace:

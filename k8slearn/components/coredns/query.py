@@ -16,8 +16,8 @@ from k8slearn.components.coredns.corefile import Corefile, Directive
 from k8slearn.dns import Message, absolute, pointed
 from k8slearn.journal import World
 
-Upstream = Callable[[str, int, Message], Message | None]
-"""(address, port, question) -> the answer of that server, or None: it gave none."""
+Upstream = Callable[[str, int, Message, str], Message | None]
+"""(address, port, question, ``udp`` or ``tcp``) -> the answer of that server, or None: it gave none."""
 Next = Callable[["Query"], Message]
 Plugin = Callable[["Query", Directive, Next], Message]
 
@@ -39,7 +39,7 @@ class Query:
     """The server's own /etc/resolv.conf."""
     files: Callable[[str], str] = field(default=lambda path: "", compare=False)
     """What a file of its container says."""
-    upstream: Upstream = field(default=lambda address, port, asked: None, compare=False)
+    upstream: Upstream = field(default=lambda address, port, asked, proto: None, compare=False)
     """How it asks another server."""
     recall: Callable[[Any], Any] = field(default=lambda key: None, compare=False)
     remember: Callable[[Any, Any], None] = field(default=lambda key, row: None, compare=False)
@@ -50,6 +50,11 @@ class Query:
     """Has it heard of the API server by now?"""
     depth: int = 0
     """How often it has asked itself by now."""
+    address: str = ""
+    """The address that it was asked at; empty: any of its own."""
+    proto: str = "udp"
+    hit: Callable[[Any, float], None] = field(default=lambda key, until: None, compare=False)
+    """Says that the cache has it, until this second."""
 
     @property
     def low(self) -> str:
@@ -71,7 +76,7 @@ class Query:
 
 def serve(query: Query) -> Message:
     """What this CoreDNS answers."""
-    block = query.corefile.block(query.name, query.port)
+    block = query.corefile.block(query.name, query.port, query.address)
     if block is None:
         return query.question.reply("REFUSED")
     return _pass(query, block.plugins)

@@ -13,9 +13,9 @@
 beyond is left away, and an event DNSConfigForming says so. Before 1.26 it was 6 domains and 256 characters.
 
 The cluster's DNS server is the tenth address of the Service range, by kubeadm's convention, whether anybody is there or
-not.
+not, unless the kubelet's flag ``--cluster-dns`` names others.
 
-Left out: ``clusterDNS``, ``clusterDomain`` and ``resolvConf`` of the kubelet's configuration. Source:
+Left out: ``clusterDNS``, ``clusterDomain`` and ``resolvConf`` of the kubelet's configuration file. Source:
 kubernetes/kubernetes pkg/kubelet/network/dns/dns.go, cmd/kubeadm/app/constants (GetDNSIP), containerd
 internal/cri/server/sandbox_run_linux.go (parseDNSOptions).
 """
@@ -28,6 +28,7 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from k8slearn.components import Settings, ranges
+from k8slearn.components.kubelet import flags
 from k8slearn.components.kubelet.pod import Pod
 from k8slearn.journal import World
 from k8slearn.linux import resolver
@@ -94,14 +95,15 @@ def _fitting(searches: tuple[str, ...], most: int, longest: int) -> tuple[str, .
 
 def _by_policy(pod: Pod) -> Dns:
     policy = pod.spec.get("dnsPolicy") or "ClusterFirst"
-    server = cluster_dns(pod.world.get(("cluster", "settings", "")))
+    usual = cluster_dns(pod.world.get(("cluster", "settings", "")))
+    servers = flags.of(pod.world, pod.node).cluster_dns or tuple(filter(None, (usual,)))
     if policy == "None":
         return Dns()
     host = _of_node(pod.world, pod.node)
-    if policy == "Default" or (policy == "ClusterFirst" and pod.host_network) or not server:
+    if policy == "Default" or (policy == "ClusterFirst" and pod.host_network) or not servers:
         return host
     own = (f"{pod.namespace}.svc.{CLUSTER_DOMAIN}", f"svc.{CLUSTER_DOMAIN}", CLUSTER_DOMAIN)
-    return Dns((server,), tuple(dict.fromkeys((*own, *host.searches))), ("ndots:5",))
+    return Dns(servers, tuple(dict.fromkeys((*own, *host.searches))), ("ndots:5",))
 
 
 def _of_node(world: World, node: str) -> Dns:

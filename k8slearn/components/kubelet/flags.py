@@ -35,11 +35,12 @@ FILES = {
     "/etc/default/kubelet": "KUBELET_EXTRA_ARGS",
 }
 """Where flags stand, and under which name; later files win."""
-KUBEADM_FLAGS = next(iter(FILES))
+KUBEADM_FLAGS, EXTRA_FLAGS = FILES
 ALWAYS, LAST_WITH_DOCKERSHIM = 99, 23
 PLUGINS = ("cni", "kubenet")
 MTU = r"[1-9]\d{2,4}|0"
-CIDR = r"(\d{1,3}\.){3}\d{1,3}/([12]?\d|3[0-2])"
+ADDRESS = r"(?:\d{1,3}\.){3}\d{1,3}"
+CIDR = rf"{ADDRESS}/([12]?\d|3[0-2])"
 
 
 class Flags(NamedTuple):
@@ -48,6 +49,8 @@ class Flags(NamedTuple):
     network_plugin: str = "cni"
     kubenet: Options = Options()
     """Heeded by kubenet alone."""
+    cluster_dns: tuple[str, ...] = ()
+    """The name servers of pods; none: the cluster's, as kubeadm configured it."""
 
 
 class Flag(NamedTuple):
@@ -68,6 +71,7 @@ FLAGS = {
     ),
     "network-plugin-mtu": Flag(until=LAST_WITH_DOCKERSHIM, values=MTU, field="mtu", meant="a number of bytes"),
     "hairpin-mode": Flag(values="|".join(HAIRPINS), field="hairpin_mode"),
+    "cluster-dns": Flag(values=rf"{ADDRESS}(,{ADDRESS})*", field="cluster_dns", meant="IPv4 addresses"),
     "cni-conf-dir": Flag(until=LAST_WITH_DOCKERSHIM, values="/etc/cni/net.d/?"),
     "cni-bin-dir": Flag(until=LAST_WITH_DOCKERSHIM, values="/opt/cni/bin/?"),
     "container-runtime": Flag(until=26, values="docker|remote"),
@@ -99,6 +103,11 @@ def installed(settings: Settings) -> str:
     else:
         words = []
     return f'KUBELET_KUBEADM_ARGS="{" ".join(words)}"\n'
+
+
+def extra(server: str) -> str:
+    """What an administrator writes into `EXTRA_FLAGS` for pods to ask this name server."""
+    return f"KUBELET_EXTRA_ARGS=--cluster-dns={server}\n"
 
 
 def key(node: str) -> Key:
@@ -146,4 +155,5 @@ def parse(words: list[str], minor: int) -> Flags:
         told.get("hairpin_mode", usual.kubenet.hairpin_mode),
         int(told.get("mtu", 0)),
     )
-    return Flags(told.get("network_plugin", usual.network_plugin), options)
+    servers = tuple(filter(None, told.get("cluster_dns", "").split(",")))
+    return Flags(told.get("network_plugin", usual.network_plugin), options, servers)

@@ -64,6 +64,7 @@ IMAGES: Mapping[str, Image] = {
 }
 AGENTS: Mapping[str, str] = {
     "calico/node": "calico-node",
+    "dns/k8s-dns-node-cache": "node-cache",
     "/amazon-k8s-cni": "aws-k8s-agent",
     "envoyproxy/envoy": "envoy",
     "envoyproxy/gateway": "envoy-gateway",
@@ -72,6 +73,8 @@ AGENTS: Mapping[str, str] = {
     "metallb/speaker": "metallb-speaker",
 }
 """Agents of networks and proxies: the end of the image's path, and the process."""
+BIND_THEMSELVES = ("node-cache",)
+"""Programs whose sockets are not those that their containers declare: they open them when they know their addresses."""
 SHELLS = ("busybox", "alpine", "debian", "ubuntu", "fedora", "centos", "rockylinux", "almalinux", "bash")
 """Images whose default program is a shell: without standard input it has nothing to do, and ends."""
 BARE = (*SHELLS, "nginx", "httpd")
@@ -164,6 +167,8 @@ def _agent(image: str) -> str:
 
 def ports(container: Obj) -> list[Port]:
     """What it listens on: declared ports, or else those that image and arguments imply."""
+    if program(container) in BIND_THEMSELVES:
+        return []
     declared = [(str(p.get("protocol", "TCP")).lower(), p["containerPort"]) for p in container.get("ports") or ()]
     return list(dict.fromkeys(declared or _implied(container)))
 
