@@ -323,6 +323,13 @@ def _strange_answer(asked: Asked, answer: Packet) -> Finding:
 
 
 def _untranslated(world: World, asked: Asked, name: str) -> Finding:
+    held = next((row for row in world.table(asked.node, "addr").values() if row.address == asked.address), None)
+    if held is not None and asked.end is not None and asked.end.what == "refuse":
+        own = (
+            f"{asked.address} is the cluster IP of Service {name}, and here {held.dev} of {asked.node[5:]} has it, too"
+        )
+        said = f"{own}: what is for it stays on that machine, and the program that should listen there does not."
+        return Finding((said,))
     whose = f"{asked.address} is the cluster IP of Service {name}, and no machine's own address"
     said = f"{whose}: a rule of kube-proxy has to translate it, and on this way none did."
     problem = getattr(world.get((asked.node, "kube-proxy", "")), "problem", "")

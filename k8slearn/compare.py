@@ -172,7 +172,7 @@ def _name(network: Network) -> str:
 
 
 def _under(cluster: Cluster, network: Network, name: str) -> tuple[Cluster, list[str]]:
-    own, odd = cluster.settings, []
+    own, odd = cluster.settings, list[str]()
     mode, network = (name, own.network) if name in MODES else (_proxy(own, network), network)
     other = type(cluster)(
         dict(own.nodes),

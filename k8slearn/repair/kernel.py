@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 
 from k8slearn.journal import Change, Key, World
-from k8slearn.linux import fib, ip, sysctl
+from k8slearn.linux import addr, fib, ip, sysctl
 from k8slearn.linux.qdisc import Netem
 from k8slearn.linux.rows import Address, Link, Neighbour, Route, Socket
 from k8slearn.linux.rules import Chain, Rule
@@ -177,7 +177,8 @@ def _doubles(case: Case) -> Candidates:
     met = {a for s in case.attempt.steps for a in (s.before.src, s.before.dst) if a}
     owners = [(s, row) for s in world.scopes("addr") for row in world.table(s, "addr").values() if row.address in met]
     for scope, row in owners:
-        if sum(other.address == row.address for _, other in owners) > 1 and row.dev != "lo":
+        double = sum(other.address == row.address for _, other in owners) > 1 and row.dev != "lo"
+        if double and not kept(case, addr.key(scope, row)):
             commands = [f"ip addr del {row.address}/{row.prefix} dev {row.dev}", *taken_along(world, scope, row)]
             yield one(case, scope, *commands)
 

@@ -43,6 +43,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kubernetes": "v1.30"}, "as text"),
     ({"proxy": "nftables", "kubernetes": "1.28"}, "since Kubernetes 1.29"),
     ({"proxy": "envoy"}, "there is no proxy 'envoy'"),
+    ({"dns": "bind"}, "CoreDNS, and a cache on each node"),
+    ({"dns": "node-local-dns", "network": "cilium"}, "nobody would ask the cache"),
     ({"pod_cidr": "10.244.0.0"}, "is an IPv4 network"),
     ({"pod_cidr": "10.244.0.1/16"}, "the network is 10.244.0.0/16"),
     ({"pod_cidr": "10.244.0.0/33"}, "is an IPv4 network"),

@@ -207,10 +207,11 @@ def _sockets(world: World, row: Container, box: Sandbox, server: Server) -> dict
 
 def _binds(world: World, row: Container, box: Sandbox, server: Server) -> None:
     """Raises Refused where the kernel does not let it listen. What it listens on by now is its own."""
-    others = world.fork()
-    for name in row.sockets:
+    wanted = [s for s in _sockets(world, row, box, server) if (s.proto, s.address, s.port) not in row.sockets]
+    others = world.fork() if wanted and row.sockets else world
+    for name in row.sockets if wanted else ():
         others.apply(Remove((box.netns, "socket", name)))
-    for socket in _sockets(world, row, box, server):
+    for socket in wanted:
         refused = bind_error(others, box.netns, socket)
         if refused:
             where = f"{socket.proto} {place(socket.address, socket.port)}"
