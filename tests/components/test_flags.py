@@ -50,6 +50,14 @@ def test_kubenets_flags_are_heeded_by_the_next_pod() -> None:
     assert cluster.trace("node:node-1", "default/a").outcome == "connected"
 
 
+def test_pods_are_told_the_name_servers_that_the_kubelet_was_told() -> None:
+    cluster = Cluster(nodes=2, dns=True)
+    started(cluster, "--cluster-dns=169.254.20.10,10.96.0.10")
+    cluster.apply(POD)
+    told = cluster.pod("a").run("cat /etc/resolv.conf").stdout
+    assert "nameserver 169.254.20.10\nnameserver 10.96.0.10\n" in told
+
+
 def test_a_node_with_a_network_of_cni_gets_kubenet_when_its_kubelet_is_told_so() -> None:
     cluster = Cluster(nodes=2, network="bridge", kubernetes="1.23")
     started(cluster, "--network-plugin=kubenet")
@@ -89,6 +97,7 @@ def test_kubeadm_writes_what_its_version_wrote(kubernetes: str, words: str) -> N
         ("--network-plugin=weave", 23, "--network-plugin=weave is not modelled here: it may be cni or kubenet"),
         ("--non-masquerade-cidr=ten", 23, "--non-masquerade-cidr=ten is not modelled here: it may be an IPv4 network"),
         ("--container-runtime=remote", 27, "unknown flag: --container-runtime"),
+        ("--cluster-dns=10.96.0.256", 37, "--cluster-dns=10.96.0.256 is not modelled here: it may be IPv4 addresses"),
         ("--no-such", 37, "unknown flag: --no-such"),
     ],
 )

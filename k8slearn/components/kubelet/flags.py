@@ -39,8 +39,9 @@ KUBEADM_FLAGS, EXTRA_FLAGS = FILES
 ALWAYS, LAST_WITH_DOCKERSHIM = 99, 23
 PLUGINS = ("cni", "kubenet")
 MTU = r"[1-9]\d{2,4}|0"
-ADDRESS = r"(?:\d{1,3}\.){3}\d{1,3}"
-CIDR = rf"{ADDRESS}/([12]?\d|3[0-2])"
+CIDR = r"(\d{1,3}\.){3}\d{1,3}/([12]?\d|3[0-2])"
+BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+ADDRESS = rf"(?:{BYTE}\.){{3}}{BYTE}"
 
 
 class Flags(NamedTuple):
