@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,6 +299,42 @@ def test_stub_domains_and_upstream_servers_of_kube_dns_are_taken_over(cluster: C
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
     assert {server for server, _ in beyond(cluster.lookup("default/a", "git.corp.test."))} == {"192.0.2.1"}
     assert {server for server, _ in beyond(cluster.lookup("default/a", "example.com."))} == {"203.0.113.99"}
+
+
+def test_a_policy_that_allows_questions_to_corednss_pods_forbids_them_to_the_cache() -> None:
+    cluster = cluster_with("node-local-dns", network="calico")
+    to = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]
+    spec = {"podSelector": {"matchLabels": {"run": "a"}}, "policyTypes": ["Egress"], "egress": [{"to": to}]}
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "dns"}}
+    cluster.apply({**kind, "spec": spec})
+    cluster.advance(5)
+    found = cluster.lookup("default/a", "web")
+    assert found.error == "Temporary failure in name resolution"
+    assert '{"ipBlock": {"cidr": "10.96.0.10/32"}}' in found.explain()
+    spec["egress"] = [{"to": [*to, {"ipBlock": {"cidr": "10.96.0.10/32"}}]}]
+    cluster.apply({**kind, "spec": spec})
+    cluster.advance(5)
+    assert cluster.lookup("default/a", "web").addresses == ("10.96.0.77",)
+
+
+def test_in_a_dual_stack_cluster_the_cache_has_the_addresses_of_ipv4() -> None:
+    cluster = cluster_with(
+        "node-local-dns",
+        node_cidr="192.168.64.0/24,fd00:64::/64",
+        pod_cidr="10.244.0.0/16,fd00:10:244::/56",
+        service_cidr="10.96.0.0/12,fd00:10:96::/112",
+    )
+    found = cluster.lookup("default/a", "web")
+    assert (found.addresses, servers(found)[0]) == (("10.96.0.77",), f"kube-system/{cache_on(cluster)}")
+
+
+def test_a_saved_cluster_is_the_same_with_its_caches(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.pod("a").run("nslookup web")
+    cluster.save(tmp_path / "saved")
+    loaded = Cluster.load(tmp_path / "saved")
+    assert loaded.lookup("default/a", "web").explain() == cluster.lookup("default/a", "web").explain()
+    loaded.undo()
+    assert len(beyond(loaded.lookup("default/a", "web"))) == 2
 
 
 def test_under_another_wiring_that_knows_no_cache_coredns_answers_alone(cluster: Cluster) -> None:

@@ -44,8 +44,8 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80}]}
 """
 
 
-def saved(network: str, node: str) -> str:
-    cluster = Cluster(nodes=2, network=network)
+def saved(network: str, node: str, dns: str = "") -> str:
+    cluster = Cluster(nodes=2, network=network, dns=dns)
     cluster.apply(MANIFESTS)
     return cluster.node(node).run("iptables-save").stdout
 
@@ -82,3 +82,16 @@ def test_the_real_iptables_save_prints_a_nodes_rules_as_ours_does(network: str) 
     ours = saved(network, "node-1")
     theirs = in_a_namespace_of_its_own("iptables-nft-restore && iptables-nft-save", ours)
     assert tables(theirs) == tables(ours)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_real_iptables_save_prints_node_caches_rules_as_ours_does(backend: str) -> None:
+    if shutil.which(f"{backend}-restore") is None:
+        pytest.skip(f"not installed: {backend}-restore")
+    ours = tables(saved("bridge", "node-1", "node-local-dns"))
+    for table in ("raw", "filter"):
+        text = "\n".join((f"*{table}", *ours[table], ""))
+        theirs = in_a_namespace_of_its_own(f"{backend}-restore && {backend}-save -t {table}", text)
+        own, real = ([line for line in of if "NodeLocal" in line] for of in (ours[table], tables(theirs)[table]))
+        assert len(own) == (16 if table == "raw" else 8)
+        assert real == own
