@@ -15,6 +15,8 @@ from k8slearn.widgets.marks import Line, Mark, Point, Rect, Thing, Words, cut
 from k8slearn.widgets.scene import Machine, Port, Space
 from k8slearn.widgets.tunnels import LABELS
 
+DUMMY = "dummy"
+
 
 def draw_node(board: Board, machine: Machine, frame: Frame, x: float, top: float, turn: float) -> None:
     root = machine.root
@@ -28,6 +30,8 @@ def draw_node(board: Board, machine: Machine, frame: Frame, x: float, top: float
         port, at = root.port(name), (x + PAD, first + i * (BAR + 8))
         if port is not None and port.kind in LABELS:
             _tunnel(board, port, at, frame.width - 2 * PAD)
+        elif port is not None and port.kind == DUMMY:
+            _dummy(board, port, at, frame.width - 2 * PAD)
         else:
             _rail(board, machine, name, at, frame.width - 2 * PAD)
     _pods(board, machine, frame, x, top + HEADER)
@@ -165,6 +169,25 @@ def _tunnel(board: Board, port: Port, at: Point, width: float) -> None:
     board.things.append(Thing(f"{scope} {port.name}", says, marks, scope))
 
 
+def _dummy(board: Board, port: Port, at: Point, width: float) -> None:
+    """A device without a cable: it is there for its addresses, which are this machine's own, up or down."""
+    (x, y), scope = at, port.key[0]
+    board.rails[scope, port.name] = y + BAR / 2
+    board.place(port, (x + width / 2, y + BAR / 2))
+    first, *others = port.addresses or ("no address",)
+    more = f"and {len(others)} more" if len(others) > 1 else "".join(others)
+    marks = (
+        Rect("nic", x, y, width, BAR, 5),
+        Words("name", x + 10, y + 15, port.name),
+        Words("note", x + width - 10, y + 15, "dummy", "end"),
+        Words("address-dim", x + 10, y + 29, first),
+        Words("address-dim", x + width - 10, y + 29, more, "end"),
+    )
+    owner = scope.partition(":")[2]
+    says = f"{port.name} on {owner}: a dummy, with addresses of this machine: {', '.join((first, *others))}"
+    board.things.append(Thing(f"{scope} {port.name}", says, marks, scope))
+
+
 def _routing(board: Board, machine: Machine, x: float, y: float, rail: float) -> None:
     """A machine's routing (between its bridge and its eth0), and the eth0 itself."""
     root = machine.root
@@ -198,13 +221,14 @@ def _routing(board: Board, machine: Machine, x: float, y: float, rail: float) ->
 
 def rails_of(machine: Machine) -> list[str]:
     """The rows under a machine's pods: one for each bridge, one for host ends that are on no bridge (''), one for each
-    tunnel's device that is on no bridge itself."""
+    tunnel's device that is on no bridge itself, one for each dummy."""
     bridges = [p.name for p in machine.root.ports if p.kind == "bridge"]
     loose = [p for p in machine.root.ports if _is_host_end(p) and p.master not in bridges]
     tunnels = [p.name for p in machine.root.ports if p.kind in LABELS and not p.master]
-    return bridges + ([""] if loose or not bridges else []) + tunnels
+    dummies = [p.name for p in machine.root.ports if p.kind == DUMMY]
+    return bridges + ([""] if loose or not bridges else []) + tunnels + dummies
 
 
 def _is_host_end(port: Port) -> bool:
     tunnel = port.kind in LABELS and not port.master
-    return port.kind not in ("loopback", "bridge") and port.name != "eth0" and not tunnel
+    return port.kind not in ("loopback", "bridge", DUMMY) and port.name != "eth0" and not tunnel

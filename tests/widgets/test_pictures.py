@@ -272,3 +272,9 @@ def test_a_tunnel_that_one_end_has_forgotten_is_drawn_as_cut() -> None:
     svg = cluster.svg()
     assert "VXLAN to nobody" in svg
     assert "tunnel, VXLAN: node:node-2 flannel.1 to node:node-1 flannel.1, and not back" in svg
+
+
+def test_a_dummy_is_drawn_with_its_addresses_and_is_no_end_of_a_pods_cable() -> None:
+    drawn = Cluster(nodes=1, dns="node-local-dns").trace("node:node-1", "10.96.0.10", 53, "UDP").svg()
+    assert "nodelocaldns on node-1: a dummy, with addresses of this machine: 169.254.20.10/32, 10.96.0.10/32" in drawn
+    assert "no bridge" not in drawn
