@@ -50,6 +50,7 @@ URLS = {
     "standard-install.yaml": "gateway-api",
     "install.yaml": "envoy-gateway",
     "coredns.yaml": "coredns",
+    "nodelocaldns.yaml": "node-local-dns",
 }
 """How the address ends that a project's own pages name -> the add-on."""
 

@@ -16,14 +16,16 @@ TeardownNetworking), pkg/netif/netif.go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from k8slearn.cni import chains
 from k8slearn.cni.chains import Table, Words
 from k8slearn.errors import Refused
 from k8slearn.journal import Commands, Key, Put, World
+from k8slearn.journal import Table as Rows
 from k8slearn.linux import addr, ip, link
-from k8slearn.linux.rules import Chain
+from k8slearn.linux.rules import Chain, Rule
 
 PORT = "53"
 SKIP = ("-m", "comment", "--comment", "NodeLocal DNS Cache: skip conntrack")
@@ -48,11 +50,12 @@ class Network(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A rule as node-cache says it, and where it is."""
+    """A rule, as node-cache says it and as the kernel has it, and where it is."""
 
     table: str
     chain: str
     words: Words
+    rule: Rule
 
     def __str__(self) -> str:
         return f"{{{self.table} {self.chain} [{' '.join(self.words)}]}}"
@@ -74,26 +77,43 @@ def memory(node: str) -> Key:
     return (node, "node-cache", "")
 
 
-def rules(own: Network) -> Iterator[Placed]:
+def rules(own: Network) -> tuple[Placed, ...]:
     """In the order in which it asks for them."""
-    for address in own.addresses if own.rules else ():
-        there, back = (("-d", address, "--dport"), ("-s", address, "--sport"))
-        for table, chain, sides, target in (
-            ("raw", "PREROUTING", (*there, PORT), ("-j", "NOTRACK", *SKIP)),
-            ("filter", "INPUT", (*there, PORT), ("-j", "ACCEPT", *ALLOW)),
-            ("raw", "OUTPUT", (*back, PORT), ("-j", "NOTRACK", *SKIP)),
-            ("filter", "OUTPUT", (*back, PORT), ("-j", "ACCEPT", *ALLOW)),
-            ("raw", "OUTPUT", (*there, PORT), ("-j", "NOTRACK", *SKIP)),
-        ):
-            for proto in ("tcp", "udp"):
-                yield Placed(table, chain, ("-p", proto, *sides, *target))
-        for side in (there, back):
-            yield Placed("raw", "OUTPUT", ("-p", "tcp", *side, own.health, "-j", "NOTRACK", *SKIP))
+    return _rules(own.addresses, own.health) if own.rules else ()
+
+
+@lru_cache(maxsize=64)
+def _rules(addresses: tuple[str, ...], health: str) -> tuple[Placed, ...]:
+    said = (words for address in addresses for words in _said(address, health))
+    return tuple(Placed(*one, chains.read(Table("", name=one[0]), *one[1:])) for one in said)
+
+
+def _said(address: str, health: str) -> Iterator[tuple[str, str, Words]]:
+    there, back = ("-d", address, "--dport"), ("-s", address, "--sport")
+    for table, chain, sides, target in (
+        ("raw", "PREROUTING", (*there, PORT), ("-j", "NOTRACK", *SKIP)),
+        ("filter", "INPUT", (*there, PORT), ("-j", "ACCEPT", *ALLOW)),
+        ("raw", "OUTPUT", (*back, PORT), ("-j", "NOTRACK", *SKIP)),
+        ("filter", "OUTPUT", (*back, PORT), ("-j", "ACCEPT", *ALLOW)),
+        ("raw", "OUTPUT", (*there, PORT), ("-j", "NOTRACK", *SKIP)),
+    ):
+        for proto in ("tcp", "udp"):
+            yield table, chain, ("-p", proto, *sides, *target)
+    for side in (there, back):
+        yield "raw", "OUTPUT", ("-p", "tcp", *side, health, "-j", "NOTRACK", *SKIP)
 
 
 def missing(world: World, node: str, own: Network) -> list[Placed]:
     """The rules that are not there."""
-    return [r for r in rules(own) if not chains.exists(world, Table(node, name=r.table), r.chain, r.words)]
+    there = world.table(node, "chain").index(_standing)
+    return [r for r in rules(own) if r.rule not in there.get((r.table, r.chain), ())]
+
+
+def _standing(rows: Rows) -> dict[tuple[str, str], frozenset[Rule]]:
+    """The rules of the chains that it writes into."""
+    places = {(r.table, r.chain) for r in _rules(("0.0.0.0",), PORT)}
+    found = {place: rows.get(("ip", *place)) for place in places}
+    return {place: frozenset(chain.rules) for place, chain in found.items() if chain is not None}
 
 
 def device_missing(world: World, node: str, own: Network) -> bool:
@@ -122,7 +142,7 @@ def remove(world: World, node: str, own: Network) -> Commands:
     """The rules go, each as often as it is there, then the device."""
     for table, chain in dict.fromkeys((rule.table, rule.chain) for rule in rules(own)):
         where = Table(node, name=table)
-        ours = [chains.read(where, chain, r.words) for r in rules(own) if (r.table, r.chain) == (table, chain)]
+        ours = {r.rule for r in rules(own) if (r.table, r.chain) == (table, chain)}
         there: Chain | None = world.get(where.key(chain))
         kept = tuple(rule for rule in there.rules if rule not in ours) if there is not None else ()
         if there is not None and kept != there.rules:
