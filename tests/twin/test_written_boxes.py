@@ -168,6 +168,41 @@ a -> 172.16.0.2 53/udp: timeout
 a -> 172.16.0.2 54/udp: refused
 a -> 172.16.0.2 0/icmp: connected b 172.16.0.1
 """,
+    "what is not tracked no DNAT sees, and an address is local on a device that is down": """
+- ip netns add a
+- ip netns add b
+- ip netns add c
+a cable e0 b e0
+b cable e1 c e0
+a ip link set e0 up
+b ip link set e0 up
+b ip link set e1 up
+c ip link set e0 up
+a ip addr add 10.0.1.1/24 dev e0
+b ip addr add 10.0.1.2/24 dev e0
+b ip addr add 10.0.2.2/24 dev e1
+c ip addr add 10.0.2.3/24 dev e0
+a ip route add default via 10.0.1.2
+c ip route add default via 10.0.2.2
+b sysctl -w net.ipv4.ip_forward=1
+b ip link add local0 type bridge
+b ip addr add 10.96.0.10/32 dev local0
+b ip addr add 10.96.0.11/32 dev local0
+b iptables -t nat -A PREROUTING -d 10.96.0.0/24 -j DNAT --to-destination 10.0.2.3
+b iptables -t raw -A PREROUTING -d 10.96.0.10/32 -p udp -m udp --dport 53 -j NOTRACK
+b iptables -t raw -A PREROUTING -d 10.96.0.10/32 -p tcp -m tcp --dport 80 -j NOTRACK
+b iptables -t raw -A OUTPUT -s 10.96.0.10/32 -p udp -m udp --sport 53 -j NOTRACK
+b iptables -t raw -A OUTPUT -s 10.96.0.10/32 -p tcp -m tcp --sport 80 -j NOTRACK
+b listen tcp 10.96.0.10 80
+b listen udp 10.96.0.10 53
+b listen udp 10.96.0.11 53
+c listen tcp 0.0.0.0 80
+c listen udp 0.0.0.0 53
+a -> 10.96.0.10 53/udp: connected b 10.0.1.1
+a -> 10.96.0.10 80/tcp: connected b 10.0.1.1
+a -> 10.96.0.11 53/udp: connected c 10.0.1.1
+a -> 10.96.0.11 80/tcp: connected c 10.0.1.1
+""",
 }
 """What is learned -> the boxes, with the answers."""
 
