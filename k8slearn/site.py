@@ -7,7 +7,10 @@ for files will do (``python -m http.server``), and nothing outside it is asked.
 
 The site is built once, with the network of the builder: pip and npm fetch what is needed by name.
 
-Left out: matplotlib and networkx (a topology is SVG there), and saving beside the browser's own storage.
+What a learner does is kept in that browser's own storage: notebooks, and every exercise as it changes. It stays when
+the tab is closed, and goes when the browser's data are deleted.
+
+Left out: matplotlib and networkx (a topology is SVG there), and saving elsewhere than in the browser's own storage.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ TOOLS = ("jupyterlite-core", "jupyterlite-pyodide-kernel", "anywidget", "ipywidg
 NEEDED = ("micropip", "packaging", "ipython", "traitlets", "jedi", "typing-extensions")
 """What the kernel takes from Pyodide's own list, with what these need."""
 WIDGETS = ("anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "nbformat", "psygnal", "typing_extensions")
-FIRST_CELL = "%pip install -q k8slearn anywidget ipywidgets"
+FIRST_CELL = """%pip install -q k8slearn anywidget ipywidgets
+import os; os.environ["K8SLEARN_AUTOSAVE"] = "/drive/.k8slearn"  # in this browser's own storage"""
 """What a notebook of the site begins with: the wheels are in the site, and a new tab has none of them yet."""
 
 
