@@ -150,7 +150,7 @@ _FILES = (
     ),
     _option("--network", metavar="NAME", help="the wiring (default: the one that the files tell of, or bridge)"),
 )
-_ROSTER = _option("--roster", metavar="FILE", help="the class, one learner per line: who is missing gets zero")
+_ROSTER = _option("--roster", metavar="FILE", help="the class, LEARNER or LEARNER,OWN-DEADLINE per line")
 _SECRET = _option("--secret", metavar="FILE", help="the secret that signs variants (release makes it if there is none)")
 _ANY = (_option("rest", nargs="*", help=argparse.SUPPRESS),)
 _PORT = _option("--port", type=_port, default=80, metavar="P", help="the destination port (default 80)")
@@ -193,6 +193,10 @@ COMMANDS = {
                 "--gradebook",
                 metavar="URL",
                 help="remember grades in this database and not in REPORT/gradebook.sqlite (postgresql+psycopg://…)",
+            ),
+            _option("--deadline", metavar="TIME", help="mark what came later (2026-12-01T12:00+01:00)"),
+            _option(
+                "--late-penalty", type=float, default=0.0, metavar="PERCENT", help="taken off for each day begun (0)"
             ),
             _option("--explain", nargs=2, metavar=("LEARNER", "EXERCISE"), help="one grade in full, and no reports"),
             _option(

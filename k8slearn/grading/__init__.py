@@ -11,5 +11,7 @@ and `inputs`, read in `notebook`, and made harmless in `inert`.
 `release` writes what learners get, `collect` finds what they handed in, `gradebook` remembers what was graded,
 `classreport` says where the class stands.
 
-Left out: late hand-ins, and workers on other machines.
+`late` marks what came after the deadline, and `machines` grades on a cluster.
+
+Left out: platforms that call a grader over the network (LTI).
 """

@@ -38,7 +38,8 @@ def of(task: Task, checks: dict[str, str]) -> str:
         folders = [shelf.find(task.exercise)] if task.exercise in shelf.ids() else []
         folders += [task.hidden / task.exercise] if task.hidden else []
         checks[task.exercise] = digest("exercise", *_files(folders), length=32)
-    return digest("grade", __version__, ascii(task.learner), task.token, notebook, checks[task.exercise], length=32)
+    told = (ascii(task.learner), task.token, *map(ascii, task.copies))
+    return digest("grade", __version__, *told, notebook, checks[task.exercise], length=32)
 
 
 def _files(folders: Iterable[Path]) -> Iterator[str]:

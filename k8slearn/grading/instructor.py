@@ -13,9 +13,11 @@ from pathlib import Path
 
 from k8slearn.errors import Refused
 from k8slearn.grading.classreport import Mistake, misconceptions
+from k8slearn.grading.collect import moment, own_deadlines
 from k8slearn.grading.feedback import as_text
 from k8slearn.grading.gradebook import Gradebook
 from k8slearn.grading.inert import one_line, plain
+from k8slearn.grading.late import Deadline
 from k8slearn.grading.release import write_release
 from k8slearn.grading.report import write_reports
 from k8slearn.grading.run import Course, find_tasks, grade, grade_tasks
@@ -24,7 +26,7 @@ from k8slearn.grading.token import make_secret, read_secret
 
 def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None]) -> int:
     """``k8slearn grade``: the exit status."""
-    submissions, course = Path(given.submissions), _course(given)
+    submissions, course, deadline = Path(given.submissions), _course(given), _deadline(given)
     if given.explain:
         print(explained(submissions, course, *given.explain))
         return 0
@@ -35,6 +37,7 @@ def grade_class(given: argparse.Namespace, progress: Callable[[int, int], None])
         url = given.gradebook or _beside(Path(given.out))
         book = held.enter_context(Gradebook(url)) if url else None
         rows = grade_tasks(tasks, given.jobs, progress, book=book, scheduler=given.scheduler or "")
+    rows = deadline.marked(rows, tasks) if deadline else rows
     write_reports(rows, Path(given.out))
     done = sum(row.status == "done" for row in rows)
     print(f"{len(rows)} graded, {done} done; see {Path(given.out) / 'summary.md'}")
@@ -57,6 +60,17 @@ def _course(given: argparse.Namespace) -> Course:
         raise Refused(f"--hidden {given.hidden} is not a folder; it should hold EXERCISE/checks.py")
     secret = read_secret(Path(given.secret)) if given.secret else b""
     return Course(_path(given.roster), secret, _path(given.hidden))
+
+
+def _deadline(given: argparse.Namespace) -> Deadline | None:
+    if not given.deadline:
+        if given.late_penalty:
+            raise Refused("--late-penalty needs --deadline TIME")
+        return None
+    if not 0 <= given.late_penalty <= 100:
+        raise Refused(f"--late-penalty is a percentage from 0 to 100, not {given.late_penalty:g}")
+    own = own_deadlines(Path(given.roster)) if given.roster else {}
+    return Deadline(moment(given.deadline, "--deadline"), own, given.late_penalty)
 
 
 def _path(name: str | None) -> Path | None:

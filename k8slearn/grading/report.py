@@ -52,7 +52,9 @@ def grades_csv(rows: Iterable[Row]) -> str:
     lines: list[Sequence[str]] = [COLUMNS]
     for r in rows:
         points = (number(r.points), number(r.max_points))
-        lines.append([as_csv(r.learner), as_csv(r.exercise), *points, r.status, as_csv(r.message)])
+        lines.append(
+            [as_csv(r.learner), as_csv(r.exercise), *points, r.status, as_csv(f"{r.message} {r.late}".strip())]
+        )
     return _csv(lines)
 
 
@@ -108,6 +110,7 @@ def _row_fields(row: Row) -> dict[str, Any]:
         "max_points": _whole(row.max_points),
         "status": row.status,
         "message": plain(row.message),
+        **({"late": row.late} if row.late else {}),
         "checks": [
             {
                 "check": v.check,
@@ -197,7 +200,8 @@ def _under_a_mebibyte(lines: Sequence[str]) -> str:
 def feedback_page(learner: str, rows: Iterable[Row]) -> str:
     """What a learner reads: every exercise, and each check of it."""
     parts = [
-        as_page_part(r.exercise, r.judgement, 2)
+        (f"<p>{as_html(r.exercise)}: {as_html(r.late)}</p>\n" if r.late else "")
+        + as_page_part(r.exercise, r.judgement, 2)
         if r.judgement
         else section(r.exercise, f"{r.status}: 0 of {number(r.max_points)} points. {r.message}", (), 2)
         for r in rows

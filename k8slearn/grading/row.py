@@ -21,6 +21,10 @@ class Task(NamedTuple):
     member: str = ""
     token: str = ""
     hidden: Path | None = None
+    copies: tuple[str, ...] = ()
+    """Other copies of the notebook, which do not count."""
+    since: float | None = None
+    """When it was handed in (seconds since 1970), if anything says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Row:
     status: str
     message: str = ""
     judgement: Judgement | None = None
+    late: str = ""
+    """How late it was handed in, and what that cost: a sentence; "" when it was in time, or there was no deadline."""
 
 
 STATUSES = {

@@ -2,9 +2,7 @@
 
 One submission is one task for one worker, and whatever happens there is a row: a score, or zero with a sentence that
 says why. Nothing of a learner's is run or imported; a notebook is read as data, its newest record is replayed.
-The rows come out in the order of their names, for any number of workers.
-
-Left out: late hand-ins.
+The rows come out in the order of their names, for any number of workers. What is late is marked afterwards (`late`).
 """
 
 from __future__ import annotations
@@ -137,6 +135,9 @@ def _graded(task: Task, path: Path) -> Row:
     if found is None:
         return _zero(task, "refused", "the notebook holds no record: run a cell with exercise.check() and save it")
     judgement = judge(definition, read_record(found), learner_name(task.learner), task.token)
+    judgement = replace(
+        judgement, odd=(*judgement.odd, *(f"another copy does not count: {n}" for n in task.copies[:5]))
+    )
     status = STATES[judgement.done]
     missed = [v.says.splitlines()[0] for v in judgement.verdicts if v.says]
     return Row(task.learner, task.exercise, judgement.points, judgement.max_points, status, " ".join(missed), judgement)
@@ -168,9 +169,9 @@ def _tasks_of(learner: str, handed_in: HandedIn, asked: list[str], course: Cours
 
 
 def _task(learner: str, exercise: str, found: Found | None, course: Course) -> Task:
-    path, member = found or (None, "")
+    path, member, copies, since = found or Found(Path())
     token = sign(course.secret, exercise, _signed_name(learner)) if course.secret else ""
-    return Task(learner, exercise, path, member, token, course.hidden)
+    return Task(learner, exercise, path if found else None, member, token, course.hidden, copies, since)
 
 
 def _signed_name(learner: str) -> str:
