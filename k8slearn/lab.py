@@ -2,7 +2,8 @@
 
 A learner's folder lives longer than one version of the course, and it holds their work. So a copy remembers what it
 copied (``.k8slearn/copied.json``: file -> SHA-256). A file that still is what was copied may be replaced by the
-new version; one that the learner has changed is kept, and the new version goes beside it under another name.
+new version; one that the learner has changed is kept, and the new version goes beside it under another name. A course
+in a folder that may only be read (a class's own) opens as it is; what one does in it is kept in the home folder.
 
 Left out: merging a learner's changes with a new version, and removing files that the course no longer has.
 """
@@ -37,11 +38,12 @@ def open_lab(directory: Path, *options: str) -> int:
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise Refused("JupyterLab is not installed here; try: pip install 'k8slearn[course]'")
-    for note in copy_course(course(), directory):
+    for note in _ready(directory):
         print(note, flush=True)
+    print(_OPENS, flush=True)
     start = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{FIRST}", *_QUIET]
     command = [*start, *_as_root(), *options]
-    os.environ.update(_AUTOSAVE)
+    os.environ.setdefault("PYTHONSTARTUP", str(_EXTENSION))
     if os.name == "posix":
         os.chdir(directory)
         os.execv(sys.executable, command)
@@ -53,8 +55,26 @@ def _as_root() -> tuple[str, ...]:
     return ("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
 
 
-_AUTOSAVE = {"K8SLEARN_AUTOSAVE": "1"}
-"""Every cluster of a notebook is saved beside it as it changes (`notebook`)."""
+def _ready(directory: Path) -> list[str]:
+    """The course in this folder, and where every cluster of a notebook is saved as it changes (`notebook`)."""
+    os.environ["K8SLEARN_AUTOSAVE"] = "1"
+    if not (directory / FIRST).is_file() or os.access(directory, os.W_OK):
+        return copy_course(course(), directory)
+    kept = Path.home() / ".k8slearn"
+    os.environ["K8SLEARN_AUTOSAVE"] = str(kept)
+    return [f"{directory} can only be read. {_READ_ONLY.format(kept=kept)}"]
+
+
+_READ_ONLY = (
+    "What you do to a cluster is kept in {kept}; to keep a notebook, choose File, Download in JupyterLab. "
+    "A folder of your own keeps everything: k8slearn lab ~/my-course"
+)
+_OPENS = (
+    "Your browser opens the course. If it does not, copy the last address below into it. "
+    "To stop, save, and press Control-C here."
+)
+_EXTENSION = Path(k8slearn.__file__).parent / "notebook" / "startup.py"
+"""Run by every Python kernel of the lab as it starts, so that commands and sentences are there after a restart, too."""
 
 _QUIET = (
     "--LabApp.app_settings_dir=.k8slearn/lab",
@@ -62,8 +82,12 @@ _QUIET = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 )
-_NOTHING_NEW = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
-"""No question to any server outside this machine, nor to the learner whether to ask: the course works offline."""
+_WISHES = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 10},
+}
+"""No question to any server outside this machine, nor to the learner whether to ask: the course works offline. A
+notebook is saved ten seconds after it changed (JupyterLab's own wish: two minutes)."""
 
 
 def course() -> Path:
@@ -81,10 +105,12 @@ def copy_course(source: Path, directory: Path) -> list[str]:
         directory.mkdir(parents=True, exist_ok=True)
         known = _remembered(directory)
         notes = [n for name in _files(source) if (n := _copy(source, directory, name, known))]
-        _write(directory / _SETTINGS, json.dumps(_NOTHING_NEW).encode())
+        _write(directory / _SETTINGS, json.dumps(_WISHES).encode())
         _remember(directory, {name: _hash(source / name) for name in _files(source)})
     except OSError as wrong:
-        raise Refused(f"the course cannot be copied into {directory}: {wrong.strerror or wrong}") from wrong
+        raise Refused(
+            f"the course cannot be copied into {directory}: {wrong.strerror or wrong}; try: k8slearn lab ~/my-course"
+        ) from wrong
     return notes
 
 

@@ -5,7 +5,8 @@ of the computer that the notebook runs on; with this extension it is answered by
 and so are ``%%yaml``, ``%%kubectl``, ``%%node``, ``%%pod`` and a bare command line. Tab completes verbs, resources
 and names.
 
-Reading order: session (which cluster, and how output is written) -> magics -> bare -> completion.
+Reading order: session (which cluster, and how output is written) -> magics -> bare -> completion; missing (a name
+that is not there); startup (the lab).
 
 Left out: ``kubectl`` in terminals and in ``%%bash`` cells (that is the computer's own).
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from k8slearn.errors import Refused
-from k8slearn.notebook import bare, completion, magics
+from k8slearn.notebook import bare, completion, magics, missing
 from k8slearn.notebook.session import Session
 
 _MARK = "_k8slearn_session"
@@ -30,7 +31,7 @@ def load_ipython_extension(shell: Any) -> None:
     magics.install(shell, session)
     bare.install(shell)
     completion.install(shell, session)
-    shell.set_custom_exc((Refused,), _sentence)
+    shell.set_custom_exc((Refused, NameError), _sentence)
     shell.events.register("post_run_cell", lambda *_: session.look())
 
 
@@ -38,6 +39,7 @@ def _sentence(
     shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None
 ) -> list[str]:
     """A learner's error is a sentence: no traceback. The cell still counts as failed."""
-    lines = [str(error)]
+    said = str(error) if isinstance(error, Refused) else missing.says(shell, error, trace)
+    lines: list[str] = [said] if said else shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset)
     shell._showtraceback(kind, error, lines)
     return lines

@@ -20,7 +20,10 @@ from k8slearn.cluster import Cluster
 from k8slearn.errors import CommandError, Refused
 from k8slearn.linux.program import Result
 
-NONE_YET = "there is no cluster in this notebook yet; try: from k8slearn import Cluster; cluster = Cluster(nodes=2)"
+NONE_YET = (
+    "there is no cluster in this notebook yet; run the cells above, "
+    "or try: from k8slearn import Cluster; cluster = Cluster(nodes=2)"
+)
 
 
 class Session:
@@ -106,12 +109,19 @@ def write(result: Result) -> None:
             stream.flush()
 
 
-def _autosave(cluster: Cluster, name: str) -> None:
+def saved_as(name: str) -> Path | None:
+    """The file that follows a cluster of this name in this notebook, if the lab asked for it."""
     folder = os.environ.get("K8SLEARN_AUTOSAVE", "")
-    if folder in ("", "0") or cluster._file is not None:
-        return
+    if folder in ("", "0"):
+        return None
     notebook = Path(os.environ.get("JPY_SESSION_NAME", "notebook")).stem
-    path = Path(".k8slearn" if folder == "1" else folder) / f"{notebook}-{name}.jsonl"
+    return Path(".k8slearn" if folder == "1" else folder) / f"{notebook}-{name}.jsonl"
+
+
+def _autosave(cluster: Cluster, name: str) -> None:
+    path = saved_as(name)
+    if path is None or cluster._file is not None:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         cluster.save(path, follow=True)

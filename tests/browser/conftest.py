@@ -1,4 +1,5 @@
-"""A real browser on a real JupyterLab: one server and one Chromium for the whole run.
+"""A real browser on a real `k8slearn lab`: one server and one Chromium for the whole run, in a folder whose name has
+spaces and letters beyond ASCII.
 
 Skipped, with the reason, where Chromium or Playwright is missing. Nothing outside this machine is asked.
 """
@@ -15,8 +16,10 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,9 +40,6 @@ LAB = (
     "--allow-root",
     "--ServerApp.port_retries=0",
     f"--IdentityProvider.token={TOKEN}",
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.extension_manager=readonly",
     "--LabApp.collaborative=False",
 )
 
@@ -77,13 +77,22 @@ class Lab:
         self.settings = settings
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
+        self.asked: set[str | None] = set()
+        """Every machine that a page of this lab asked for something."""
 
     def open(self, name: str, theme: str = "light", motion: str = "reduce") -> Any:
         """The notebook in a page, its kernel there and idle."""
         self._settings(theme)
         context = self.browser.new_context(viewport={"width": 1360, "height": 950}, reduced_motion=motion)
+        context.on("request", lambda request: self.asked.add(urlsplit(request.url).hostname))
         page = context.new_page()
         page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
+        self.ready(page)
+        page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
+        return page
+
+    def ready(self, page: Any) -> None:
+        """The notebook is there, and its kernel idle."""
         page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden)", timeout=60_000)
         page.wait_for_function(
             "() => { const k = document.querySelector('.jp-NotebookPanel .jp-KernelName');"
@@ -91,8 +100,13 @@ class Lab:
             timeout=60_000,
         )
         page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+
+    def theme(self, page: Any, theme: str) -> None:
+        """Choose another theme, as a person does: in the menu."""
+        page.get_by_role("menuitem", name="Settings", exact=True).click()
+        page.get_by_role("menuitem", name="Theme", exact=True).hover()
+        page.get_by_role("menuitem", name=f"JupyterLab {theme.capitalize()}", exact=True).click()
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
-        return page
 
     def _settings(self, theme: str) -> None:
         """What a person would choose in the settings: the theme, no question about news, every cell in the page."""
@@ -133,17 +147,24 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The server; notebooks go into `lab.folder`."""
+    """The server, with the course in `lab.folder`; other notebooks go there, too."""
+    folder = tmp_path_factory.mktemp("lab") / "Zoë Müller" / "My Course"
+    with serving(browser, folder, tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@contextmanager
+def serving(browser: Any, folder: Path, home: Path, *before: str) -> Iterator[Lab]:
+    """`k8slearn lab FOLDER`, as a learner starts it whose home folder is `home`; `before` goes before the command."""
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed")
-    folder = tmp_path_factory.mktemp("lab")
-    home = tmp_path_factory.mktemp("home")
     port = _free_port()
     own = {name: str(home / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     environment = {**os.environ, **own, "HOME": str(home), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "jupyterlab", *LAB, f"--ServerApp.port={port}"]
+    options = [*LAB, f"--ServerApp.port={port}"]
+    command = [*before, sys.executable, "-m", "k8slearn.cli", "lab", str(folder), *options]
     with (
         open(home / "log", "w", encoding="utf-8") as log,
-        subprocess.Popen(command, cwd=folder, env=environment, stderr=log) as server,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
     ):
         try:
             _wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}")
@@ -172,9 +193,9 @@ def _wait(address: str, seconds: float = 60) -> None:
 
 @pytest.fixture(scope="session")
 def write_notebook(lab: Lab) -> Callable[..., str]:
-    """Put a notebook of these cells into the lab's folder; returns its name."""
+    """Put a notebook of these cells into the lab's folder, or another; returns its name."""
 
-    def write(name: str, *cells: str) -> str:
+    def write(name: str, *cells: str, folder: Path = lab.folder) -> str:
         listed = [
             {
                 "cell_type": "code",
@@ -188,7 +209,7 @@ def write_notebook(lab: Lab) -> Callable[..., str]:
         ]
         spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
         content = {"cells": listed, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
-        (lab.folder / name).write_text(json.dumps(content), encoding="utf-8")
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
         return name
 
     return write

@@ -19,10 +19,6 @@ LEARNER = "alice"
 @pytest.fixture(scope="module")
 def course(lab: Any) -> Path:
     """The course, copied as `k8slearn lab` copies it."""
-    from k8slearn.lab import copy_course
-    from k8slearn.lab import course as where
-
-    copy_course(where(), lab.folder)
     folder: Path = lab.folder
     return folder
 

@@ -100,6 +100,7 @@ function render({ model, el }) {
   layer.append(trail, packet);
 
   let waiting = false;
+  let patience = 0;
   let moving = 0;
   let timer = 0;
   const steps = () => model.get("result").steps ?? [];
@@ -220,6 +221,7 @@ function render({ model, el }) {
   const reveal = () => {
     const result = model.get("result");
     playing(false);
+    clearTimeout(patience);
     send.removeAttribute("aria-disabled");
     message.replaceChildren();
     message.dataset.tone = "";
@@ -245,6 +247,13 @@ function render({ model, el }) {
     waiting = false;
   };
 
+  const unanswered = () => {
+    waiting = false;
+    send.removeAttribute("aria-disabled");
+    message.dataset.tone = "bad";
+    message.replaceChildren(node("p", {}, "The kernel has not answered yet. It may be busy; if it was restarted, run the cells above and then this one again."));
+  };
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const predicted = form.querySelector("input[type=radio]:checked")?.value ?? "";
@@ -259,6 +268,7 @@ function render({ model, el }) {
       return;
     }
     waiting = true;
+    patience = setTimeout(unanswered, 5000);
     send.setAttribute("aria-disabled", "true");
     const number = (model.get("request").number ?? 0) + 1;
     model.set("request", { number, source: source.value, destination: to, port: Number(port.value),
@@ -296,6 +306,7 @@ function render({ model, el }) {
   paint();
   return () => {
     playing(false);
+    clearTimeout(patience);
     cancelAnimationFrame(moving);
     model.off("change:said", told);
     model.off("change:svg", paint);
