@@ -57,7 +57,7 @@ def _as_root() -> tuple[str, ...]:
 
 def _ready(directory: Path) -> list[str]:
     """The course in this folder, and where every cluster of a notebook is saved as it changes (`notebook`)."""
-    os.environ["K8SLEARN_AUTOSAVE"] = "1"
+    os.environ["K8SLEARN_AUTOSAVE"] = str(directory.resolve() / ".k8slearn")
     if not (directory / FIRST).is_file() or os.access(directory, os.W_OK):
         return copy_course(course(), directory)
     kept = Path.home() / ".k8slearn"

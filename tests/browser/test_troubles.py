@@ -99,7 +99,8 @@ def restart(page: Any) -> None:
 def test_after_a_restart_of_the_kernel_the_next_cell_says_what_to_run(
     lab: Any, write_notebook: Callable[..., str], look: Any
 ) -> None:
-    again = "from k8slearn import Cluster; cluster = Cluster.load('.k8slearn/restart-cluster.jsonl')"
+    saved = lab.folder.resolve() / ".k8slearn" / "restart-cluster.jsonl"
+    again = f"from k8slearn import Cluster; cluster = Cluster.load({str(saved)!r})"
     name = write_notebook("restart.ipynb", LESSON, ASKED, "!kubectl get nodes", again + "\n" + ASKED)
     page = lab.open(name)
     lab.run_all(page)
