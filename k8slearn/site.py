@@ -39,7 +39,7 @@ NEEDED = ("micropip", "packaging", "ipython", "traitlets", "jedi", "typing-exten
 """What the kernel takes from Pyodide's own list, with what these need."""
 WIDGETS = ("anywidget", "comm", "ipywidgets", "jupyterlab_widgets", "nbformat", "psygnal", "typing_extensions")
 FIRST_CELL = """%pip install -q k8slearn anywidget ipywidgets
-import os; os.environ["K8SLEARN_AUTOSAVE"] = "/drive/.k8slearn"  # in this browser's own storage"""
+import os; os.environ["K8SLEARN_AUTOSAVE"] = "/drive/saved"  # in this browser's own storage"""
 """What a notebook of the site begins with: the wheels are in the site, and a new tab has none of them yet."""
 
 
@@ -55,6 +55,8 @@ def build(out: Path) -> list[str]:
         _pip("download", *_PURE, "-d", str(wheels), *WIDGETS)
         copy_course(course(), contents)
         shutil.rmtree(contents / ".k8slearn")
+        (contents / "saved").mkdir()
+        (contents / "saved" / "README.md").write_text("What you do in an exercise is kept here, in this browser.\n")
         for notebook in contents.rglob("*.ipynb"):
             _begin(notebook)
         _configure(work, out)

@@ -163,7 +163,8 @@ def _saves(directory: str | Path | None) -> Path:
 def unpack(archive: str | Path, directory: str | Path | None = None) -> list[str]:
     """Put packed progress into a directory; returns a sentence for each file.
 
-    Work that is there already and differs is kept as ``NAME~``. Raises `Refused` for what is no such zip.
+    Work that is there already and differs is kept as ``NAME~`` (``NAME~~`` the next time). Raises `Refused` for what is
+    no such zip.
     """
     try:
         packed = Path(archive).read_bytes()
@@ -192,11 +193,15 @@ def _unpacked(packed: bytes, name: str, folder: Path) -> list[str]:
 def _put(path: Path, content: bytes) -> str:
     if path.exists() and path.read_bytes() == content:
         return f"{path.name}: the same is here already"
-    kept = path.exists()
-    if kept:
-        path.replace(path.with_name(path.name + "~"))
+    if not path.exists():
+        path.write_bytes(content)
+        return f"{path.name}: taken over"
+    kept = path.with_name(path.name + "~")
+    while kept.exists():
+        kept = kept.with_name(kept.name + "~")
+    path.replace(kept)
     path.write_bytes(content)
-    return f"{path.name}: taken over{f'; what was here is kept as {path.name}~' if kept else ''}"
+    return f"{path.name}: taken over; what was here is kept as {kept.name}"
 
 
 def _stand(exercise: str, learner: str, folder: Path) -> Stand:

@@ -107,3 +107,12 @@ def test_a_card_reads_in_what_was_downloaded_elsewhere(tmp_path: Path) -> None:
     card.file = {"name": "x.zip", "data": "aGVsbG8="}
     assert card.said == "✕ this file cannot be read: File is not a zip file"
     assert card.link == progress(tmp_path / "here", "alice").link()
+
+
+def test_work_that_was_kept_once_is_not_lost_when_another_file_is_taken_over(tmp_path: Path) -> None:
+    saved = tmp_path / ".k8slearn" / "01-tiny-alice.jsonl"
+    for number in (1, 2, 3):
+        with zipfile.ZipFile(tmp_path / "work.zip", "w") as archive:
+            archive.writestr(saved.name, f"work {number}")
+        unpack(tmp_path / "work.zip", tmp_path)
+    assert {path.read_text() for path in saved.parent.iterdir()} == {"work 1", "work 2", "work 3"}
