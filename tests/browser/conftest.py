@@ -41,6 +41,7 @@ LAB = (
     "--ServerApp.port_retries=0",
     f"--IdentityProvider.token={TOKEN}",
     "--LabApp.collaborative=False",
+    "--LabApp.expose_app_in_browser=True",
 )
 
 
@@ -102,10 +103,10 @@ class Lab:
         page.wait_for_selector(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
 
     def theme(self, page: Any, theme: str) -> None:
-        """Choose another theme, as a person does: in the menu."""
-        page.get_by_role("menuitem", name="Settings", exact=True).click()
-        page.get_by_role("menuitem", name="Theme", exact=True).hover()
-        page.get_by_role("menuitem", name=f"JupyterLab {theme.capitalize()}", exact=True).click()
+        """Choose another theme, by the command that the menu has."""
+        page.evaluate(
+            f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme.capitalize()}'}})"
+        )
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
 
     def _settings(self, theme: str) -> None:
