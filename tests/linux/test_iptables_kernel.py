@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,7 +72,7 @@ while True:
     words, who = udp.recvfrom(2000); udp.sendto(b"yes", who)
 """
 CLIENT = """
-import json, socket, sys, struct, os
+import json, socket, sys, struct, os, time
 def tell(error):
     return {111: "refused", None: "timeout"}.get(error, "unreachable")
 def ask(proto, dst, port):
@@ -91,9 +92,11 @@ def ask(proto, dst, port):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return "connected"
 for proto, dst, port in json.loads(sys.stdin.read()):
+    begun = time.monotonic()
     try: said = ask(proto, dst, port)
     except OSError as error: said = tell(error.errno)
     print(said)
+    if time.monotonic() - begun > 0.9: sys.exit("so late that the kernel may have sent its first packet again")
 """
 PROBES = [("udp", "10.2.0.2", 53), ("udp", "10.2.0.2", 54), ("tcp", "10.2.0.2", 81), ("icmp", "10.2.0.2", 0)]
 LAST = ("tcp", "10.2.0.2", 80)
@@ -187,6 +190,10 @@ def rules(random: Random) -> str:
     )
 
 
+class Late(Exception):
+    """This machine was too busy to probe."""
+
+
 class Router:
     """The real machine and ours, built alike."""
 
@@ -212,6 +219,8 @@ class Router:
 
     def ask_kernel(self, probes: list[tuple[str, str, int]]) -> list[str]:
         said = self.real.run(f"ip netns exec c python3 {self.client}", json.dumps(probes))
+        if said.exit_code:
+            raise Late(said.stderr)
         return said.stdout.split()
 
     def ask_engine(self, probe: tuple[str, str, int]) -> str:
@@ -266,4 +275,8 @@ def disagreement(router: Router, text: str) -> str:
 
 @pytest.mark.parametrize("seed", [1, 2, 3, *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 61))])
 def test_the_kernel_and_the_engine_count_the_same_packets_at_every_rule(router: Router, seed: int) -> None:
-    assert disagreement(router, rules(Random(seed))) == ""
+    for _ in range(10):
+        with suppress(Late):
+            assert disagreement(router, rules(Random(seed))) == ""
+            return
+    raise AssertionError("ten times too busy a machine to probe")
