@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 Key = tuple[str, str, Hashable]
 """``(scope, table, name)``: ``("api", "pods", "default/web")``, ``("node:node-1", "link", "eth0")``."""
@@ -63,17 +63,44 @@ def drive(commands: Generator[Command, None, T], write: Callable[[Command], obje
 
 
 Belongs = Callable[[Any], Iterable[Hashable]]
+Groups = dict[Hashable, dict[Hashable, Any]]
+
+
+class Kept(Protocol):
+    """What is derived from a table's rows and follows each of them as it changes."""
+
+    def moved(self, name: Hashable, before: Any, value: Any) -> None:
+        """This row was `before`, and is `value` now (None: there is none)."""
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Grouped:
+    """Group -> its rows by name."""
+
+    def __init__(self, rows: Table, belongs: Belongs) -> None:
+        self.belongs = belongs
+        self.groups: Groups = {}
+        for name, value in rows.items():
+            self.moved(name, None, value)
+
+    def moved(self, name: Hashable, before: Any, value: Any) -> None:
+        for group in () if before is None else self.belongs(before):
+            self.groups[group].pop(name, None)
+        for group in () if value is None else self.belongs(value):
+            self.groups.setdefault(group, {})[name] = value
 
 
 class Table(dict[Hashable, Any]):
     """The rows of one table of one scope, with the indexes that were derived from them."""
 
-    __slots__ = ("derived", "groups")
+    __slots__ = ("derived", "kept")
 
     def __init__(self, rows: Mapping[Hashable, Any] = {}) -> None:
         super().__init__(rows)
         self.derived: dict[Hashable, Any] = {}
-        self.groups: dict[Belongs, dict[Hashable, dict[Hashable, Any]]] = {}
+        self.kept: dict[Hashable, Any] = {}
 
     def index(self, build: Callable[[Table], T]) -> T:
         """`build(self)`, computed once and remembered until a row changes."""
@@ -84,24 +111,22 @@ class Table(dict[Hashable, Any]):
             found = self.derived[build] = build(self)
         return found
 
-    def by(self, belongs: Belongs) -> Mapping[Hashable, Mapping[Hashable, Any]]:
-        """Group -> its rows by name, in no order. `belongs` says which groups a row is in, from the row alone; where
-        `index` begins anew when a row changes, this moves the one row."""
-        found = self.groups.get(belongs)
-        if found is None:
-            found = self.groups[belongs] = {}
-            for name, value in self.items():
-                for group in belongs(value):
-                    found.setdefault(group, {})[name] = value
+    def keep(self, build: Callable[[Table], K]) -> K:
+        """`build(self)`, computed once; where `index` begins anew when a row changes, this is told of the one row."""
+        found: K
+        try:
+            found = self.kept[build]
+        except KeyError:
+            found = self.kept[build] = build(self)
         return found
 
-    def moved(self, name: Hashable, before: Any, value: Any) -> None:
-        """Keep the groups right: this row was `before`, and is `value` now (None: there is none)."""
-        for belongs, found in self.groups.items():
-            for group in () if before is None else belongs(before):
-                found[group].pop(name, None)
-            for group in () if value is None else belongs(value):
-                found.setdefault(group, {})[name] = value
+    def by(self, belongs: Belongs) -> Mapping[Hashable, Mapping[Hashable, Any]]:
+        """Group -> its rows by name, in no order. `belongs` says which groups a row is in, from the row alone."""
+        found = self.kept.get(belongs)
+        if found is None:
+            found = self.kept[belongs] = Grouped(self, belongs)
+        groups: Groups = found.groups
+        return groups
 
 
 _NOTHING = Table()
@@ -199,8 +224,8 @@ class World:
             rows[name] = command.value
         else:
             before = rows.pop(name, None)
-        if rows.groups:
-            rows.moved(name, before, command.value if isinstance(command, Put) else None)
+        for kept in rows.kept.values():
+            kept.moved(name, before, command.value if isinstance(command, Put) else None)
         return before
 
 

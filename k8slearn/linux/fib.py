@@ -55,7 +55,7 @@ def _plain(world: World, netns: str, addresses: trie.Own, dst: str) -> Found:
     if address is not None:
         return Found("local", address.dev, "", None, address, address_because(netns, address))
     want, ways = ip.number(dst), world.rows[netns, "route"]
-    for length, mask, routes in ways.index(trie.tables).get(PLAIN, ()):
+    for length, mask, routes in ways.keep(trie.Tables).levels.get(PLAIN, ()):
         found = routes.get(want & mask)
         if found is not None:
             name, route = found[0]
@@ -187,7 +187,7 @@ _OWN = "martian source {}: it is this machine's own address"
 
 def _customised(world: World, netns: str) -> bool:
     """Then the kernel looks the source up even without rp_filter (`fib_has_custom_local_routes`)."""
-    if (32, "local") in world.rows[netns, "route"].index(trie.tables):
+    if (32, "local") in world.rows[netns, "route"].keep(trie.Tables).levels:
         return True
     rules = world.rows[netns, "rule"]
     return bool(rules) and "ip" in rules.index(rule.custom)

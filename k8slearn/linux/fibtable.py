@@ -66,7 +66,7 @@ def ask(world: World, netns: str, table: str, flow: Flow) -> Found | None:
         if least >= (128 if six else 32):
             return found
     failed = _failed(world, netns) if six and not flow.validating else NONE_FAILED
-    levels = world.table(netns, "route").index(trie.tables).get((128 if six else 32, table), ())
+    levels = world.table(netns, "route").keep(trie.Tables).levels.get((128 if six else 32, table), ())
     levels = [level for level in levels if level[0] > least] if mine is not None else levels
     chosen = _longest(levels, flow, failed)
     if chosen is None and failed:

@@ -19,7 +19,7 @@ from typing import Any
 
 from k8slearn.errors import CommandError
 from k8slearn.journal import Commands, Key, Put, Remove, World
-from k8slearn.linux import ip
+from k8slearn.linux import ip, trie
 from k8slearn.linux.device import error, find, refused
 from k8slearn.linux.nexthop import checked4, checked6, device_towards, is_own
 from k8slearn.linux.rows import Address, Link, Route
@@ -110,8 +110,8 @@ def change(world: World, netns: str, route: Route) -> Commands:
 
 def _same(world: World, netns: str, route: Route) -> list[tuple[Hashable, Route]]:
     """The routes with this destination and metric, in their order."""
-    rows = world.table(netns, "route").items()
-    return [(n, r) for n, r in rows if (r.table, r.dst, r.metric) == (route.table, route.dst, route.metric)]
+    there = world.table(netns, "route").keep(trie.Tables).to((ip.bits(route.dst), route.table), route.dst)
+    return [(n, r) for n, r in there if (r.dst, r.metric) == (route.dst, route.metric)]
 
 
 def _over(world: World, netns: str, route: Route) -> Key | None:
