@@ -14,6 +14,7 @@ server-side apply's field managers, and admission webhooks.
 from k8slearn.api.admit import EPOCH, annotated, key, seconds, timestamp
 from k8slearn.api.admit import admit as admitted
 from k8slearn.api.deletion import delete, deletion, finish_namespace, get, known
+from k8slearn.api.legacy import shown
 from k8slearn.api.load import load, read
 from k8slearn.api.requests import apply, create, replace
 from k8slearn.api.status import ApiError
@@ -36,6 +37,7 @@ __all__ = [
     "read",
     "replace",
     "seconds",
+    "shown",
     "timestamp",
     "warnings",
 ]

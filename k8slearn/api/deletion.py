@@ -15,6 +15,7 @@ from typing import Any
 
 from k8slearn.api import admit, kinds, status
 from k8slearn.api.kinds import Kind
+from k8slearn.api.legacy import shown
 from k8slearn.journal import Command, Commands, Key, Put, Remove, World
 
 Obj = dict[str, Any]
@@ -129,7 +130,7 @@ def known(world: World, resource: str) -> Kind:
 def get(world: World, resource: str, name: str | None = None, namespace: str | None = "default") -> Any:
     """One object by name, or the list of a namespace's (None: of all namespaces'), sorted by namespace and name."""
     kind = known(world, resource)
-    rows = world.table("api", kind.table)
+    rows = shown(world, kind)
     if name is not None:
         found = rows.get(kind.key(name, namespace or "default")[2])
         if found is None:

@@ -16,12 +16,13 @@ import shlex
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlparse
 
+from k8slearn import api
 from k8slearn.api import EPOCH, kinds, selectors
 from k8slearn.journal import World
 from k8slearn.shell.kubectl import columns
@@ -107,6 +108,8 @@ def handler(world: World) -> type[BaseHTTPRequestHandler]:
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
+            if "endpoints" in url.path.split("/"):
+                self.send_header("Warning", f'299 - "{api.warnings({"kind": "Endpoints"})[0]}"')
             self.end_headers()
             self.wfile.write(text)
 
@@ -158,7 +161,7 @@ def _objects(
     kind = next((k for k in of_group if k.plural == rest[0]), None)
     if kind is None:
         return 404, _status(rest[0], "", "the server could not find the requested resource")
-    rows = world.table("api", kind.table)
+    rows = api.shown(world, kind)
     if len(rest) > 1:
         found = rows.get(kind.key(rest[1], namespace)[2])
         if found is None:
@@ -174,7 +177,7 @@ def _objects(
     return 200, {**head, "metadata": {"resourceVersion": str(world.revision)}, "items": items}
 
 
-def _chosen(rows: dict[Any, Any], namespace: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _chosen(rows: Mapping[Any, Any], namespace: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
     terms = selectors.parse(query["labelSelector"]) if query.get("labelSelector") else ()
     fields = [f.partition("=") for f in query.get("fieldSelector", "").split(",") if f]
     for name in sorted(rows, key=str):

@@ -5,8 +5,9 @@ A Service without a selector has no controller: whoever made it says where it le
 Endpoints any more; this controller copies them. Who writes slices by hand is left alone, since those have no owner
 here. An object labelled ``endpointslice.kubernetes.io/skip-mirror: "true"`` is not copied (KEP-752).
 
-Left out: the controller that keeps Endpoints for Services *with* a selector (nothing here reads them); leader election
-records, whose annotation also says not to copy; at most 1000 addresses of one subset.
+The Endpoints of Services *with* a selector are no rows: a reader is told them (`api.legacy`).
+
+Left out: leader election records, whose annotation also says not to copy; at most 1000 addresses of one subset.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ prune, JSON patches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from k8slearn import api
@@ -20,7 +20,7 @@ from k8slearn.journal import Command, Key, World
 from k8slearn.linux.program import Result
 from k8slearn.shell.kubectl import files, written
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, invalid, switch
-from k8slearn.shell.kubectl.resources import NOTHING, SELECTING, found, key_of, one, wanted
+from k8slearn.shell.kubectl.resources import NOTHING, SELECTING, found, key_of, one, wanted, warned_of
 
 Obj = dict[str, Any]
 Step = Generator[Command, None, str]
@@ -91,12 +91,7 @@ def each(request: Request, items: list[Obj], step: Callable[[Obj], Step], doing:
     if request.flags.get("output") and done:
         live = [request.world.get(api.key(request.world, o)) or o for o in done]
         out = written.printed(request.flags["output"], live, len(live) == 1)
-    return Result(out, _warning(warned) + err, bool(err))
-
-
-def _warning(sentences: Iterable[str]) -> str:
-    """What the API server warns of; kubectl prints each sentence once."""
-    return "".join(f"Warning: {sentence}\n" for sentence in dict.fromkeys(sentences))
+    return Result(out, warned_of(warned) + err, bool(err))
 
 
 def _dry(request: Request) -> str:
@@ -222,7 +217,7 @@ def patch(request: Request) -> Doing:
         yield from api.replace(request.world, new)
     same = request.world.get(key_of(kind, live)) is before
     word = f"patched{' (no change)' if same and not is_dry(request) else _dry(request)}"
-    return Result(f"{written.name(live)} {word}\n", _warning(api.warnings(new)))
+    return Result(f"{written.name(live)} {word}\n", warned_of(api.warnings(new)))
 
 
 def patched(obj: Obj, text: str, how: str) -> Obj:

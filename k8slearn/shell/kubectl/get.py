@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from k8slearn.api import load, selectors
+from k8slearn.api import load, selectors, shown, warnings
 from k8slearn.errors import Refused
 from k8slearn.linux.program import Result
 from k8slearn.shell.kubectl import ages, columns, files, jsonpath, written
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail, switch
-from k8slearn.shell.kubectl.resources import SELECTING, Found, Wanted, found, wanted
+from k8slearn.shell.kubectl.resources import SELECTING, Found, Wanted, found, wanted, warned_of
 from k8slearn.shell.kubectl.tabs import table
 
 Obj = dict[str, Any]
@@ -55,20 +55,21 @@ def get(request: Request) -> Doing:
     wants = _wants(request)
     if request.flags["all-namespaces"] and any(w.names for w in wants):
         fail("error: a resource cannot be retrieved by name across all namespaces")
-    groups = [found(request, want) for want in wants]
+    groups = [found(request, want, shown) for want in wants]
+    said = warned_of(sentence for want in wants for sentence in warnings({"kind": want.kind.kind}))
     missing = "".join(line + "\n" for group in groups for line in group.missing)
     output = _output(request)
     if output in ("", "wide"):
         several = len(wants) > 1 or request.flags["show-kind"]
         text = "\n".join(filter(None, (_table(request, g, several) for g in groups)))
         if not text and not missing and not request.flags["ignore-not-found"]:
-            return Result(stderr=_nothing(request, all(w.kind.namespaced for w in wants)))
-        return Result(text, missing, bool(missing))
+            return Result(stderr=said + _nothing(request, all(w.kind.namespaced for w in wants)))
+        return Result(text, said + missing, bool(missing))
     objects = [obj for group in groups for obj in _sorted(request, group.objects)]
     if missing and not objects:
-        return Result(stderr=missing, exit_code=1)
+        return Result(stderr=said + missing, exit_code=1)
     single = len(objects) == 1 and sum(len(w.names) for w in wants) == 1
-    return Result(written.printed(output, objects, single), missing, bool(missing))
+    return Result(written.printed(output, objects, single), said + missing, bool(missing))
 
 
 def _output(request: Request) -> str:

@@ -5,7 +5,7 @@ Left out: ``-k``, URLs and directories as files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,15 @@ def _kinds(world: World, word: str) -> list[Kind]:
         fail(str(error))
 
 
+Look = Callable[[World, Kind], Mapping[Any, Obj]]
+"""Where the objects of a kind are: `stored`, or `api.shown` for who only reads."""
+
+
+def stored(world: World, kind: Kind) -> Mapping[Any, Obj]:
+    """The objects that somebody wrote."""
+    return world.table("api", kind.table)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The objects of one kind, and kubectl's sentences about names that nobody has."""
@@ -104,11 +113,11 @@ class Found:
     missing: tuple[str, ...]
 
 
-def found(request: Request, want: Wanted) -> Found:
+def found(request: Request, want: Wanted, look: Look = stored) -> Found:
     """Look a `Wanted` up, with the namespace and selectors of the request."""
-    rows = request.world.table("api", want.kind.table)
+    rows = look(request.world, want.kind)
     if not want.names:
-        return Found(want.kind, tuple(chosen(request, want.kind)), ())
+        return Found(want.kind, tuple(chosen(request, want.kind, look)), ())
     objects, missing = [], []
     for name in want.names:
         obj = rows.get(want.kind.key(name, request.namespace)[2])
@@ -119,9 +128,9 @@ def found(request: Request, want: Wanted) -> Found:
     return Found(want.kind, tuple(objects), tuple(missing))
 
 
-def chosen(request: Request, kind: Kind) -> list[Obj]:
+def chosen(request: Request, kind: Kind, look: Look = stored) -> list[Obj]:
     """All objects of a kind that the request's namespace and selectors let through, in etcd's order."""
-    rows = request.world.table("api", kind.table)
+    rows = look(request.world, kind)
     start = "" if request.flags.get("all-namespaces") or not kind.namespaced else f"{request.namespace}/"
     terms = selectors.parse(request.flags["selector"]) if request.flags.get("selector") else ()
     fields = _fields(request.flags.get("field-selector", ""))
@@ -182,6 +191,11 @@ def one(request: Request, words: Sequence[str], default: str = "") -> tuple[Kind
     if not want.names or not got.objects:
         fail(NOTHING)
     return got.kind, got.objects[0]
+
+
+def warned_of(sentences: Iterable[str]) -> str:
+    """What the API server warns of; kubectl prints each sentence once."""
+    return "".join(f"Warning: {sentence}\n" for sentence in dict.fromkeys(sentences))
 
 
 def refused(error: ApiError, doing: str = "", source: str = "STDIN") -> str:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
+from k8slearn.api import shown, warnings
 from k8slearn.api.kinds import Kind
 from k8slearn.linux.program import Result
 from k8slearn.shell.kubectl.command import Doing, Flag, Kubectl, Request, fail
 from k8slearn.shell.kubectl.describe import fields, namespaced, network, node, pod, service, workloads
-from k8slearn.shell.kubectl.resources import SELECTING, chosen, found, wanted
+from k8slearn.shell.kubectl.resources import SELECTING, chosen, found, wanted, warned_of
 from k8slearn.shell.kubectl.tabs import aligned
 
 Obj = dict[str, Any]
@@ -59,8 +60,10 @@ def describe(request: Request) -> Doing:
         fail(_NO_TYPE)
     pages: list[str] = []
     missing: list[str] = []
-    for want in wanted(request.world, request.words):
-        got = found(request, want)
+    wants = wanted(request.world, request.words)
+    said = warned_of(sentence for want in wants for sentence in warnings({"kind": want.kind.kind}))
+    for want in wants:
+        got = found(request, want, shown)
         pages += [_page(request, want.kind, obj) for obj in got.objects]
         for sentence in got.missing:
             alike = _by_prefix(request, want.kind, sentence)
@@ -68,8 +71,8 @@ def describe(request: Request) -> Doing:
             missing += [] if alike else [sentence]
     if not pages and not missing:
         where = "" if request.flags["all-namespaces"] else f" in {request.namespace} namespace."
-        return Result(stderr=f"No resources found{where}\n")
-    return Result("\n\n".join(pages), "".join(s + "\n" for s in missing), bool(missing))
+        return Result(stderr=f"{said}No resources found{where}\n")
+    return Result("\n\n".join(pages), said + "".join(s + "\n" for s in missing), bool(missing))
 
 
 def _page(request: Request, kind: Kind, obj: Obj) -> str:
@@ -83,7 +86,7 @@ def _page(request: Request, kind: Kind, obj: Obj) -> str:
 def _by_prefix(request: Request, kind: Kind, sentence: str) -> list[Obj]:
     """A name that nobody has may be the beginning of some: ``kubectl describe pod web`` finds ``web-5d8f…``."""
     prefix = sentence.split('"')[1]
-    return [o for o in chosen(request, kind) if o["metadata"]["name"].startswith(prefix)]
+    return [o for o in chosen(request, kind, shown) if o["metadata"]["name"].startswith(prefix)]
 
 
 COMMANDS = {"describe": Kubectl(describe, FLAGS)}
