@@ -11,16 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Cluster", "open_exercise", "progress"]
+__all__ = ["Cluster", "open_exercise", "predict", "progress"]
 
 if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
     from k8slearn.grading.exercise import open_exercise
+    from k8slearn.grading.prediction import predict
     from k8slearn.grading.progress import progress
 
 _WHERE = {
     "Cluster": "k8slearn.cluster",
     "open_exercise": "k8slearn.grading.exercise",
+    "predict": "k8slearn.grading.prediction",
     "progress": "k8slearn.grading.progress",
 }
 

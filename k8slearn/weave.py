@@ -37,6 +37,7 @@ from k8slearn.errors import Refused
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
 
+HIDDEN = "hide-input"
 _FENCE = re.compile(r"^(?P<fence>`{3,})\{code-cell\}[^\n]*\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.M | re.S)
 _TAGS = re.compile(r"\A:tags: *\[(?P<tags>[^\]]*)\] *\n+")
 _FRONT = re.compile(r"\A---\n.*?^---\n", re.M | re.S)
@@ -102,7 +103,7 @@ def _prose(text: str) -> Iterator[Cell]:
 def _code(body: str) -> Cell:
     tags = _TAGS.match(body)
     source = body[tags.end() :] if tags else body
-    metadata = {"tags": [t.strip() for t in tags["tags"].split(",")]} if tags else {}
+    metadata = _tagged([t.strip() for t in tags["tags"].split(",")] if tags else [])
     return {
         "cell_type": "code",
         "execution_count": None,
@@ -110,6 +111,11 @@ def _code(body: str) -> Cell:
         "outputs": [],
         "source": source.strip("\n"),
     }
+
+
+def _tagged(tags: list[str]) -> dict[str, Any]:
+    """A cell's metadata; the source of a cell with the tag ``hide-input`` is folded away."""
+    return {**({"jupyter": {"source_hidden": True}} if HIDDEN in tags else {}), **({"tags": tags} if tags else {})}
 
 
 def _numbered(cells: Iterator[Cell]) -> list[Cell]:
@@ -125,8 +131,7 @@ def _numbered(cells: Iterator[Cell]) -> list[Cell]:
 
 
 def _clean_cell(cell: Cell) -> Cell:
-    tags = cell["metadata"].get("tags")
-    kept = {**cell, "metadata": {"tags": tags} if tags else {}}
+    kept = {**cell, "metadata": _tagged(cell["metadata"].get("tags", []))}
     if "outputs" in cell:
         kept["outputs"] = [_clean_output(o) for o in _merged(cell["outputs"])]
     return kept

@@ -1,4 +1,4 @@
-"""What a learner has done so far: every exercise with its points, and the streak of first-time-right answers.
+"""What a learner has done so far: every exercise with its points, the lessons' predictions, and the streaks of both.
 
 Each open exercise follows a file in ``.k8slearn`` (`saved`). Progress is read off those files and judged by the
 grader's own rules; nothing is written, and nothing leaves the machine. To go on elsewhere, the files travel as one zip.
@@ -24,6 +24,8 @@ from k8slearn.grading.definition import load
 from k8slearn.grading.exercise import Exercise, saving_folder
 from k8slearn.grading.inert import as_filename
 from k8slearn.grading.judge import judge
+from k8slearn.grading.prediction import FILE as PREDICTIONS
+from k8slearn.grading.prediction import Predicted, predicted, streak
 from k8slearn.grading.saved import goes_on
 from k8slearn.grading.shelf import ids
 from k8slearn.grading.start import done_in
@@ -59,6 +61,8 @@ class Progress:
     learner: str
     folder: Path
     stands: tuple[Stand, ...]
+    predictions: tuple[Predicted, ...] = ()
+    """What was predicted in the lessons of this folder, whoever did it."""
 
     @property
     def done(self) -> int:
@@ -90,13 +94,25 @@ class Progress:
     def summary(self) -> str:
         """One sentence."""
         sums = f"{self.done} of {len(self.stands)} exercises done, {self.points:g} of {self.max_points:g} points"
-        return f"{self.learner}: {sums}; longest streak right the first time: {self.streak}."
+        return f"{self.learner}: {sums}; longest streak right the first time: {self.streak}.{self._predicted()}"
+
+    def _predicted(self) -> str:
+        """A sentence about the lessons' predictions, if there are any."""
+        if not self.predictions:
+            return ""
+        right = sum(told.right for told in self.predictions)
+        return (
+            f" Predictions in lessons: {right} of {len(self.predictions)} right the first time; "
+            f"longest streak: {streak(self.predictions)}."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         stands = [{name: getattr(stand, name) for name in Stand.__slots__} for stand in self.stands]
         sums = {"done": self.done, "points": self.points, "max_points": self.max_points, "streak": self.streak}
-        return {"learner": self.learner, **sums, "exercises": stands}
+        told = {"made": len(self.predictions), "right": sum(one.right for one in self.predictions)}
+        predictions = {**told, "streak": streak(self.predictions)}
+        return {"learner": self.learner, **sums, "predictions": predictions, "exercises": stands}
 
     def packed(self) -> bytes:
         """All saved work of the folder as a zip: what `unpack` takes on another machine."""
@@ -152,7 +168,8 @@ def progress(directory: str | Path | None = None, learner: str = "learner") -> P
 
 
 def _of(folder: Path, name: str) -> Progress:
-    return Progress(name, folder, tuple(_stand(exercise, name, folder) for exercise in ids()))
+    stands = tuple(_stand(exercise, name, folder) for exercise in ids())
+    return Progress(name, folder, stands, tuple(predicted(folder / PREDICTIONS)))
 
 
 def _saves(directory: str | Path | None) -> Path:

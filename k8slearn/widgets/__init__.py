@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from k8slearn.widgets.exercise_widget import ExerciseCard
     from k8slearn.widgets.matrix_widget import MatrixWalk
     from k8slearn.widgets.player_widget import Player
+    from k8slearn.widgets.prediction_widget import PredictionCard
     from k8slearn.widgets.progress_widget import ProgressCard
     from k8slearn.widgets.topology_widget import Topology
 
-__all__ = ["exercise_card", "matrix_walk", "player", "progress_card", "topology"]
+__all__ = ["exercise_card", "matrix_walk", "player", "prediction_card", "progress_card", "topology"]
 
 
 def topology(cluster: Any) -> Topology:
@@ -64,6 +65,13 @@ def player(
     from k8slearn.widgets.player_widget import Player
 
     return Player(cluster, source, destination, port, protocol, exercise, question)
+
+
+def prediction_card(prediction: Any) -> PredictionCard:
+    """A lesson's question, to be answered before the lesson shows what is so."""
+    from k8slearn.widgets.prediction_widget import PredictionCard
+
+    return PredictionCard(prediction)
 
 
 def progress_card(progress: Any) -> ProgressCard:

@@ -19,21 +19,30 @@ import traitlets
 from k8slearn.errors import Refused
 from k8slearn.widgets.topology_widget import STATIC, with_still
 
+BUTTONS = [["check", "Check"], ["hint", "Hint"]]
+HELP = "To hand in, run a cell with exercise.check() and save the notebook."
 
-class ExerciseCard(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no types
-    """The card of one open exercise."""
+
+class Card(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carries no types
+    """Questions with their answers, and what is said to them. `buttons`: [what it does, its words] each."""
 
     _esm = STATIC / "exercise.js"
     _css = STATIC / "k8slearn.css"
     title = traitlets.Unicode("").tag(sync=True)
     task = traitlets.Unicode("").tag(sync=True)
-    done = traitlets.Bool(False).tag(sync=True)
+    state = traitlets.Unicode("").tag(sync=True)
     questions = traitlets.List([]).tag(sync=True)
+    buttons = traitlets.List([]).tag(sync=True)
+    help = traitlets.Unicode("").tag(sync=True)
     said = traitlets.Unicode("").tag(sync=True)
     wish = traitlets.Dict({}).tag(sync=True)
 
+
+class ExerciseCard(Card):
+    """The card of one open exercise."""
+
     def __init__(self, exercise: Any) -> None:
-        super().__init__(title=exercise.title, task=exercise.task.strip())
+        super().__init__(title=exercise.title, task=exercise.task.strip(), buttons=BUTTONS, help=HELP)
         self._exercise = exercise
         self._checked: dict[str, Any] = {}
         """Question -> the answer that was there at the last check."""
@@ -44,6 +53,7 @@ class ExerciseCard(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget carr
         """Show the exercise as it is now."""
         given = self._exercise.answers
         self.done = self._exercise.done
+        self.state = "✓ done" if self.done else "○ not done"
         self.questions = [
             {
                 "id": question.id,

@@ -133,7 +133,7 @@ class Lab:
         page.wait_for_function(
             """() => [...document.querySelectorAll('.jp-CodeCell')].every((cell) =>
                  /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim())
-                 || !cell.querySelector('.cm-content').innerText.trim())""",
+                 || !cell.querySelector('.cm-content')?.innerText.trim())""",
             timeout=seconds * 1000,
         )
 

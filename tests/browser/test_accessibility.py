@@ -83,9 +83,25 @@ def states() -> dict[str, tuple[str, dict[str, Any]]]:
         "matrix-compared": ("matrix.js", _state(compared)),
         "story": ("story.js", _state(story)),
         "story-end": ("story.js", {**_state(story), "position": story.stops[-1]}),
+        "prediction": ("exercise.js", _state(_predicted())),
         "card-done": ("exercise.js", _state(_done())),
         "card": ("exercise.js", _state(exercise_card(open_exercise("01-predict", learner="alice", autosave=False)))),
     }
+
+
+def _predicted() -> Any:
+    """A prediction that was wrong, then right."""
+    from k8slearn import Cluster, predict
+
+    def tells(there: Cluster) -> str:
+        return str(len(there.get("nodes")))
+
+    card = predict(
+        Cluster(nodes=2), "00-nodes", "How many nodes?", {"1": "one is too few", "2": "so many"}, tells
+    ).card()
+    for number, value in enumerate(("1", "2")):
+        card.wish = {"number": number, "does": "answer", "question": "00-nodes", "value": value}
+    return card
 
 
 def _done() -> Any:
@@ -127,7 +143,7 @@ def mounted(browser: Any, module: str, state: dict[str, Any], theme: str, motion
 @pytest.mark.parametrize(
     "name",
     [
-        *("player-fresh", "player-sent", "player-lost", "topology", "card", "card-done"),
+        *("player-fresh", "player-sent", "player-lost", "topology", "card", "card-done", "prediction"),
         *("matrix", "matrix-compared", "story", "story-end"),
     ],
 )

@@ -77,10 +77,13 @@ WITHIN = """el => [el, ...el.querySelectorAll('fieldset, button, input, select, 
 
 
 def by_mouse(widget: Any) -> None:
-    """Send the packet, go on to the next line, or choose a box."""
+    """Send the packet, predict, go on to the next line, or choose a box."""
     if (send := widget.get_by_role("button", name="Send", exact=True)).count():
         widget.get_by_label("connected", exact=True).click()
         send.click()
+    elif (answers := widget.get_by_role("radio")).count():
+        answers.first.click()
+        widget.get_by_role("button", name="Answer").click()
     elif (cells := widget.get_by_role("gridcell")).count():
         cells.nth(1).click()
     elif (following := widget.get_by_role("button", name="Next", exact=True)).count():
@@ -90,9 +93,12 @@ def by_mouse(widget: Any) -> None:
 
 
 def by_keyboard(widget: Any) -> None:
-    """An arrow on the slider; in a grid, to the next cell and into it; else to the first box and into it."""
+    """An arrow on the slider; in a grid, or among answers, to the next one and into it; else the first box."""
     if widget.get_by_role("gridcell").count():
         widget.locator("[role=gridcell][tabindex='0']").press("ArrowDown")
+        widget.page.keyboard.press("Enter")
+    elif (answers := widget.get_by_role("radio")).count() and not widget.get_by_role("slider").count():
+        answers.first.press("ArrowDown")
         widget.page.keyboard.press("Enter")
     elif (slider := widget.get_by_role("slider")).count():
         slider.last.press("ArrowRight")

@@ -1,4 +1,4 @@
-// The exercise card: the task, what is asked, and whether it is done. Python checks, hints and records; this shows it.
+// A card with questions: the task, what is asked, and how it stands. Python checks, hints and records; this shows it.
 
 const node = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
@@ -14,19 +14,21 @@ function render({ model, el }) {
   const state = node("p", { class: "ks-status", role: "status" });
   const task = node("div", { class: "ks-prose" });
   const questions = node("div");
-  const check = node("button", { type: "button", class: "ks-main" }, "Check");
-  const hint = node("button", { type: "button" }, "Hint");
+  const bar = node("div", { class: "ks-bar" });
   const said = node("div", { class: "ks-message ks-prose", role: "status", "aria-live": "polite" });
-  const help = node("p", { class: "ks-help" }, "To hand in, run a cell with exercise.check() and save the notebook.");
+  const help = node("p", { class: "ks-help" }, model.get("help"));
   el.classList.add("ks-root");
-  el.append(node("h3", {}, model.get("title")), state, task, questions, node("div", { class: "ks-bar" }, check, hint), said, help);
+  el.append(node("h3", {}, model.get("title")), state, task, questions, bar, said, help);
 
   const ask = (wish) => {
     model.set("wish", { ...wish, number: (model.get("wish").number ?? 0) + 1 });
     model.save_changes();
   };
-  check.addEventListener("click", () => ask({ does: "check" }));
-  hint.addEventListener("click", () => ask({ does: "hint" }));
+  for (const [does, words] of model.get("buttons")) {
+    const button = node("button", { type: "button", ...(bar.childElementCount ? {} : { class: "ks-main" }) }, words);
+    button.addEventListener("click", () => ask({ does }));
+    bar.append(button);
+  }
 
   const one = (question, number) => {
     const fields = question.choices.length
@@ -54,7 +56,7 @@ function render({ model, el }) {
   };
 
   const show = () => {
-    state.textContent = model.get("done") ? "✓ done" : "○ not done";
+    state.textContent = model.get("state");
     task.textContent = model.get("task");
   };
   const list = () => {
@@ -66,7 +68,7 @@ function render({ model, el }) {
   const keep = (event) => event.stopPropagation();
   el.addEventListener("keydown", keep);
 
-  const heard = { "change:done": show, "change:task": show, "change:questions": list, "change:said": tell };
+  const heard = { "change:state": show, "change:task": show, "change:questions": list, "change:said": tell };
   for (const [event, hear] of Object.entries(heard)) model.on(event, hear);
   show();
   list();
