@@ -32,7 +32,7 @@ SHADES = {"done": "●", "not done": "◐", "missing": "○", "refused": "✕", 
 
 
 STYLE = (
-    "table{border-collapse:collapse}td,th{padding:.2rem .7rem;text-align:left;vertical-align:top;"
+    "div{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.2rem .7rem;text-align:left;vertical-align:top;"
     "border-bottom:1px solid #8888}td.n{text-align:right}svg{vertical-align:middle}"
 )
 
@@ -65,7 +65,8 @@ def _part(title: str, lines: Iterable[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     shown = "\n".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in body[:MOST])
     more = f"<p>And {len(body) - MOST} more, in grades.json.</p>\n" if len(body) > MOST else ""
-    return f"<h2>{title}</h2>\n<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{shown}\n</tbody>\n</table>\n{more}"
+    table = f"<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{shown}\n</tbody>\n</table>"
+    return f'<h2>{title}</h2>\n<div role="region" aria-label="{title}" tabindex="0">\n{table}\n</div>\n{more}'
 
 
 def _cell(text: str) -> str:

@@ -57,7 +57,9 @@ def page(title: str, body: str, width: str, style: str = "") -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
         f"<title>{title}</title>\n"
-        f"<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:{width};margin:2rem auto;padding:0 1rem}}"
+        "<style>:root{color-scheme:light dark;background:Canvas;color:CanvasText}\n"
+        f"body{{font:1rem/1.5 system-ui,sans-serif;max-width:{width};margin:2rem auto;padding:0 1rem;"
+        f"overflow-wrap:break-word}}"
         f"{style}</style>\n"
         f"</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n"
     )

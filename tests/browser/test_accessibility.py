@@ -7,8 +7,6 @@ comes from npm when the test runs; it is not part of this project.
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +28,6 @@ window.model = {
 (await import(url)).default.render({model: window.model, el: document.getElementById("root")});
 window.ready = true;
 </script></body></html>"""
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed, and axe-core comes from there")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent", "axe-core@4"]
-    if subprocess.run(command, capture_output=True, check=False, timeout=120).returncode:
-        pytest.skip("npm could not fetch axe-core")
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

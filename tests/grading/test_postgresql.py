@@ -19,6 +19,7 @@ import pytest
 from k8slearn.grading.run import grade_run
 
 from .conftest import notebook
+from .payloads import PAYLOADS, hostile_class
 from .work import record_of
 
 pytestmark = pytest.mark.usefixtures("shelf")
@@ -77,3 +78,24 @@ def test_postgresql_and_sqlite_hold_the_same_gradebook(postgresql: str, hand_in:
         assert held(urls[0]) == held(urls[1])
         hand_in("bob", notebook(record_of("bob")))
     assert [row[2] for row in held(postgresql)] == [4, 4, 4, 0]
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_what_learners_write_is_text_in_either_database(postgresql: str, tmp_path: Path) -> None:
+    import sqlalchemy as sql
+
+    from k8slearn.grading.gradebook import Gradebook
+
+    urls = (postgresql, f"sqlite:///{tmp_path}/grades.db")
+    with sql.create_engine(postgresql).begin() as connection:
+        connection.execute(sql.text("drop table if exists grades"))
+    everybody = hostile_class(tmp_path)
+    for url in urls:
+        with Gradebook(url) as book:
+            rows = grade_run(everybody, 2, book=book)
+    assert len(rows) > len(PAYLOADS) * 6
+    by_name = [sorted(held(url)) for url in urls]
+    assert by_name[0] == by_name[1]
+    assert len(by_name[0]) == len(rows)
+    assert sum(row[2] for row in by_name[0]) == sum(row.points for row in rows)
