@@ -1,21 +1,28 @@
 """Each answer is read off the same Pods under that plugin."""
 
 from ipaddress import ip_address, ip_network
+from typing import Any
 
+from k8slearn import Cluster
 from k8slearn.grading.checks import Work, check, hint
 
 
-def under(work: Work, which: str):
+def under(work: Work, which: str) -> Cluster:
     """The learner's first cluster, with another plugin."""
     names, network = work.variant, work.variant[f"ask.{which}"]
     asked = (f"default/{names['client']}", f"default/{names['server']}", names["port"])
-    side = work.at(work.started).compare([network], *asked)
-    return side.clusters[network]
+    return work.once(wired, work.at(work.started), network, *asked)
+
+
+def wired(cluster: Cluster, network: str, *asked: Any) -> Cluster:
+    return cluster.compare([network], *asked).clusters[network]
 
 
 def sent(work: Work, which: str):
     names = work.variant
-    return under(work, which).trace(f"default/{names['client']}", f"default/{names['server']}", names["port"])
+    return work.once(
+        under(work, which).trace, f"default/{names['client']}", f"default/{names['server']}", names["port"]
+    )
 
 
 @check("around", asks="You know what is on the wire.")

@@ -69,6 +69,8 @@ def _marked(error: yaml.MarkedYAMLError) -> BadYaml:
     """go-yaml counts the lines of a parser's error from 0, and leaves out a 0."""
     mark = error.problem_mark or error.context_mark
     line = mark.line if mark else 0
+    if error.problem == "exceeded maximum nesting depth":  # libyaml's own limit, far above ours
+        return BadYaml(f"nested more than {DEEPEST} deep", line + 1)
     scanner = isinstance(error, yaml.scanner.ScannerError) and line
     return BadYaml(str(error.problem or error.context), line + 1, line + 1 if scanner else line)
 

@@ -16,11 +16,11 @@ Left out: partial points within one check; write two checks.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from k8slearn.errors import Refused
 from k8slearn.journal import Input
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from k8slearn.cluster import Cluster
     from k8slearn.trace import Step, Trace
 
+T = TypeVar("T")
 MOST_FACTS = 8
 """So many facts may support one claim: who names every step has explained nothing."""
 
@@ -97,7 +98,7 @@ class Answer:
     revision: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Work:
     """A learner's work, replayed: what a check may ask."""
 
@@ -111,7 +112,7 @@ class Work:
     """The revision at which the learner took over."""
     explanations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Question -> value as text -> why a learner might have chosen it, and what is true instead."""
-    _traces: dict[tuple[str, str, int, str, int], Trace] = field(default_factory=dict, repr=False)
+    _asked: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     """What was asked before: checks often ask the same, and the walk is most of what grading costs."""
     _pasts: dict[int, Cluster] = field(default_factory=dict, repr=False)
     """The cluster at an earlier revision, for checks to look at."""
@@ -177,15 +178,24 @@ class Work:
             raise Failed(f"{source} can reach {destination} port {port}, and it must not.\n{explained(trace)}", hint)
         return trace
 
-    def trace(self, source: str, destination: str, port: int = 80, protocol: str = "TCP") -> Trace:
-        """A trace in the learner's cluster; an endpoint that is not there is the learner's failure, not ours."""
-        asked = (source, destination, port, protocol, self.cluster.journal.revision)
+    def trace(
+        self, source: str, destination: str, port: int = 80, protocol: str = "TCP", revision: int | None = None
+    ) -> Trace:
+        """A trace in the learner's cluster, now or as it was at a revision of their own work; an endpoint that is not
+        there is the learner's failure, not ours."""
+        cluster = self.cluster if revision is None else self.at(revision)
         try:
-            if asked not in self._traces:
-                self._traces[asked] = self.cluster.trace(source, destination, port, protocol)
-            return self._traces[asked]
+            return self.once(cluster.trace, source, destination, port, protocol)
         except Refused as missing:
             raise Failed(f"From {source} to {destination} nothing could be sent: {missing}") from missing
+
+    def once(self, ask: Callable[..., T], *given: Hashable) -> T:
+        """`ask(*given)`, asked once while the learner's cluster stands as it does; what comes of it is for reading."""
+        key = (ask, self.cluster.journal.revision, *given)
+        if key not in self._asked:
+            self._asked[key] = ask(*given)
+        found: T = self._asked[key]
+        return found
 
     def evidence(self, question: str) -> tuple[Trace, Step]:
         """The trace and the step that the learner points at, asked again at the revision that they name.
@@ -207,7 +217,7 @@ class Work:
         try:
             revision, number = int(given["revision"]), int(given["step"])
             past = self.at(revision)
-            steps = (trace := _asked(past, given)).steps
+            steps = (trace := self._asked_of(past, given)).steps
             if not 1 <= number <= len(steps):
                 raise Failed(f"That trace has {len(steps)} steps; you point at step {number}.")
             return trace, steps[number - 1]
@@ -226,12 +236,12 @@ class Work:
             self._pasts[revision] = self.cluster.at(revision)
         return self._pasts[revision]
 
-
-def _asked(past: Cluster, given: Mapping[str, Any]) -> Trace:
-    """The question that a learner's evidence names, asked again."""
-    if "url" in given:
-        return past.request(given["source"], given["url"]).first
-    return past.trace(given["source"], given["destination"], int(given.get("port", 80)), given.get("protocol", "TCP"))
+    def _asked_of(self, past: Cluster, given: Mapping[str, Any]) -> Trace:
+        """The question that a learner's evidence names, asked again."""
+        if "url" in given:
+            return self.once(past.request, given["source"], given["url"]).first
+        port, protocol = int(given.get("port", 80)), given.get("protocol", "TCP")
+        return self.once(past.trace, given["source"], given["destination"], port, protocol)
 
 
 def same(given: Any, right: Any) -> bool:

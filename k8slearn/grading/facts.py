@@ -30,7 +30,7 @@ _DRAWN = re.compile(r":[3-6]\d{4}\b")
 def true(work: Work, question: str) -> None:
     """Fails unless every fact holds in the cluster as the learner found it, whatever was done to it since."""
     for trace, step in work.facts(question):
-        before = work.at(work.started).trace(trace.source, trace.destination, trace.port, trace.protocol)
+        before = work.trace(trace.source, trace.destination, trace.port, trace.protocol, work.started)
         if _told(step) not in map(_told, before.steps):
             raise Failed(f"In the cluster as you found it no packet meets this: {step.says}", "Point at its own steps.")
 

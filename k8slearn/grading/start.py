@@ -42,12 +42,19 @@ def made_of(definition: Definition, variant: Variant) -> str:
 @lru_cache(maxsize=48)
 def _base(made: str) -> Cluster:
     given, manifest, faults = json.loads(made)
-    cluster = Cluster(**{**given, **({"network": None} if given.get("network") == "none" else {})})
+    cluster = Cluster._of(_bare(json.dumps(given)).engine.fork())
     if manifest.strip():
         cluster.apply(manifest)
     for fault in faults:
         _do_fault(cluster, fault)
     return cluster
+
+
+@lru_cache(maxsize=48)
+def _bare(given: str) -> Cluster:
+    """The machines and their wiring, which differ less between variants than what runs there."""
+    wanted = json.loads(given)
+    return Cluster(**{**wanted, **({"network": None} if wanted.get("network") == "none" else {})})
 
 
 def _do_fault(cluster: Cluster, fault: Mapping[str, str]) -> None:

@@ -120,6 +120,7 @@ class Lab:
             f"jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme.capitalize()}'}})"
         )
         page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(theme == 'light').lower()}'")
+        page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def _settings(self, theme: str) -> None:
         """What a person would choose in the settings: the theme, no question about news, every cell in the page."""

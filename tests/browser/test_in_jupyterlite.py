@@ -13,6 +13,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -79,9 +80,20 @@ class Tab:
         self.page.wait_for_selector(f"{panel} .jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
 
     def run_all(self) -> None:
-        """Run every cell, and wait until the kernel has done the last one."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.locator('[data-command="runmenu:run-all"]').click()
+        """Run every cell, and wait until the kernel has done the last one.
+
+        Before the kernel has a session JupyterLab forgets the wish, whatever its indicator says: it is said again."""
+        late = pytest.importorskip("playwright.sync_api").TimeoutError
+        for _ in range(20):
+            self.page.get_by_role("menuitem", name="Run", exact=True).click()
+            self.page.locator('[data-command="runmenu:run-all"]').click()
+            with suppress(late):
+                self.page.wait_for_function(
+                    """() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt')]
+                         .some((prompt) => /^\\[[*\\d]+\\]:$/.test(prompt.innerText.trim()))""",
+                    timeout=10_000,
+                )
+                break
         self.page.wait_for_function(
             """() => [...document.querySelectorAll('.jp-CodeCell')].every((cell) =>
                  /^\\[\\d+\\]:$/.test(cell.querySelector('.jp-InputPrompt')?.innerText.trim() ?? '')
